@@ -1,0 +1,54 @@
+/**
+ * The two clocks of a task. Until its run deadline an unfinished task may run; past it, it
+ * is failed. From its end on, a finished task stays readable for its retention. What a client was
+ * told (`ttlMs`) is kept: a promise is only ever extended, never shortened.
+ */
+
+export interface Lifetime {
+  /** How long a task may stay unfinished, in milliseconds. */
+  readonly runDeadlineMs: number;
+  /** How long a finished task stays readable, in milliseconds; `null`: for ever. */
+  readonly retentionMs: number | null;
+}
+
+export interface LifetimePolicy extends Lifetime {
+  /** The longest lifetime that a client may ask for, in milliseconds; `null`: it may ask for an unlimited one. */
+  readonly maxTtlMs: number | null;
+}
+
+export const DEFAULT_LIFETIME: LifetimePolicy = {
+  runDeadlineMs: 24 * 60 * 60 * 1000,
+  retentionMs: 24 * 60 * 60 * 1000,
+  maxTtlMs: 30 * 24 * 60 * 60 * 1000,
+};
+
+/** A finished task stays readable at least this long, however short a ttl was asked for. */
+const MIN_RETENTION_MS = 60_000;
+
+/**
+ * What a task gets when its caller asked for `requestedTtlMs` (milliseconds from creation;
+ * `null`: unlimited; `undefined`: did not ask). A request is clamped, never rejected. It cuts or
+ * stretches the retention; the run deadline is cut only where the ttl leaves no room for it.
+ */
+export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | null | undefined): Lifetime {
+  if (requestedTtlMs === undefined) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: policy.retentionMs };
+  if (requestedTtlMs === null) {
+    if (policy.maxTtlMs === null) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: null };
+    return grantLifetime(policy, policy.maxTtlMs);
+  }
+  const floor = Math.min(policy.runDeadlineMs, MIN_RETENTION_MS) + MIN_RETENTION_MS;
+  const ceiling = policy.maxTtlMs ?? Number.MAX_SAFE_INTEGER;
+  const ttlMs = Math.min(Math.max(Math.floor(requestedTtlMs), floor), Math.max(ceiling, floor));
+  const runDeadlineMs = Math.min(policy.runDeadlineMs, ttlMs - MIN_RETENTION_MS);
+  return { runDeadlineMs, retentionMs: ttlMs - runDeadlineMs };
+}
+
+/** Until when a task is readable if it stays unfinished until its deadline. */
+export function promisedUntil(deadlineAt: number, retentionMs: number | null): number | null {
+  return retentionMs === null ? null : deadlineAt + retentionMs;
+}
+
+/** The later of two promises. */
+export function laterPromise(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}

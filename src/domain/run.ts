@@ -1,0 +1,155 @@
+/**
+ * What a runner may do to a task. A run holds a lease with an epoch; each function here but
+ * `acquireLease` is refused with `lease_lost` when the task has ended or another run has taken
+ * it over, so that a runner that was presumed dead cannot change anything.
+ */
+import { TaskError } from './errors.ts';
+import { laterPromise, promisedUntil } from './lifetime.ts';
+import { isTerminal } from './status.ts';
+import { type Answer, failTask, type PendingInput, runtimeFailure, type Task, withInputs, without } from './task.ts';
+
+/** Shows that a run holds the task. */
+export interface LeaseClaim {
+  readonly holder: string;
+  readonly epoch: number;
+}
+
+export function claimOf(task: Task): LeaseClaim | undefined {
+  return task.run.lease === undefined ? undefined : { holder: task.run.lease.holder, epoch: task.run.epoch };
+}
+
+/**
+ * Takes the task for a run of `holder` until `now + leaseMs`. An earlier lease that ran out
+ * without being given back counts as a crash; one too many fails the task, with the reason.
+ * Throws `lease_held` while another run holds it, `invalid_transition` when it has ended.
+ */
+export function acquireLease(task: Task, holder: string, leaseMs: number, now: number): Task {
+  if (isTerminal(task.status)) {
+    throw new TaskError('invalid_transition', `The task is already ${task.status}.`);
+  }
+  const { lease, epoch } = task.run;
+  if (lease !== undefined && now < lease.until) {
+    throw new TaskError('lease_held', 'Another run holds the task.', { detail: { until: lease.until } });
+  }
+  const crashes = task.run.crashes + (lease === undefined ? 0 : 1);
+  if (crashes >= task.maxAttempts) return failExhausted(task, now);
+  const run = { epoch: epoch + 1, lease: { holder, until: now + leaseMs }, dueAt: task.run.dueAt, crashes };
+  return closeTimedOut({ ...task, run }, now);
+}
+
+/** Moves the outstanding inputs whose time is over to the answers, so that no late answer can be accepted. */
+function closeTimedOut(task: Task, now: number): Task {
+  const overdue = Object.entries(task.inputs).filter(([, input]) => input.timeoutAt !== undefined && now >= input.timeoutAt);
+  if (overdue.length === 0) return task;
+  const closed = Object.fromEntries(overdue.map(([key]): [string, Answer] => [key, { outcome: 'timed_out' }]));
+  const open = without(task.inputs, new Set(Object.keys(closed)));
+  return withInputs({ ...task, answers: { ...task.answers, ...closed } }, open, now);
+}
+
+export function renewLease(task: Task, claim: LeaseClaim, leaseMs: number, now: number): Task {
+  assertLease(task, claim);
+  return { ...task, run: { ...task.run, lease: { holder: claim.holder, until: now + leaseMs } } };
+}
+
+/** Closes inputs whose time ran out while the run goes on. */
+export function closeOverdueInputs(task: Task, claim: LeaseClaim, now: number): Task {
+  assertLease(task, claim);
+  return closeTimedOut(task, now);
+}
+
+/**
+ * Shows what the run waits for while it still does other work. Keys that were answered
+ * meanwhile stay answered.
+ */
+export function openInputs(
+  task: Task,
+  claim: LeaseClaim,
+  inputs: Readonly<Record<string, PendingInput>>,
+  now: number,
+): Task {
+  assertLease(task, claim);
+  const fresh = Object.entries(inputs).filter(([key]) => !(key in task.inputs) && !(key in task.answers));
+  if (fresh.length === 0) return task;
+  return withInputs(task, { ...task.inputs, ...Object.fromEntries(fresh) }, now);
+}
+
+export interface Suspension {
+  /** Everything that the run waits for. */
+  readonly inputs: Readonly<Record<string, PendingInput>>;
+  /** Keys of answers that are in the checkpoint log now. */
+  readonly imported: ReadonlySet<string>;
+  /** The earliest end of a wait or retry; `null`: only answers can wake the task. */
+  readonly dueAt: number | null;
+  readonly statusMessage?: string;
+}
+
+/** Gives the task back until something happens. Answers that came meanwhile make it due at once. */
+export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspension, now: number): Task {
+  assertLease(task, claim);
+  const answers = without(task.answers, suspension.imported);
+  const answered = new Set([...Object.keys(answers), ...suspension.imported]);
+  const inputs = without(suspension.inputs, answered);
+  const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
+  const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
+  const run = { epoch: task.run.epoch, dueAt: due, crashes: 0 };
+  const suspended = { ...task, ...messageOf(suspension), answers, run };
+  const changed = suspension.statusMessage !== undefined || !sameKeys(inputs, task.inputs);
+  return changed ? withInputs(suspended, inputs, now) : suspended;
+}
+
+/** Gives the task back unfinished, to be run again at `dueAt`. `crashed` counts against the allowed attempts. */
+export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: boolean, now: number): Task {
+  assertLease(task, claim);
+  const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
+  if (crashes >= task.maxAttempts) return failExhausted(task, now);
+  return { ...task, run: { epoch: task.run.epoch, dueAt, crashes } };
+}
+
+export function setStatusMessage(task: Task, claim: LeaseClaim, statusMessage: string, now: number): Task {
+  assertLease(task, claim);
+  return task.statusMessage === statusMessage ? task : { ...task, statusMessage, updatedAt: now };
+}
+
+/** Moves the run deadline to `now + ms` if that is later, and the promised lifetime with it. */
+export function extendDeadline(task: Task, claim: LeaseClaim, ms: number, now: number): Task {
+  assertLease(task, claim);
+  const deadlineAt = now + ms;
+  if (deadlineAt <= task.deadlineAt) return task;
+  const promise = laterPromise(task.promisedUntil, promisedUntil(deadlineAt, task.retentionMs));
+  return { ...task, deadlineAt, promisedUntil: promise, updatedAt: now };
+}
+
+/** Throws `lease_lost` unless the run still holds the unfinished task. */
+export function assertLease(task: Task, claim: LeaseClaim): void {
+  if (isTerminal(task.status)) {
+    throw new TaskError('lease_lost', `The task has ended: it is ${task.status}.`, { detail: { status: task.status } });
+  }
+  if (task.run.epoch !== claim.epoch || task.run.lease?.holder !== claim.holder) {
+    throw new TaskError('lease_lost', 'Another run has taken the task over.');
+  }
+}
+
+/** When a queue should next look at the task: its due time, or when the lease on it runs out. `null`: not before an answer. */
+export function nextRunAt(task: Task): number | null {
+  if (isTerminal(task.status)) return null;
+  return task.run.lease?.until ?? task.run.dueAt;
+}
+
+function failExhausted(task: Task, now: number): Task {
+  const message = `The task's runs ended unexpectedly ${task.maxAttempts} times in a row; it is not tried again.`;
+  return failTask(task, runtimeFailure('attempts_exhausted', message), now);
+}
+
+function messageOf(suspension: Suspension): { statusMessage?: string } {
+  return suspension.statusMessage === undefined ? {} : { statusMessage: suspension.statusMessage };
+}
+
+function earliest(...times: readonly (number | null)[]): number | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : Math.min(...known);
+}
+
+function sameKeys(a: object, b: object): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key));
+}

@@ -1,0 +1,224 @@
+/**
+ * What a task is, and what may happen to it: an immutable value and pure functions
+ * `(task, input, now) → task`, which throw a `TaskError` where something may not happen. No
+ * storage, no timers, no protocol. What the runner does to a task is in `run.ts`.
+ */
+import { TaskError } from './errors.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import { type Lifetime, laterPromise, promisedUntil } from './lifetime.ts';
+import type { Owner } from './owner.ts';
+import { inline, type Payload } from './payload.ts';
+import { assertTransition, isTerminal, type TaskStatus } from './status.ts';
+import type { TaskId } from './task-id.ts';
+
+/** Finds a task. An id alone finds nothing: it is looked up among its owner's. */
+export interface TaskRef {
+  readonly owner: Owner;
+  readonly id: TaskId;
+}
+
+/** Times are milliseconds since the epoch. */
+export interface Task extends TaskRef {
+  readonly tool: string;
+  readonly status: TaskStatus;
+  /** Progress or the reason of the end, for people. */
+  readonly statusMessage?: string;
+  readonly createdAt: number;
+  /** When something that a client can see last changed. */
+  readonly updatedAt: number;
+  /** Past this an unfinished task is failed. */
+  readonly deadlineAt: number;
+  readonly retentionMs: number | null;
+  /** Until when the task stays readable, as its clients were told; `null`: for ever. */
+  readonly promisedUntil: number | null;
+  readonly pollIntervalMs: number;
+  /** Crashed runs that are allowed before the task fails. */
+  readonly maxAttempts: number;
+  readonly arguments: Payload;
+  /** What the tool's `admit` gathered before the task existed. */
+  readonly admission?: Payload;
+  /** Absent: none. */
+  readonly variables?: Payload;
+  /** Of a completed task. */
+  readonly result?: Payload;
+  /** Of a failed task: a {@link Failure}. */
+  readonly error?: Payload;
+  /** Outstanding callbacks by key; those with a request are shown to the client. */
+  readonly inputs: Readonly<Record<string, PendingInput>>;
+  /** Accepted, and not yet in the checkpoint log. */
+  readonly answers: Readonly<Record<string, Answer>>;
+  readonly run: RunState;
+  readonly trace?: TraceContext;
+  /** The task that the creating call was bound to. */
+  readonly related?: TaskId;
+  /** The recount of the owner's active tasks under which this one was counted. */
+  readonly generation: number;
+}
+
+export interface PendingInput {
+  /** `{ method, params }` for the client; absent: something else answers (an external callback). */
+  readonly request?: Payload;
+  readonly timeoutAt?: number;
+}
+
+export type Answer =
+  | { readonly outcome: 'answered'; readonly value: Payload }
+  | { readonly outcome: 'failed'; readonly message: string }
+  | { readonly outcome: 'timed_out' };
+
+export interface RunState {
+  /** Raised with each lease; a write under an older one is refused. */
+  readonly epoch: number;
+  readonly lease?: Lease;
+  /** When the next run is due; `null`: when an answer comes. */
+  readonly dueAt: number | null;
+  /** Runs in a row that ended without handing the task back. */
+  readonly crashes: number;
+}
+
+export interface Lease {
+  readonly holder: string;
+  readonly until: number;
+}
+
+/** W3C trace context, as the creating call carried it. */
+export interface TraceContext {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+  readonly baggage?: string;
+}
+
+/** A JSON-RPC error object. */
+export interface Failure {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: JsonValue;
+}
+
+/** Why the runtime itself failed a task, in the `reason` of its error's data. */
+export const FAILURE_REASONS = ['deadline_exceeded', 'attempts_exhausted', 'replay_mismatch', 'unrecoverable'] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+const JSON_RPC_INTERNAL_ERROR = -32603;
+
+export function runtimeFailure(reason: FailureReason, message: string): Failure {
+  return { code: JSON_RPC_INTERNAL_ERROR, message, data: { reason } };
+}
+
+export interface NewTask extends TaskRef {
+  readonly tool: string;
+  readonly arguments: Payload;
+  readonly admission?: Payload;
+  readonly lifetime: Lifetime;
+  readonly pollIntervalMs: number;
+  readonly maxAttempts: number;
+  readonly trace?: TraceContext;
+  readonly related?: TaskId;
+  readonly generation: number;
+}
+
+/** A working task, due at once. */
+export function createTask(input: NewTask, now: number): Task {
+  const { lifetime, ...rest } = input;
+  const deadlineAt = now + lifetime.runDeadlineMs;
+  return {
+    ...rest,
+    status: 'working',
+    createdAt: now,
+    updatedAt: now,
+    deadlineAt,
+    retentionMs: lifetime.retentionMs,
+    promisedUntil: promisedUntil(deadlineAt, lifetime.retentionMs),
+    inputs: {},
+    answers: {},
+    run: { epoch: 0, dueAt: now, crashes: 0 },
+  };
+}
+
+/** Status and result change together. Throws `invalid_transition` when the task has ended. */
+export function completeTask(task: Task, result: Payload, now: number): Task {
+  return { ...ended(task, 'completed', undefined, now), result };
+}
+
+/** Status and error change together. Throws `invalid_transition` when the task has ended. */
+export function failTask(task: Task, failure: Failure, now: number): Task {
+  return { ...ended(task, 'failed', failure.message, now), error: inline(failure as unknown as JsonObject) };
+}
+
+/** Throws `invalid_transition` when the task has ended. */
+export function cancelTask(task: Task, message: string | undefined, now: number): Task {
+  return ended(task, 'cancelled', message ?? 'Cancelled.', now);
+}
+
+function ended(task: Task, status: 'completed' | 'failed' | 'cancelled', message: string | undefined, now: number): Task {
+  assertTransition(task.status, status);
+  const { statusMessage: progress, ...rest } = task;
+  const statusMessage = message ?? progress;
+  return {
+    ...rest,
+    status,
+    ...(statusMessage === undefined ? {} : { statusMessage }),
+    updatedAt: now,
+    promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
+    inputs: {},
+    answers: {},
+    run: { epoch: task.run.epoch, dueAt: null, crashes: task.run.crashes },
+  };
+}
+
+/** Whether the run deadline has passed for a task that has not ended. */
+export function isOverdue(task: Task, now: number): boolean {
+  return !isTerminal(task.status) && now >= task.deadlineAt;
+}
+
+/** The task as it stands at `now`: failed, if its run deadline has passed. */
+export function enforceDeadline(task: Task, now: number): Task {
+  if (!isOverdue(task, now)) return task;
+  const seconds = Math.round((task.deadlineAt - task.createdAt) / 1000);
+  const message = `The task did not finish within its run deadline of ${seconds} s.`;
+  return failTask(task, runtimeFailure('deadline_exceeded', message), now);
+}
+
+/** Whether the promised lifetime is over: the task then reads as unknown. */
+export function isExpired(task: Task, now: number): boolean {
+  return task.promisedUntil !== null && now >= task.promisedUntil;
+}
+
+/**
+ * Accepts answers to outstanding inputs and makes the task due. Keys that are not outstanding
+ * (unknown, answered before, timed out) and answers to a finished task change nothing.
+ */
+export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answer>>, now: number): Task {
+  if (isTerminal(task.status)) return task;
+  const accepted = Object.entries(answers).filter(([key]) => {
+    const input = Object.hasOwn(task.inputs, key) ? task.inputs[key] : undefined;
+    return input !== undefined && (input.timeoutAt === undefined || now < input.timeoutAt);
+  });
+  if (accepted.length === 0) return task;
+  const open = without(task.inputs, new Set(accepted.map(([key]) => key)));
+  return withInputs(
+    { ...task, answers: { ...task.answers, ...Object.fromEntries(accepted) }, run: { ...task.run, dueAt: now } },
+    open,
+    now,
+  );
+}
+
+/** Sets the outstanding inputs, and the status that follows from them. */
+export function withInputs(task: Task, inputs: Readonly<Record<string, PendingInput>>, now: number): Task {
+  const asksClient = Object.values(inputs).some((input) => input.request !== undefined);
+  const status: TaskStatus = asksClient ? 'input_required' : 'working';
+  if (status !== task.status) assertTransition(task.status, status);
+  return { ...task, status, inputs, updatedAt: now };
+}
+
+export function without<T>(record: Readonly<Record<string, T>>, keys: ReadonlySet<string>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => !keys.has(key)));
+}
+
+/** Replaces the variables of a task that has not ended. */
+export function replaceVariables(task: Task, variables: Payload, now: number): Task {
+  if (isTerminal(task.status)) {
+    throw new TaskError('invalid_transition', `The variables of a task that is ${task.status} are final.`);
+  }
+  return { ...task, variables, updatedAt: now };
+}

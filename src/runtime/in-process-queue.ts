@@ -1,0 +1,109 @@
+/**
+ * The queue of a single process: due work in order of its time, a bounded number at once. It holds
+ * nothing durable; `recovery.ts` refills it from the store.
+ */
+import type { CancelTimer, Clock } from '../clock.ts';
+import { encodeOwner } from '../domain/owner.ts';
+import type { TaskRef } from '../domain/task.ts';
+import { describeError, type Logger, silentLogger } from './logger.ts';
+import type { TaskQueue } from './queue.ts';
+
+export interface InProcessQueueOptions {
+  readonly clock: Clock;
+  /** Tasks that run at the same time. @default 16 */
+  readonly concurrency?: number;
+  readonly logger?: Logger;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly ref: TaskRef;
+  notBefore: number;
+}
+
+export class InProcessQueue implements TaskQueue {
+  readonly #clock: Clock;
+  readonly #concurrency: number;
+  readonly #logger: Logger;
+  /** By due time, then by arrival. */
+  readonly #waiting: Entry[] = [];
+  readonly #known = new Map<string, Entry>();
+  readonly #running = new Map<string, Promise<void>>();
+  #run: ((ref: TaskRef) => Promise<unknown>) | undefined;
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(options: InProcessQueueOptions) {
+    this.#clock = options.clock;
+    this.#concurrency = options.concurrency ?? 16;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** From now on due tasks are given to `run`. */
+  start(run: (ref: TaskRef) => Promise<unknown>): void {
+    this.#run = run;
+    this.#pump();
+  }
+
+  /** A task that is already queued keeps the earlier of both times. */
+  async enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void> {
+    const key = JSON.stringify([encodeOwner(ref.owner), ref.id]);
+    const queued = this.#known.get(key);
+    if (queued !== undefined) {
+      if (queued.notBefore <= options.notBefore) return;
+      this.#waiting.splice(this.#waiting.indexOf(queued), 1);
+    }
+    const entry = { key, ref: { owner: ref.owner, id: ref.id }, notBefore: options.notBefore };
+    this.#known.set(key, entry);
+    this.#waiting.splice(this.#placeFor(entry.notBefore), 0, entry);
+    this.#pump();
+  }
+
+  /** Gives out no more work and waits for what runs. */
+  async drain(): Promise<void> {
+    this.#run = undefined;
+    this.#cancelTimer?.();
+    await Promise.all(this.#running.values());
+  }
+
+  #pump(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#run === undefined) return;
+    const now = this.#clock.now();
+    for (let index = 0; index < this.#waiting.length && this.#running.size < this.#concurrency; ) {
+      const entry = this.#waiting[index];
+      if (entry === undefined || entry.notBefore > now) break;
+      // A task that runs is not run beside itself; it is looked at again when its run ends.
+      if (this.#running.has(entry.key)) index += 1;
+      else this.#begin(entry, this.#run);
+    }
+    const next = this.#waiting.find((entry) => !this.#running.has(entry.key));
+    if (next !== undefined && next.notBefore > now) {
+      this.#cancelTimer = this.#clock.after(next.notBefore - now, () => this.#pump());
+    }
+  }
+
+  #begin(entry: Entry, run: (ref: TaskRef) => Promise<unknown>): void {
+    this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+    this.#known.delete(entry.key);
+    const work = Promise.resolve()
+      .then(() => run(entry.ref))
+      .catch((error: unknown) => this.#logger.error('A run failed unexpectedly', { task: entry.ref.id, ...describeError(error) }))
+      .then(() => {
+        this.#running.delete(entry.key);
+        this.#pump();
+      });
+    this.#running.set(entry.key, work);
+  }
+
+  #placeFor(notBefore: number): number {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#waiting[middle]?.notBefore ?? 0) <= notBefore) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

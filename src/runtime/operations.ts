@@ -1,0 +1,187 @@
+/**
+ * What a checkpoint log means: the state of each durable operation after its entries, and what
+ * the clock alone has made due since. Pure. The states and transitions are those of the durable
+ * execution service, as `@aws/durable-execution-sdk-js` expects them of its client.
+ */
+import type { OperationUpdate, WireOperation } from '@aws/durable-execution-sdk-js';
+
+/** One record of the log: what one checkpoint, or one import of answers, changed. */
+export interface LogEntry {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly updates?: readonly OperationUpdate[];
+  readonly outcomes?: readonly CallbackOutcome[];
+}
+
+/** How a callback ended. */
+export interface CallbackOutcome {
+  readonly callback: string;
+  readonly outcome: 'answered' | 'failed' | 'timed_out';
+  /** JSON text, of an answered one. */
+  readonly result?: string;
+  readonly message?: string;
+}
+
+/** An operation with what the log knows beyond the wire form. Times are milliseconds since the epoch. */
+export interface OperationState {
+  readonly wire: WireOperation & { readonly Id: string };
+  /** A wait's end, or a retry's next attempt. */
+  readonly dueAt?: number;
+  /** When an unanswered callback times out. */
+  readonly timeoutAt?: number;
+}
+
+export type Operations = Map<string, OperationState>;
+
+export class UnsupportedOperationError extends Error {
+  override readonly name = 'UnsupportedOperationError';
+}
+
+/** Applies an entry and returns the ids of the operations it changed. */
+export function applyEntry(operations: Operations, entry: LogEntry): string[] {
+  const changed = new Set<string>();
+  for (const update of entry.updates ?? []) {
+    const id = requireId(update.Id);
+    operations.set(id, applyUpdate(operations.get(id), update, id, entry.at));
+    changed.add(id);
+  }
+  for (const outcome of entry.outcomes ?? []) {
+    const state = operations.get(outcome.callback);
+    if (state?.wire.Status !== 'STARTED') continue;
+    operations.set(outcome.callback, applyOutcome(state, outcome, entry.at));
+    changed.add(outcome.callback);
+  }
+  return [...changed];
+}
+
+/** Ends waits and readies retries whose time has come; returns the ids of those changed. */
+export function settleDue(operations: Operations, now: number): string[] {
+  const changed: string[] = [];
+  for (const [id, state] of operations) {
+    if (state.dueAt === undefined || state.dueAt > now) continue;
+    const { wire } = state;
+    if (wire.Type === 'WAIT' && wire.Status === 'STARTED') {
+      operations.set(id, { wire: { ...wire, Status: 'SUCCEEDED', EndTimestamp: new Date(state.dueAt) } });
+    } else if (wire.Type === 'STEP' && wire.Status === 'PENDING') {
+      operations.set(id, { wire: { ...wire, Status: 'READY' } });
+    } else continue;
+    changed.push(id);
+  }
+  return changed;
+}
+
+/** The earliest time at which `settleDue` will change something; `null`: nothing waits for time. */
+export function nextDueAt(operations: Operations): number | null {
+  let next: number | null = null;
+  for (const { dueAt } of operations.values()) {
+    if (dueAt !== undefined && (next === null || dueAt < next)) next = dueAt;
+  }
+  return next;
+}
+
+/** Callbacks without an outcome, in order of creation. */
+export function outstandingCallbacks(operations: Operations): { readonly id: string; readonly timeoutAt?: number }[] {
+  return [...operations].flatMap(([id, { wire, timeoutAt }]) => {
+    if (wire.Type !== 'CALLBACK' || wire.Status !== 'STARTED') return [];
+    return [timeoutAt === undefined ? { id } : { id, timeoutAt }];
+  });
+}
+
+function applyUpdate(before: OperationState | undefined, update: OperationUpdate, id: string, at: number): OperationState {
+  const started = before?.wire.StartTimestamp ?? new Date(at);
+  const wire = {
+    Id: id,
+    ...(update.ParentId === undefined ? {} : { ParentId: update.ParentId }),
+    ...(update.Name === undefined ? {} : { Name: update.Name }),
+    ...(update.SubType === undefined ? {} : { SubType: update.SubType }),
+    Type: update.Type,
+    StartTimestamp: started,
+  };
+  switch (update.Type) {
+    case 'STEP':
+      return applyStep(before, update, wire, at);
+    case 'WAIT': {
+      if (update.Action === 'CANCEL') return { wire: { ...wire, Status: 'CANCELLED', EndTimestamp: new Date(at) } };
+      const dueAt = at + (update.WaitOptions?.WaitSeconds ?? 0) * 1000;
+      return { wire: { ...wire, Status: 'STARTED', WaitDetails: { ScheduledEndTimestamp: new Date(dueAt) } }, dueAt };
+    }
+    case 'CALLBACK': {
+      const { TimeoutSeconds } = update.CallbackOptions ?? {};
+      const state = { wire: { ...wire, Status: 'STARTED' as const, CallbackDetails: { CallbackId: id } } };
+      return TimeoutSeconds === undefined ? state : { ...state, timeoutAt: at + TimeoutSeconds * 1000 };
+    }
+    case 'CONTEXT': {
+      const details = {
+        ...before?.wire.ContextDetails,
+        ...(update.ContextOptions?.ReplayChildren === undefined ? {} : { ReplayChildren: update.ContextOptions.ReplayChildren }),
+        ...outcomeDetails(update),
+      };
+      return { wire: { ...wire, ...endOf(update, at), ContextDetails: details } };
+    }
+    default:
+      throw new UnsupportedOperationError(`${update.Type} operations (${update.Name ?? id}) are not available here.`);
+  }
+}
+
+function applyStep(
+  before: OperationState | undefined,
+  update: OperationUpdate,
+  wire: Omit<OperationState['wire'], 'Status'>,
+  at: number,
+): OperationState {
+  const details = before?.wire.StepDetails ?? {};
+  const attempt = details.Attempt ?? 0;
+  switch (update.Action) {
+    case 'START':
+      return { wire: { ...wire, Status: 'STARTED', StepDetails: details } };
+    case 'RETRY': {
+      const dueAt = at + (update.StepOptions?.NextAttemptDelaySeconds ?? 0) * 1000;
+      const StepDetails = {
+        ...details,
+        Attempt: attempt + 1,
+        NextAttemptTimestamp: new Date(dueAt),
+        ...outcomeDetails(update),
+      };
+      return { wire: { ...wire, Status: 'PENDING', StepDetails }, dueAt };
+    }
+    default: {
+      const StepDetails = { Attempt: attempt + 1, ...outcomeDetails(update) };
+      return { wire: { ...wire, ...endOf(update, at), StepDetails } };
+    }
+  }
+}
+
+function applyOutcome(state: OperationState, outcome: CallbackOutcome, at: number): OperationState {
+  const CallbackDetails = {
+    ...state.wire.CallbackDetails,
+    ...(outcome.result === undefined ? {} : { Result: outcome.result }),
+    ...(outcome.message === undefined ? {} : { Error: { ErrorType: 'CallbackError', ErrorMessage: outcome.message } }),
+  };
+  const Status = ({ answered: 'SUCCEEDED', failed: 'FAILED', timed_out: 'TIMED_OUT' } as const)[outcome.outcome];
+  return { wire: { ...state.wire, Status, EndTimestamp: new Date(at), CallbackDetails } };
+}
+
+function endOf(update: OperationUpdate, at: number) {
+  switch (update.Action) {
+    case 'SUCCEED':
+      return { Status: 'SUCCEEDED' as const, EndTimestamp: new Date(at) };
+    case 'FAIL':
+      return { Status: 'FAILED' as const, EndTimestamp: new Date(at) };
+    case 'CANCEL':
+      return { Status: 'CANCELLED' as const, EndTimestamp: new Date(at) };
+    default:
+      return { Status: 'STARTED' as const };
+  }
+}
+
+function outcomeDetails(update: OperationUpdate) {
+  return {
+    ...(update.Payload === undefined ? {} : { Result: update.Payload }),
+    ...(update.Error === undefined ? {} : { Error: update.Error }),
+  };
+}
+
+function requireId(id: string | undefined): string {
+  if (id === undefined) throw new UnsupportedOperationError('An operation without an id cannot be recorded.');
+  return id;
+}

@@ -1,0 +1,205 @@
+/**
+ * Runs tasks: looks whether a delivered task is due, takes the lease, runs the handler, and writes how
+ * it ended. Safe to call for any task at any time, any number of times, on any number of machines.
+ */
+import { type Clock, systemClock } from '../clock.ts';
+import { isTaskError } from '../domain/errors.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { handBack, nextRunAt, setStatusMessage, suspendTask } from '../domain/run.ts';
+import { isTerminal } from '../domain/status.ts';
+import { completeTask, failTask, type Task, type TaskRef } from '../domain/task.ts';
+import type { StoredTask, TaskStore } from '../store/task-store.ts';
+import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
+import { describeError, type Logger, silentLogger, withFields } from './logger.ts';
+import type { TaskQueue } from './queue.ts';
+import { type RunEnd, TaskRun } from './task-run.ts';
+import type { RunnableTool, RunOutcome } from './tool.ts';
+
+/** After a run that was interrupted: doubling up to a minute. */
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+/** How long an aborted handler may take to notice, before the run ends without it. */
+const ABORT_GRACE_MS = 2_000;
+
+export interface RunnerOptions {
+  readonly store: TaskStore;
+  readonly queue: TaskQueue;
+  readonly tools: ReadonlyMap<string, RunnableTool>;
+  /** Names this process in leases; unique among all that run. */
+  readonly holder: string;
+  readonly clock?: Clock;
+  readonly times?: LeaseTimes;
+  readonly logger?: Logger;
+}
+
+/** What became of a delivery. */
+export type RunReport = 'finished' | 'suspended' | 'interrupted' | 'stopped' | 'not_due' | 'held_elsewhere' | 'ended_before' | 'gone';
+
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #clock: Clock;
+  readonly #times: LeaseTimes;
+  readonly #logger: Logger;
+  readonly #held = new Set<HeldTask>();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#times = options.times ?? DEFAULT_LEASE_TIMES;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** Runs the task if it is due; otherwise schedules it for when it will be. */
+  async runTask(ref: TaskRef): Promise<RunReport> {
+    let stored: StoredTask;
+    try {
+      stored = await this.#options.store.get(ref);
+    } catch (error) {
+      if (isTaskError(error, 'task_not_found')) return 'gone';
+      throw error;
+    }
+    if (isTerminal(stored.task.status)) return 'ended_before';
+    const due = nextRunAt(stored.task);
+    if (due === null) return 'not_due';
+    if (due > this.#clock.now()) {
+      await this.#schedule(stored.task, due);
+      return stored.task.run.lease === undefined ? 'not_due' : 'held_elsewhere';
+    }
+    return this.#takeAndRun(stored);
+  }
+
+  /** Aborts every running handler; each gives its task back for another process to go on with. */
+  stop(): void {
+    for (const held of this.#held) held.stop('shutdown');
+  }
+
+  async #takeAndRun(stored: StoredTask): Promise<RunReport> {
+    const { store, holder } = this.#options;
+    const logger = withFields(this.#logger, fieldsOf(stored.task));
+    let held: HeldTask | undefined;
+    try {
+      held = await HeldTask.acquire(stored, holder, { store, clock: this.#clock, times: this.#times, logger });
+    } catch (error) {
+      if (isTaskError(error, 'lease_held')) {
+        await this.#schedule(stored.task, Number(error.detail.until));
+        return 'held_elsewhere';
+      }
+      if (isTaskError(error, 'invalid_transition')) return 'ended_before';
+      throw error;
+    }
+    if (held === undefined) return 'ended_before';
+    this.#held.add(held);
+    try {
+      return await this.#run(held, logger);
+    } finally {
+      held.close();
+      this.#held.delete(held);
+    }
+  }
+
+  async #run(held: HeldTask, logger: Logger): Promise<RunReport> {
+    const { store, tools } = this.#options;
+    const tool = tools.get(held.task.tool);
+    if (tool === undefined) {
+      return this.#interrupted(held, new Error(`No tool "${held.task.tool}" is registered here.`), logger);
+    }
+    const run = new TaskRun({ held, tool, store, clock: this.#clock, logger });
+    const end = await Promise.race([run.execute(), this.#afterAbort(held)]);
+    if (held.signal.aborted) return this.#stopped(held, logger);
+    try {
+      return await this.#record(held, run, end, logger);
+    } catch (error) {
+      return held.signal.aborted ? this.#stopped(held, logger) : this.#interrupted(held, error, logger);
+    }
+  }
+
+  async #record(held: HeldTask, run: TaskRun, end: RunEnd, logger: Logger): Promise<RunReport> {
+    switch (end.kind) {
+      case 'finished':
+        await this.#finish(held, end.outcome, end.message);
+        logger.info('Task ended', { status: held.task.status });
+        return 'finished';
+      case 'suspended':
+        await this.#suspend(held, run, end.message);
+        return 'suspended';
+      case 'interrupted':
+        return this.#interrupted(held, end.error, logger);
+    }
+  }
+
+  async #finish(held: HeldTask, outcome: RunOutcome, message: string | undefined): Promise<void> {
+    const withMessage = (task: Task, now: number) =>
+      message === undefined ? task : setStatusMessage(task, held.claim, message, now);
+    if (outcome.kind === 'failure') {
+      await held.change((task, _claim, now) => failTask(withMessage(task, now), outcome.failure, now));
+      return;
+    }
+    const result = await this.#keepResult(held, outcome.result);
+    await held.change((task, _claim, now) => completeTask(withMessage(task, now), result, now));
+  }
+
+  /** A result that is too large to keep becomes a tool error that says so. */
+  async #keepResult(held: HeldTask, result: JsonValue) {
+    try {
+      return await this.#options.store.keep(held.task, 'result', result);
+    } catch (error) {
+      if (!isTaskError(error, 'value_too_large')) throw error;
+      const text = `The tool finished, but its result could not be kept: ${error.message}`;
+      return { json: { content: [{ type: 'text', text }], isError: true } satisfies JsonObject };
+    }
+  }
+
+  async #suspend(held: HeldTask, run: TaskRun, message: string | undefined): Promise<void> {
+    const inputs = await run.pendingInputs();
+    const suspension = {
+      inputs,
+      imported: run.client.imported,
+      dueAt: run.client.nextDueAt,
+      ...(message === undefined ? {} : { statusMessage: message }),
+    };
+    const task = await held.change((current, claim, now) => suspendTask(current, claim, suspension, now));
+    if (task.run.dueAt !== null) await this.#schedule(task, task.run.dueAt);
+  }
+
+  /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
+  async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
+    logger.warn('A run was interrupted', describeError(error));
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** held.task.run.crashes, LONGEST_RETRY_MS);
+    await this.#giveBack(held, delay, true, logger);
+    return 'interrupted';
+  }
+
+  async #stopped(held: HeldTask, logger: Logger): Promise<RunReport> {
+    const { reason } = held.signal.reason;
+    logger.info('A run was stopped', { reason });
+    if (reason === 'shutdown') await this.#giveBack(held, 0, false, logger);
+    return 'stopped';
+  }
+
+  async #giveBack(held: HeldTask, delayMs: number, crashed: boolean, logger: Logger): Promise<void> {
+    try {
+      const task = await held.change((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
+      if (task.run.dueAt !== null) await this.#schedule(task, task.run.dueAt);
+    } catch (error) {
+      // The lease runs out by itself, and the next run counts it.
+      if (!isTaskError(error, 'lease_lost')) logger.warn('A task could not be given back', describeError(error));
+    }
+  }
+
+  async #schedule(task: Task, notBefore: number): Promise<void> {
+    await this.#options.queue.enqueue(task, { notBefore });
+  }
+
+  #afterAbort(held: HeldTask): Promise<RunEnd> {
+    return new Promise((resolve) => {
+      const end = () => {
+        held.onClose(this.#clock.after(ABORT_GRACE_MS, () => resolve({ kind: 'interrupted', error: held.signal.reason })));
+      };
+      held.signal.addEventListener('abort', end, { once: true });
+    });
+  }
+}
+
+function fieldsOf(task: Task) {
+  return { task: task.id, tool: task.tool, ...(task.trace === undefined ? {} : { traceparent: task.trace.traceparent }) };
+}

@@ -1,0 +1,166 @@
+/**
+ * What a handler is given: the durable operations under the durable SDK's own names, and what MCP
+ * adds to them. Types only; `task-scope.ts` makes them.
+ *
+ * Code outside steps may run more than once: when a task resumes, its handler starts again and each
+ * operation that is already recorded returns what it returned before.
+ */
+import type {
+  BatchResult,
+  CompletionConfig,
+  Duration,
+  MapConfig,
+  StepConfig,
+  WaitForConditionConfig,
+} from '@aws/durable-execution-sdk-js';
+import type { InputRequest } from '../domain/inputs.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import type { TaskId } from '../domain/task-id.ts';
+import type { TraceContext } from '../domain/task.ts';
+import type { Logger } from './logger.ts';
+
+export interface StepScope {
+  /** 1 for the first try of this step. */
+  readonly attempt: number;
+  readonly logger: Logger;
+  /** The task's signal. */
+  readonly signal: AbortSignal;
+}
+
+/** The operations of a handler, or of one branch of it. Each is recorded once and replayed after. */
+export interface TaskScope {
+  /**
+   * Runs `action` and records what it returns, which must be JSON. It runs again if the process dies
+   * before the record is written, so an action with effects should be idempotent. A throwing action
+   * is tried up to 6 times (see `DEFAULT_STEP_RETRY`) unless `config.retryStrategy` says otherwise.
+   */
+  step<T>(name: string, action: (step: StepScope) => Promise<T>, config?: StepConfig<T>): Promise<T>;
+
+  /** Waits at no cost: the process is free and may even stop. Whole seconds. */
+  wait(name: string, duration: Duration): Promise<void>;
+
+  /**
+   * Waits for something outside. `submit` gets a token to hand over, as a step; whoever holds it completes the
+   * callback through `TaskServer.completeCallback`, with JSON. Rejects on failure and timeout.
+   */
+  waitForCallback<T = JsonValue>(
+    name: string,
+    submit: (token: string, step: StepScope) => Promise<void>,
+    options?: CallbackOptions,
+  ): Promise<T>;
+
+  /** Checks again and again, with waits between, until the strategy is content. */
+  waitForCondition<T>(
+    name: string,
+    check: (state: T, step: StepScope) => Promise<T>,
+    config: WaitForConditionConfig<T>,
+  ): Promise<T>;
+
+  /** One branch for each item, each with operations of its own. */
+  map<Item, Result>(
+    name: string,
+    items: readonly Item[],
+    action: (branch: TaskScope, item: Item, index: number) => Promise<Result>,
+    config?: MapConfig<Item, Result>,
+  ): Promise<BatchResult<Result>>;
+
+  parallel<Result>(
+    name: string,
+    branches: readonly ((branch: TaskScope) => Promise<Result>)[],
+    config?: ParallelOptions,
+  ): Promise<BatchResult<Result>>;
+
+  runInChildContext<T>(name: string, action: (branch: TaskScope) => Promise<T>): Promise<T>;
+
+  /** Asks the person behind the client. Several at once are outstanding together. */
+  elicit(params: ElicitParams, options?: InputOptions): Promise<ElicitResult>;
+
+  /** Asks the client's model: `params` and result are those of `sampling/createMessage`. */
+  sample(params: JsonObject, options?: InputOptions): Promise<JsonObject>;
+
+  /** Asks the client for its roots. */
+  listRoots(options?: InputOptions): Promise<readonly Root[]>;
+
+  readonly variables: TaskVariables;
+}
+
+export interface CallbackOptions {
+  /** After this the call rejects with `CallbackTimeoutError`. Whole seconds. Absent: until the run deadline. */
+  readonly timeout?: Duration;
+  /** For `submit`. @default DEFAULT_STEP_RETRY */
+  readonly retryStrategy?: NonNullable<StepConfig<void>['retryStrategy']>;
+}
+
+export interface ParallelOptions {
+  /** @default unlimited */
+  readonly maxConcurrency?: number;
+  readonly completionConfig?: CompletionConfig;
+}
+
+export interface TaskContext extends TaskScope {
+  readonly id: TaskId;
+  /** Fires when the task is cancelled or fails, when another run has taken it over, and at shutdown. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** What the tool's `admit` returned, if anything. */
+  readonly admission: JsonValue | undefined;
+  /** The task that the call was bound to by its `_meta`, if any. */
+  readonly related: RelatedTask | undefined;
+  readonly trace: TraceContext | undefined;
+  /** Shows a message to the client; at most one a second is written. Not recorded. */
+  progress(message: string): void;
+  /** Moves the run deadline to `ms` from now, if that is later. */
+  extendDeadline(ms: number): Promise<void>;
+}
+
+/**
+ * Shared with later tool calls. Between steps each call is recorded, so that a replay sees what the
+ * first run saw; inside a step it reads and writes directly.
+ */
+export interface TaskVariables {
+  all(): Promise<JsonObject>;
+  get(key: string): Promise<JsonValue | undefined>;
+  set(key: string, value: JsonValue): Promise<void>;
+  /** Adds and overwrites; `null` deletes. */
+  merge(changes: JsonObject): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
+/** Another task of the same owner: what a tool call can see of the task it is bound to. */
+export interface RelatedTask {
+  readonly id: TaskId;
+  variables(): Promise<JsonObject>;
+}
+
+export interface InputOptions {
+  /** Distinguishes the request in logs; the key that the client sees is made by the runtime. */
+  readonly name?: string;
+  /** After this the call rejects with `CallbackTimeoutError`. Whole seconds. Absent: until the run deadline. */
+  readonly timeout?: Duration;
+}
+
+export type ElicitParams =
+  | { readonly mode?: 'form'; readonly message: string; readonly requestedSchema: JsonObject }
+  | { readonly mode: 'url'; readonly message: string; readonly url: string };
+
+export interface ElicitResult {
+  readonly action: 'accept' | 'decline' | 'cancel';
+  readonly content?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+}
+
+export interface Root {
+  readonly uri: string;
+  readonly name?: string;
+}
+
+/** What a scope needs of its run. */
+export interface ScopePort {
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** The run now waits for this callback; `request` is what the client is to be asked. */
+  registerInput(key: string, request: InputRequest): void;
+  /** Makes an external callback known before its token leaves the process. */
+  openCallback(key: string): Promise<string>;
+  readVariables(): Promise<JsonObject>;
+  mergeVariables(changes: JsonObject): Promise<void>;
+}

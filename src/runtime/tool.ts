@@ -1,0 +1,16 @@
+/** What the runner needs of a tool. How users define one is in `src/server/define-task-tool.ts`. */
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import type { Failure } from '../domain/task.ts';
+import type { TaskContext } from './task-context.ts';
+
+export interface RunnableTool {
+  readonly name: string;
+  /** Resolves to the tool's result, or rejects; see {@link RunnableTool.outcomeOf}. */
+  run(args: JsonObject, task: TaskContext): Promise<JsonValue>;
+  /** What a rejection of `run` means: a result that says so, or the failure of the task. */
+  outcomeOf(error: unknown): RunOutcome;
+}
+
+export type RunOutcome =
+  | { readonly kind: 'result'; readonly result: JsonValue }
+  | { readonly kind: 'failure'; readonly failure: Failure };

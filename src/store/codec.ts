@@ -1,0 +1,109 @@
+/**
+ * Between values and the text that a backend keeps: canonical JSON (sorted keys), and the format
+ * of task heads. Text is checked on the way in; a format that this build does not know is a
+ * clear error, never a guess.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { TaskError } from '../domain/errors.ts';
+import { TASK_STATUSES } from '../domain/status.ts';
+import type { Task, TaskRef } from '../domain/task.ts';
+
+/** Raised when a head written by this build could be misread by an older one. */
+const FORMAT = 1;
+
+/** JSON with sorted keys, so that equal values have equal text. Leaves out `undefined` members. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
+    const sorted = Object.keys(member).sort();
+    return Object.fromEntries(sorted.map((key) => [key, (member as Record<string, unknown>)[key]]));
+  });
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+const payload = z.union([
+  z.strictObject({ json: z.json() }),
+  z.strictObject({ ref: z.strictObject({ id: z.string(), bytes: z.int(), chunks: z.int(), sha256: z.string() }) }),
+]);
+
+const answer = z.discriminatedUnion('outcome', [
+  z.strictObject({ outcome: z.literal('answered'), value: payload }),
+  z.strictObject({ outcome: z.literal('failed'), message: z.string() }),
+  z.strictObject({ outcome: z.literal('timed_out') }),
+]);
+
+/** A head without what its key already says (owner and id). */
+const head = z.strictObject({
+  format: z.literal(FORMAT),
+  tool: z.string(),
+  status: z.enum(TASK_STATUSES),
+  statusMessage: z.string().exactOptional(),
+  createdAt: z.int(),
+  updatedAt: z.int(),
+  deadlineAt: z.int(),
+  retentionMs: z.int().nullable(),
+  promisedUntil: z.int().nullable(),
+  pollIntervalMs: z.int(),
+  maxAttempts: z.int(),
+  arguments: payload,
+  admission: payload.exactOptional(),
+  variables: payload.exactOptional(),
+  result: payload.exactOptional(),
+  error: payload.exactOptional(),
+  inputs: z.record(z.string(), z.strictObject({ request: payload.exactOptional(), timeoutAt: z.int().exactOptional() })),
+  answers: z.record(z.string(), answer),
+  run: z.strictObject({
+    epoch: z.int(),
+    lease: z.strictObject({ holder: z.string(), until: z.int() }).exactOptional(),
+    dueAt: z.int().nullable(),
+    crashes: z.int(),
+  }),
+  trace: z
+    .strictObject({ traceparent: z.string(), tracestate: z.string().exactOptional(), baggage: z.string().exactOptional() })
+    .exactOptional(),
+  related: z.string().exactOptional(),
+  generation: z.int(),
+});
+
+export function encodeTask(task: Task): string {
+  const { owner: _owner, id: _id, ...rest } = task;
+  return canonicalJson({ format: FORMAT, ...rest });
+}
+
+/** Throws `unreadable_record` for text that is no task head of a format that this build knows. */
+export function decodeTask(ref: TaskRef, text: string): Task {
+  const parsed = parseRecord(text, `task ${ref.id}`);
+  const checked = head.safeParse(parsed);
+  if (!checked.success) throw unreadable(`task ${ref.id}`, z.prettifyError(checked.error));
+  const { format: _format, ...rest } = checked.data;
+  return { owner: ref.owner, id: ref.id, ...(rest as Omit<Task, 'owner' | 'id'>) };
+}
+
+/** Parses a record's JSON and refuses formats other than this build's. */
+export function parseRecord(text: string, what: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new TaskError('unreadable_record', `The record of ${what} is no JSON.`, { cause });
+  }
+  const format = typeof parsed === 'object' && parsed !== null && 'format' in parsed ? parsed.format : undefined;
+  if (typeof format === 'number' && format > FORMAT) {
+    throw unreadable(what, `it has format ${format}, this build knows up to ${FORMAT}; upgrade this server`);
+  }
+  if (format !== FORMAT) throw unreadable(what, 'it names no known format');
+  return parsed as Record<string, unknown>;
+}
+
+/** The text of a record other than a head. */
+export function encodeRecord(members: object): string {
+  return canonicalJson({ format: FORMAT, ...members });
+}
+
+function unreadable(what: string, problem: string): TaskError {
+  return new TaskError('unreadable_record', `The record of ${what} cannot be read: ${problem}.`);
+}

@@ -1,0 +1,26 @@
+/** The one place where storage errors become task errors. */
+import { BackendError } from '../backends/errors.ts';
+import { TaskError } from '../domain/errors.ts';
+
+/** Runs a storage call; a `BackendError` that the caller did not handle becomes a `TaskError`. */
+export async function translated<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof BackendError ? toTaskError(error) : error;
+  }
+}
+
+function toTaskError(error: BackendError): TaskError {
+  switch (error.code) {
+    case 'conflict':
+    case 'limit':
+      return new TaskError('contention', 'The record changed at the same time; try again.', { cause: error });
+    case 'unavailable':
+      return new TaskError('unavailable', 'Storage did not answer; try again.', { cause: error });
+    case 'format':
+      return new TaskError('unreadable_record', error.message, { cause: error });
+    case 'invalid':
+      return new TaskError('value_too_large', `Storage refused the record: ${error.message}`, { cause: error });
+  }
+}

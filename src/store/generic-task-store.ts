@@ -1,0 +1,331 @@
+/**
+ * The task store over any backend: load, apply a pure transition, compare-and-swap; with the one
+ * retry loop that this project has. What may happen to a task is decided in `src/domain`.
+ */
+import { type Clock, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
+import { isWalkable, type StorageBackend } from '../backends/backend.ts';
+import { BackendConflictError, BackendInvalidError } from '../backends/errors.ts';
+import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import type { Owner } from '../domain/owner.ts';
+import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
+import { isTerminal } from '../domain/status.ts';
+import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
+import { createTask, enforceDeadline, isExpired, isOverdue, replaceVariables, type Task, type TaskRef } from '../domain/task.ts';
+import { mergeVariables } from '../domain/variables.ts';
+import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
+import { decodeTask, encodeTask } from './codec.ts';
+import { translated } from './errors.ts';
+import { IdempotentCreation } from './idempotent-creation.ts';
+import { headKey, logPartition, ownerOfTasksPartition, tasksPartition, valuesPartition } from './keys.ts';
+import { PayloadStore } from './payload-store.ts';
+import { TaskLog } from './task-log.ts';
+import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
+
+/** Largest JSON text that stays in the head, by kind; together they keep a usual head below 4 KB, one read unit. */
+const INLINE_BYTES: Readonly<Record<PayloadKind, number>> = {
+  arguments: 1200,
+  result: 1200,
+  variables: 800,
+  request: 500,
+  answer: 300,
+};
+
+const UPDATE_ATTEMPTS = 20;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 200;
+const PAGE = 100;
+
+export interface GenericTaskStoreOptions {
+  readonly backend: StorageBackend;
+  readonly clock?: Clock;
+  readonly random?: RandomBytes;
+  /** @default 100 */
+  readonly maxActiveTasksPerOwner?: number;
+}
+
+export class GenericTaskStore implements TaskStore {
+  readonly log: TaskLog;
+  readonly #backend: StorageBackend;
+  readonly #clock: Clock;
+  readonly #random: RandomBytes;
+  readonly #payloads: PayloadStore;
+  readonly #limit: ActiveLimit;
+  readonly #idempotent: IdempotentCreation;
+  readonly #listeners = new Set<(stored: StoredTask) => void>();
+
+  constructor(options: GenericTaskStoreOptions) {
+    this.#backend = options.backend;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#payloads = new PayloadStore(this.#backend, this.#random);
+    this.log = new TaskLog(this.#backend, this.#payloads);
+    const limit = options.maxActiveTasksPerOwner ?? 100;
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ACTIVE_LIMIT) {
+      throw new TaskError('invalid_definition', `maxActiveTasksPerOwner must be from 1 to ${MAX_ACTIVE_LIMIT}.`);
+    }
+    const pause = (maxMs: number) => this.#pause(maxMs);
+    this.#limit = new ActiveLimit({
+      backend: this.#backend,
+      limit,
+      countActive: (owner) => this.#countActive(owner),
+      pause,
+    });
+    this.#idempotent = new IdempotentCreation({
+      backend: this.#backend,
+      pause,
+      newId: () => this.#newId(),
+      find: (ref) => this.#read(ref),
+      create: (id, input) => this.#createNew(id, input),
+    });
+  }
+
+  create(input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
+    return translated(() =>
+      input.idempotencyKey === undefined
+        ? this.#createNew(this.#newId(), input)
+        : this.#idempotent.create(input, input.idempotencyKey, this.#clock.now()),
+    );
+  }
+
+  async get(ref: TaskRef): Promise<StoredTask> {
+    const stored = await translated(() => this.#read(ref));
+    if (stored === undefined) throw taskNotFound();
+    return isOverdue(stored.task, this.#clock.now()) ? this.update(ref, (task) => task, stored) : stored;
+  }
+
+  update(ref: TaskRef, transition: Transition, known?: StoredTask): Promise<StoredTask> {
+    return translated(async () => {
+      let current = known ?? (await this.#read(ref));
+      for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
+        if (current === undefined) throw taskNotFound();
+        const now = this.#clock.now();
+        const next = transition(enforceDeadline(current.task, now), now);
+        if (next === current.task) return current;
+        const written = await this.#swap(current, next);
+        if (written !== undefined) return written;
+        if (attempt > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS));
+        current = await this.#read(ref);
+      }
+      throw new TaskError('contention', 'The task is changed too often at the same time; try again.');
+    });
+  }
+
+  async readVariables(ref: TaskRef): Promise<JsonObject> {
+    return (await this.#variablesOf(await this.get(ref))).variables;
+  }
+
+  async mergeVariables(ref: TaskRef, changes: JsonObject, guard?: (task: Task) => void): Promise<StoredTask> {
+    let stored = await this.get(ref);
+    for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
+      const current = await this.#variablesOf(stored);
+      const { variables: before } = current;
+      const { task } = current.stored;
+      guard?.(task);
+      const payload = await this.keep(task, 'variables', mergeVariables(before, changes));
+      const readBefore = JSON.stringify(task.variables);
+      let stale = false;
+      stored = await this.update(
+        ref,
+        (newest, now) => {
+          stale = JSON.stringify(newest.variables) !== readBefore;
+          if (stale) return newest;
+          guard?.(newest);
+          return replaceVariables(newest, payload, now);
+        },
+        current.stored,
+      );
+      if (!stale) return stored;
+      await this.#discard(task, refOf(payload));
+    }
+    throw new TaskError('contention', 'The variables are changed too often at the same time; try again.');
+  }
+
+  list(owner: Owner, options: { limit: number; cursor?: string }): Promise<TaskPage> {
+    return translated(async () => {
+      try {
+        const page = await this.#backend.listByPrefix(tasksPartition(owner), { ...options, order: 'desc' });
+        const now = this.#clock.now();
+        const tasks = page.records
+          .map((record) => decodeTask({ owner, id: asTaskId(record.id) }, record.value))
+          .map((task) => enforceDeadline(task, now));
+        return page.cursor === undefined ? { tasks } : { tasks, cursor: page.cursor };
+      } catch (error) {
+        if (!(error instanceof BackendInvalidError)) throw error;
+        throw new TaskError('invalid_cursor', 'The cursor is not one that this list gave.', { cause: error });
+      }
+    });
+  }
+
+  keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload> {
+    return translated(() => this.#payloads.keep(task, value, { inlineBytes: INLINE_BYTES[kind], expiresAt: task.promisedUntil }));
+  }
+
+  load(ref: TaskRef, payload: Payload): Promise<JsonValue> {
+    return translated(() => this.#payloads.load(ref, payload));
+  }
+
+  onChange(listener: (stored: StoredTask) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async *unfinished(): AsyncIterable<Task> {
+    if (!isWalkable(this.#backend)) return;
+    for await (const partition of this.#backend.partitions()) {
+      const owner = ownerOfTasksPartition(partition);
+      if (owner === undefined) continue;
+      for await (const task of this.#tasksOf(owner)) {
+        if (!isTerminal(task.status)) yield task;
+      }
+    }
+  }
+
+  /** Large variables that were replaced after the head was read are gone; the newer head names the newer ones. */
+  async #variablesOf(stored: StoredTask): Promise<{ stored: StoredTask; variables: JsonObject }> {
+    const { task } = stored;
+    if (task.variables === undefined) return { stored, variables: {} };
+    try {
+      return { stored, variables: (await this.load(task, task.variables)) as JsonObject };
+    } catch (error) {
+      if (!isTaskError(error, 'unreadable_record')) throw error;
+      const newer = await this.get(task);
+      if (newer.version === stored.version) throw error;
+      return this.#variablesOf(newer);
+    }
+  }
+
+  #newId(): TaskId {
+    return newTaskId(this.#clock.now(), this.#random);
+  }
+
+  async #createNew(id: TaskId, input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
+    const { arguments: args, admission, idempotencyKey: _key, ...rest } = input;
+    const generation = await this.#limit.take(input.owner);
+    const draft = createTask({ ...rest, id, arguments: { json: null }, generation }, this.#clock.now());
+    const kept: Payload[] = [];
+    const keep = async (value: JsonValue) => {
+      const payload = await this.keep(draft, 'arguments', value);
+      kept.push(payload);
+      return payload;
+    };
+    try {
+      const task: Task = {
+        ...draft,
+        arguments: await keep(args),
+        ...(admission === undefined ? {} : { admission: await keep(admission) }),
+      };
+      const version = await this.#backend.putIfVersion(headKey(task), headWrite(task), 0);
+      try {
+        await this.#limit.confirm(input.owner, generation);
+      } catch (error) {
+        await this.#backend.delete(headKey(task));
+        throw error;
+      }
+      const stored = { task, version };
+      this.#notify(stored);
+      return { stored, created: true };
+    } catch (error) {
+      await Promise.all(kept.map((payload) => this.#discard(draft, refOf(payload))));
+      await this.#limit.giveBack(input.owner, generation);
+      const existing = error instanceof BackendConflictError ? await this.#read(draft) : undefined;
+      if (existing === undefined) throw error;
+      return { stored: existing, created: false };
+    }
+  }
+
+  async #read(ref: TaskRef): Promise<StoredTask | undefined> {
+    const record = await this.#backend.get(headKey(ref));
+    if (record === undefined) return undefined;
+    const task = decodeTask(ref, record.value);
+    return isExpired(task, this.#clock.now()) ? undefined : { task, version: record.version };
+  }
+
+  /** `undefined`: somebody else was faster. */
+  async #swap(current: StoredTask, next: Task): Promise<StoredTask | undefined> {
+    try {
+      const version = await this.#backend.putIfVersion(headKey(next), headWrite(next), current.version);
+      await this.#afterwards(current.task, next);
+      const stored = { task: next, version };
+      this.#notify(stored);
+      return stored;
+    } catch (error) {
+      if (error instanceof BackendConflictError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What follows from a change that is already durable; whatever fails here heals later, or expires. */
+  async #afterwards(before: Task, after: Task): Promise<void> {
+    const work: Promise<unknown>[] = [];
+    if (!isTerminal(before.status) && isTerminal(after.status)) {
+      work.push(this.#limit.giveBack(after.owner, after.generation));
+    }
+    const named = new Set(refsOf(after).map((ref) => ref.id));
+    for (const ref of refsOf(before)) if (!named.has(ref.id)) work.push(this.#discard(after, ref));
+    if (after.promisedUntil !== before.promisedUntil) work.push(this.#restamp(after));
+    await Promise.allSettled(work);
+  }
+
+  async #discard(ref: TaskRef, payload: PayloadRef | undefined): Promise<void> {
+    if (payload !== undefined) await this.#payloads.remove(ref, payload);
+  }
+
+  /** Lets a task's log and values live as long as its head. */
+  async #restamp(task: Task): Promise<void> {
+    for (const partition of [logPartition(task), valuesPartition(task)]) {
+      for await (const record of this.#records(partition)) {
+        const { id, value, version } = record;
+        const write = task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
+        await this.#backend.putIfVersion({ partition, id }, write, version);
+      }
+    }
+  }
+
+  async #countActive(owner: Owner): Promise<number> {
+    let active = 0;
+    for await (const task of this.#tasksOf(owner)) {
+      if (!isTerminal(enforceDeadline(task, this.#clock.now()).status)) active += 1;
+    }
+    return active;
+  }
+
+  async *#tasksOf(owner: Owner): AsyncIterable<Task> {
+    for await (const record of this.#records(tasksPartition(owner))) {
+      yield decodeTask({ owner, id: asTaskId(record.id) }, record.value);
+    }
+  }
+
+  async *#records(partition: string) {
+    let cursor: string | undefined;
+    do {
+      const page = await this.#backend.listByPrefix(partition, {
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      yield* page.records;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+
+  #notify(stored: StoredTask): void {
+    for (const listener of this.#listeners) listener(stored);
+  }
+
+  #pause(maxMs: number): Promise<void> {
+    const [byte = 0] = this.#random(1);
+    return sleep(this.#clock, (maxMs * (byte + 1)) / 256);
+  }
+}
+
+function headWrite(task: Task) {
+  const value = encodeTask(task);
+  return task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
+}
+
+function refsOf(task: Task): PayloadRef[] {
+  const payloads: (Payload | undefined)[] = [task.arguments, task.admission, task.variables, task.result, task.error];
+  for (const input of Object.values(task.inputs)) payloads.push(input.request);
+  for (const answer of Object.values(task.answers)) if (answer.outcome === 'answered') payloads.push(answer.value);
+  return payloads.flatMap((payload) => refOf(payload) ?? []);
+}

@@ -1,0 +1,47 @@
+/**
+ * Which record lives where. An owner's task heads share one partition (record id = task id, so that
+ * a listing is in order of creation); what else is kept for an owner, and each task's checkpoint
+ * log and large values, have partitions of their own, which listings of tasks never touch.
+ */
+import type { RecordKey } from '../backends/backend.ts';
+import { encodeOwner, type Owner } from '../domain/owner.ts';
+import type { TaskRef } from '../domain/task.ts';
+
+/** JSON arrays are injective for any text, and the owner is itself encoded so. */
+function partition(kind: 'tasks' | 'owner' | 'log' | 'values', ...parts: readonly string[]): string {
+  return JSON.stringify([kind, ...parts]);
+}
+
+export function tasksPartition(owner: Owner): string {
+  return partition('tasks', encodeOwner(owner));
+}
+
+export function headKey(ref: TaskRef): RecordKey {
+  return { partition: tasksPartition(ref.owner), id: ref.id };
+}
+
+/** Counts the owner's active tasks. */
+export function activeCountKey(owner: Owner): RecordKey {
+  return { partition: partition('owner', encodeOwner(owner)), id: 'active' };
+}
+
+/** `digest`: of the caller's idempotency key. */
+export function idempotencyKey(owner: Owner, digest: string): RecordKey {
+  return { partition: partition('owner', encodeOwner(owner)), id: `idempotency ${digest}` };
+}
+
+export function logPartition(ref: TaskRef): string {
+  return partition('log', encodeOwner(ref.owner), ref.id);
+}
+
+export function valuesPartition(ref: TaskRef): string {
+  return partition('values', encodeOwner(ref.owner), ref.id);
+}
+
+/** The owner whose task heads a partition holds, or `undefined` for any other partition. */
+export function ownerOfTasksPartition(text: string): Owner | undefined {
+  const parts: unknown = JSON.parse(text);
+  if (!Array.isArray(parts) || parts[0] !== 'tasks' || typeof parts[1] !== 'string') return undefined;
+  const [issuer, subject, tenant] = JSON.parse(parts[1]) as [string, string, string?];
+  return tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
+}

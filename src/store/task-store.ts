@@ -1,0 +1,86 @@
+/** What the runtime and the protocol need of storage. `GenericTaskStore` is it, over any backend. */
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import type { Lifetime } from '../domain/lifetime.ts';
+import type { Owner } from '../domain/owner.ts';
+import type { Payload } from '../domain/payload.ts';
+import type { TaskId } from '../domain/task-id.ts';
+import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
+import type { TaskLog } from './task-log.ts';
+
+/** A task as it was read, with the version that a compare-and-swap needs. */
+export interface StoredTask {
+  readonly task: Task;
+  readonly version: number;
+}
+
+export interface CreateTask {
+  readonly owner: Owner;
+  readonly tool: string;
+  readonly arguments: JsonObject;
+  readonly admission?: JsonValue;
+  readonly lifetime: Lifetime;
+  readonly pollIntervalMs: number;
+  readonly maxAttempts: number;
+  readonly trace?: TraceContext;
+  readonly related?: TaskId;
+  /** The same key with the same tool and arguments gives the same task. At most 256 characters. */
+  readonly idempotencyKey?: string;
+}
+
+export interface TaskPage {
+  readonly tasks: readonly Task[];
+  readonly cursor?: string;
+}
+
+/** Pure; returns the very same task where nothing is to change. */
+export type Transition = (task: Task, now: number) => Task;
+
+/** Where a value belongs, which decides how much of the head it may take. */
+export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'answer';
+
+/** All methods reject with a `TaskError`; see its codes. */
+export interface TaskStore {
+  /**
+   * A durable, working task of a new id; or, for a known idempotency key, the task that it made.
+   * Rejects with `too_many_tasks`, leaving nothing behind, when the owner has as many active tasks
+   * as are allowed; `idempotency_conflict`; `value_too_large`.
+   */
+  create(input: CreateTask): Promise<{ readonly stored: StoredTask; readonly created: boolean }>;
+
+  /**
+   * The task as it stands now; one read. Rejects with `task_not_found` when unknown, expired, or
+   * another owner's. A task past its run deadline is failed first.
+   */
+  get(ref: TaskRef): Promise<StoredTask>;
+
+  /**
+   * Applies a transition by compare-and-swap, again on the new state after each conflict. A caller that
+   * has just read the task hands it in as `known` and saves the read. Resolves to the task as stored;
+   * rejects with what the transition throws, `task_not_found`, or `contention` after many conflicts.
+   */
+  update(ref: TaskRef, transition: Transition, known?: StoredTask): Promise<StoredTask>;
+
+  /** Merges variables (see `mergeVariables`) by the same compare-and-swap; `guard` may refuse first. */
+  mergeVariables(ref: TaskRef, changes: JsonObject, guard?: (task: Task) => void): Promise<StoredTask>;
+
+  /** All variables, internal ones included. */
+  readVariables(ref: TaskRef): Promise<JsonObject>;
+
+  /** Newest first. A cursor is valid for the owner it was given to. Rejects with `invalid_cursor`. */
+  list(owner: Owner, options: { readonly limit: number; readonly cursor?: string }): Promise<TaskPage>;
+
+  /** Writes a value of a task where it is too large for the head. */
+  keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload>;
+  load(ref: TaskRef, payload: Payload): Promise<JsonValue>;
+
+  readonly log: TaskLog;
+
+  /** Calls back after each stored change made through this store, in order for each task. Returns how to stop. */
+  onChange(listener: (stored: StoredTask) => void): () => void;
+
+  /**
+   * Every task that has not ended, where the backend can be walked (one machine's own); nothing
+   * elsewhere.
+   */
+  unfinished(): AsyncIterable<Task>;
+}
