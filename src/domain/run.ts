@@ -92,8 +92,9 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
   const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
   const run = { epoch: task.run.epoch, dueAt: due, crashes: 0 };
-  const suspended = { ...task, ...messageOf(suspension), answers, run };
-  const changed = suspension.statusMessage !== undefined || !sameKeys(inputs, task.inputs);
+  const statusMessage = suspension.statusMessage ?? task.statusMessage;
+  const suspended = { ...task, ...(statusMessage === undefined ? {} : { statusMessage }), answers, run };
+  const changed = statusMessage !== task.statusMessage || !sameKeys(inputs, task.inputs);
   return changed ? withInputs(suspended, inputs, now) : suspended;
 }
 
@@ -138,10 +139,6 @@ export function nextRunAt(task: Task): number | null {
 function failExhausted(task: Task, now: number): Task {
   const message = `The task's runs ended unexpectedly ${task.maxAttempts} times in a row; it is not tried again.`;
   return failTask(task, runtimeFailure('attempts_exhausted', message), now);
-}
-
-function messageOf(suspension: Suspension): { statusMessage?: string } {
-  return suspension.statusMessage === undefined ? {} : { statusMessage: suspension.statusMessage };
 }
 
 function earliest(...times: readonly (number | null)[]): number | null {

@@ -18,7 +18,6 @@ import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../domain/payload.ts';
 import { closeOverdueInputs } from '../domain/run.ts';
 import type { Answer } from '../domain/task.ts';
-import { canonicalJson } from '../store/codec.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { HeldTask } from './held-task.ts';
 import {
@@ -27,6 +26,7 @@ import {
   type LogEntry,
   nextDueAt,
   type Operations,
+  type OutstandingCallback,
   outstandingCallbacks,
   settleDue,
   UnsupportedOperationError,
@@ -87,7 +87,7 @@ export class CheckpointClient implements DurableExecutionClient {
     return this.#imported;
   }
 
-  get outstanding(): readonly { readonly id: string; readonly timeoutAt?: number }[] {
+  get outstanding(): readonly OutstandingCallback[] {
     return outstandingCallbacks(this.#operations);
   }
 
@@ -124,11 +124,11 @@ export class CheckpointClient implements DurableExecutionClient {
   }
 
   async #importAnswers(): Promise<string[]> {
-    const waiting = new Set(this.outstanding.map(({ id }) => id));
+    const waiting = new Set(this.outstanding.map(({ key }) => key));
     const outcomes: CallbackOutcome[] = [];
     for (const [key, answer] of Object.entries(this.#held.task.answers)) {
       if (waiting.has(key)) outcomes.push(await this.#outcomeOf(key, answer));
-      else if (this.#operations.has(key)) this.#imported.add(key);
+      else this.#imported.add(key);
     }
     if (outcomes.length === 0) return [];
     const changed = await this.#append({ at: this.#clock.now(), outcomes });
@@ -151,7 +151,7 @@ export class CheckpointClient implements DurableExecutionClient {
 
   async #append(entry: LogEntry): Promise<string[]> {
     // Applied to the log first: what is not durable has not happened. Through JSON, as a replay will see it.
-    const json = JSON.parse(canonicalJson(entry)) as JsonValue;
+    const json = JSON.parse(JSON.stringify(entry)) as JsonValue;
     if (!(await this.#store.log.append(this.#held.task, this.#sequence, json))) {
       this.#held.stop('lease_lost');
       throw new Error('Another run has written to the checkpoint log.');

@@ -15,6 +15,7 @@ export interface LogEntry {
 
 /** How a callback ended. */
 export interface CallbackOutcome {
+  /** The callback's key. */
   readonly callback: string;
   readonly outcome: 'answered' | 'failed' | 'timed_out';
   /** JSON text, of an answered one. */
@@ -42,14 +43,16 @@ export function applyEntry(operations: Operations, entry: LogEntry): string[] {
   const changed = new Set<string>();
   for (const update of entry.updates ?? []) {
     const id = requireId(update.Id);
-    operations.set(id, applyUpdate(operations.get(id), update, id, entry.at));
+    const key = update.Type === 'CALLBACK' ? callbackKey(operations, id) : undefined;
+    operations.set(id, applyUpdate(operations.get(id), update, { id, key, at: entry.at }));
     changed.add(id);
   }
   for (const outcome of entry.outcomes ?? []) {
-    const state = operations.get(outcome.callback);
+    const id = callbackId(outcome.callback);
+    const state = operations.get(id);
     if (state?.wire.Status !== 'STARTED') continue;
-    operations.set(outcome.callback, applyOutcome(state, outcome, entry.at));
-    changed.add(outcome.callback);
+    operations.set(id, applyOutcome(state, outcome, entry.at));
+    changed.add(id);
   }
   return [...changed];
 }
@@ -79,15 +82,38 @@ export function nextDueAt(operations: Operations): number | null {
   return next;
 }
 
+export interface OutstandingCallback {
+  readonly key: string;
+  readonly timeoutAt?: number;
+}
+
 /** Callbacks without an outcome, in order of creation. */
-export function outstandingCallbacks(operations: Operations): { readonly id: string; readonly timeoutAt?: number }[] {
-  return [...operations].flatMap(([id, { wire, timeoutAt }]) => {
-    if (wire.Type !== 'CALLBACK' || wire.Status !== 'STARTED') return [];
-    return [timeoutAt === undefined ? { id } : { id, timeoutAt }];
+export function outstandingCallbacks(operations: Operations): OutstandingCallback[] {
+  return [...operations.values()].flatMap(({ wire, timeoutAt }) => {
+    const key = wire.CallbackDetails?.CallbackId;
+    if (wire.Status !== 'STARTED' || key === undefined) return [];
+    return [timeoutAt === undefined ? { key } : { key, timeoutAt }];
   });
 }
 
-function applyUpdate(before: OperationState | undefined, update: OperationUpdate, id: string, at: number): OperationState {
+/** Unique over a task's life, the same in every replay, and in order of creation when sorted. */
+function callbackKey(operations: Operations, id: string): string {
+  let created = 0;
+  for (const { wire } of operations.values()) if (wire.Type === 'CALLBACK') created += 1;
+  return `${String(created + 1).padStart(KEY_DIGITS, '0')}-${id}`;
+}
+
+const KEY_DIGITS = 4;
+
+function callbackId(key: string): string {
+  return key.slice(KEY_DIGITS + 1);
+}
+
+function applyUpdate(
+  before: OperationState | undefined,
+  update: OperationUpdate,
+  { id, key, at }: { readonly id: string; readonly key: string | undefined; readonly at: number },
+): OperationState {
   const started = before?.wire.StartTimestamp ?? new Date(at);
   const wire = {
     Id: id,
@@ -107,7 +133,7 @@ function applyUpdate(before: OperationState | undefined, update: OperationUpdate
     }
     case 'CALLBACK': {
       const { TimeoutSeconds } = update.CallbackOptions ?? {};
-      const state = { wire: { ...wire, Status: 'STARTED' as const, CallbackDetails: { CallbackId: id } } };
+      const state = { wire: { ...wire, Status: 'STARTED' as const, CallbackDetails: { CallbackId: key } } };
       return TimeoutSeconds === undefined ? state : { ...state, timeoutAt: at + TimeoutSeconds * 1000 };
     }
     case 'CONTEXT': {

@@ -89,13 +89,13 @@ export class TaskRun {
   async pendingInputs(): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
-    for (const { id, timeoutAt } of this.client.outstanding) {
+    for (const { key, timeoutAt } of this.client.outstanding) {
       const timeout = timeoutAt === undefined ? {} : { timeoutAt };
-      const shown = held.task.inputs[id];
-      const request = this.#requests.get(id);
-      if (shown !== undefined) inputs[id] = shown;
-      else if (request === undefined) inputs[id] = timeout;
-      else inputs[id] = { ...timeout, request: await store.keep(held.task, 'request', { ...request }) };
+      const shown = held.task.inputs[key];
+      const request = this.#requests.get(key);
+      if (shown !== undefined) inputs[key] = shown;
+      else if (request === undefined) inputs[key] = timeout;
+      else inputs[key] = { ...timeout, request: await store.keep(held.task, 'request', { ...request }) };
     }
     return inputs;
   }

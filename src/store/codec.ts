@@ -12,13 +12,22 @@ import type { Task, TaskRef } from '../domain/task.ts';
 /** Raised when a head written by this build could be misread by an older one. */
 const FORMAT = 1;
 
+/** Where a record holds a user's own JSON, whose key order is the user's (a form's fields, say). */
+const VERBATIM = 'json';
+
 /** JSON with sorted keys, so that equal values have equal text. Leaves out `undefined` members. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) => {
-    if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
-    const sorted = Object.keys(member).sort();
-    return Object.fromEntries(sorted.map((key) => [key, (member as Record<string, unknown>)[key]]));
-  });
+export function canonicalJson(value: unknown, verbatim?: string): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, verbatim)).join(',')}]`;
+  if (value instanceof Date) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => {
+      const text = key === verbatim ? JSON.stringify(member) : canonicalJson(member, verbatim);
+      return `${JSON.stringify(key)}:${text}`;
+    });
+  return `{${members.join(',')}}`;
 }
 
 export function sha256(text: string): string {
@@ -71,7 +80,7 @@ const head = z.strictObject({
 
 export function encodeTask(task: Task): string {
   const { owner: _owner, id: _id, ...rest } = task;
-  return canonicalJson({ format: FORMAT, ...rest });
+  return canonicalJson({ format: FORMAT, ...rest }, VERBATIM);
 }
 
 /** Throws `unreadable_record` for text that is no task head of a format that this build knows. */
@@ -101,7 +110,7 @@ export function parseRecord(text: string, what: string): Record<string, unknown>
 
 /** The text of a record other than a head. */
 export function encodeRecord(members: object): string {
-  return canonicalJson({ format: FORMAT, ...members });
+  return canonicalJson({ format: FORMAT, ...members }, VERBATIM);
 }
 
 function unreadable(what: string, problem: string): TaskError {

@@ -9,7 +9,7 @@ import { TaskError, valueTooLarge } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES, type Payload, type PayloadRef } from '../domain/payload.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { canonicalJson, sha256 } from './codec.ts';
+import { sha256 } from './codec.ts';
 import { valuesPartition } from './keys.ts';
 
 /** Of UTF-8. Below every backend's limit for one value. */
@@ -38,7 +38,7 @@ export class PayloadStore {
    */
   async keep(ref: TaskRef, value: JsonValue, options: KeepOptions): Promise<Payload> {
     const { inlineBytes, expiresAt, maxBytes = MAX_PAYLOAD_BYTES } = options;
-    const bytes = Buffer.from(canonicalJson(value), 'utf8');
+    const bytes = Buffer.from(JSON.stringify(value), 'utf8');
     if (bytes.length <= inlineBytes) return { json: value };
     if (bytes.length > maxBytes) throw valueTooLarge(bytes.length, maxBytes);
     const chunks = chunksOf(bytes);

@@ -1,0 +1,36 @@
+/** The public surface. Backends are sub-paths of their own, so that each one's client library stays optional. */
+export { type Clock, type RandomBytes, systemClock, systemRandom } from './clock.ts';
+export { isTaskError, TaskError, type TaskErrorCode } from './domain/errors.ts';
+export type { InputMethod, InputRequest } from './domain/inputs.ts';
+export type { JsonObject, JsonValue } from './domain/json.ts';
+export { DEFAULT_LIFETIME, type Lifetime, type LifetimePolicy } from './domain/lifetime.ts';
+export { ANONYMOUS, encodeOwner, type Owner } from './domain/owner.ts';
+export type { TaskStatus } from './domain/status.ts';
+export type { Task, TaskRef, TraceContext } from './domain/task.ts';
+export type { TaskId } from './domain/task-id.ts';
+export type { FetchHandler } from './protocol/endpoint.ts';
+export { type CallToolResult, inputRequired, type InputRequiredResult, inputResponse, ProtocolError, ProtocolErrorCode } from './protocol/sdk.ts';
+export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
+export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './protocol/tool.ts';
+export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
+export { DEFAULT_LEASE_TIMES, type LeaseTimes, TaskAborted } from './runtime/held-task.ts';
+export { type Logger, type LogFields, silentLogger } from './runtime/logger.ts';
+export type { TaskQueue } from './runtime/queue.ts';
+export type { RunReport } from './runtime/runner.ts';
+export type {
+  ElicitParams,
+  ElicitResult,
+  InputOptions,
+  RelatedTask,
+  Root,
+  StepScope,
+  TaskContext,
+  TaskScope,
+  TaskVariables,
+} from './runtime/task-context.ts';
+export { DEFAULT_STEP_RETRY } from './runtime/task-scope.ts';
+export { type CallbackCompletion, createTaskServer, type TaskServer, type TaskServerOptions } from './server/create-task-server.ts';
+export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
+export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
+export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';
+export type { CreateTask, StoredTask, TaskPage, TaskStore } from './store/task-store.ts';

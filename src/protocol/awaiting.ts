@@ -1,0 +1,67 @@
+/** Waits until something becomes true of a task: told by this process's own changes, and by looking, for those of others. */
+import type { Clock } from '../clock.ts';
+import type { TaskRef } from '../domain/task.ts';
+import type { StoredTask, TaskStore } from '../store/task-store.ts';
+
+export interface WatchOptions {
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  /** How often the store is looked at, in milliseconds. */
+  readonly lookEveryMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The task each time it has changed, beginning with how it is now. Ends when the signal fires; rejects
+ * when the task is gone. Changes that come close together may be shown as one.
+ */
+export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGenerator<StoredTask> {
+  const { store, clock, lookEveryMs, signal } = options;
+  let wake: () => void = () => {};
+  let latest: StoredTask | undefined;
+  const stop = store.onChange((stored) => {
+    if (stored.task.id !== ref.id) return;
+    latest = stored;
+    wake();
+  });
+  signal?.addEventListener('abort', () => wake(), { once: true });
+  try {
+    let seen = 0;
+    while (signal?.aborted !== true) {
+      const stored = latest ?? (await store.get(ref));
+      latest = undefined;
+      if (stored.version > seen) {
+        seen = stored.version;
+        yield stored;
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(lookEveryMs, resolve);
+        wake = () => {
+          cancel();
+          resolve();
+        };
+        if (latest !== undefined || signal?.aborted === true) wake();
+      });
+    }
+  } finally {
+    stop();
+  }
+}
+
+/** The first state that satisfies `until`, or `undefined` once `maxMs` have passed or the signal has fired. */
+export async function awaitTask(
+  ref: TaskRef,
+  until: (stored: StoredTask) => boolean,
+  options: WatchOptions & { readonly maxMs: number },
+): Promise<StoredTask | undefined> {
+  const limit = new AbortController();
+  const cancel = options.clock.after(options.maxMs, () => limit.abort());
+  const signal = options.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, options.signal]);
+  try {
+    for await (const stored of watchTask(ref, { ...options, signal })) if (until(stored)) return stored;
+    return undefined;
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,61 @@
+/** The HTTP face of a server with tasks: the SDK's entry for both eras, with task subscriptions added. */
+import { type AuthInfo, createMcpHandler, McpServer, type McpServerFactory } from '@modelcontextprotocol/server';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import { withTaskSubscriptions } from './listen.ts';
+import type { TasksExtension } from './tasks-extension.ts';
+
+/** Room for the largest value that is kept, and what surrounds it. */
+const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
+const LOOK_EVERY_MS = 1_000;
+
+export type FetchHandler = (request: Request, options?: { readonly authInfo?: AuthInfo }) => Promise<Response>;
+
+export interface EndpointOptions {
+  readonly name: string;
+  readonly version: string;
+  readonly instructions?: string;
+  readonly extension: TasksExtension;
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
+  readonly createServer?: McpServerFactory;
+}
+
+export interface Endpoint {
+  readonly fetch: FetchHandler;
+  /** Ends open streams. */
+  close(): Promise<void>;
+}
+
+export function createEndpoint(options: EndpointOptions): Endpoint {
+  const { name, version, instructions, extension, store, clock, logger } = options;
+  const createServer =
+    options.createServer ??
+    (() => new McpServer({ name, version }, instructions === undefined ? {} : { instructions }));
+  const handler = createMcpHandler(
+    async (ctx) => {
+      const server = await createServer(ctx);
+      if (!(server instanceof McpServer)) throw new Error('createServer must return an McpServer.');
+      extension.attach(server);
+      return server;
+    },
+    {
+      maxRequestBodySize: MAX_REQUEST_BYTES,
+      onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
+    },
+  );
+  const fetch = withTaskSubscriptions(handler.fetch, {
+    store,
+    clock,
+    ownerOf: (authInfo) => extension.ownerOf(authInfo),
+    lookEveryMs: LOOK_EVERY_MS,
+    maxRequestBodySize: MAX_REQUEST_BYTES,
+  });
+  return {
+    fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
+    close: () => handler.close(),
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * The tasks extension (SEP-2663, `io.modelcontextprotocol/tasks`) for a server built with the MCP SDK:
+ * `tools/call` of task tools, `tasks/get`, `tasks/update` and `tasks/cancel`. One instance
+ * serves any number of servers: attach it to each before connecting.
+ */
+import {
+  type AuthInfo,
+  type CallToolRequest,
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  type Result,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import { type Clock, systemClock } from '../clock.ts';
+import { TaskError } from '../domain/errors.ts';
+import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
+import type { Owner } from '../domain/owner.ts';
+import { isTerminal } from '../domain/status.ts';
+import { asTaskId } from '../domain/task-id.ts';
+import { acceptAnswers, cancelTask, type TaskRef } from '../domain/task.ts';
+import { type Logger, silentLogger } from '../runtime/logger.ts';
+import type { TaskQueue } from '../runtime/queue.ts';
+import { healOverdue } from '../runtime/recovery.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import { checkAnswers } from './answers.ts';
+import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
+import { tasksRequired, toProtocolError } from './errors.ts';
+import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
+import type { AnyTool } from './tool.ts';
+import { TaskCreated, ToolCalls } from './tool-call.ts';
+import { detailedTask } from './wire.ts';
+
+export interface TasksExtensionOptions {
+  readonly tools: readonly AnyTool[];
+  readonly store: TaskStore;
+  readonly queue: TaskQueue;
+  /** The owner of what this request does; `undefined` refuses it. Must rest on verified claims alone. */
+  readonly resolveOwner: (authInfo: AuthInfo | undefined) => Owner | undefined;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** @default 24 h to run, 24 h readable */
+  readonly lifetime?: LifetimePolicy;
+  /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
+  readonly plainCallWaitMs?: number;
+}
+
+const taskParams = z.looseObject({ taskId: z.string() });
+
+export class TasksExtension {
+  readonly id = TASKS_EXTENSION;
+  readonly #options: TasksExtensionOptions;
+  readonly #tools: ReadonlyMap<string, AnyTool>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #calls: ToolCalls;
+  readonly #attached = new WeakSet<McpServer>();
+
+  constructor(options: TasksExtensionOptions) {
+    this.#options = options;
+    this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#calls = new ToolCalls({
+      store: options.store,
+      queue: options.queue,
+      clock: this.#clock,
+      logger: this.#logger,
+      lifetime: options.lifetime ?? DEFAULT_LIFETIME,
+      plainCallWaitMs: options.plainCallWaitMs ?? 25_000,
+    });
+  }
+
+  /**
+   * Registers the tools and the extension's methods on a server, beside whatever else it offers.
+   * Before connecting; a second time for the same server does nothing.
+   */
+  attach(mcp: McpServer): void {
+    if (this.#attached.has(mcp)) return;
+    if (mcp.isConnected()) throw new Error('Attach the tasks extension before connecting the server.');
+    this.#attached.add(mcp);
+    this.#registerTools(mcp);
+    this.#routeToolCalls(mcp);
+    const { server } = mcp;
+    server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#get(taskId, ctx)));
+    server.setRequestHandler('tasks/update', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#update(taskId, ctx)));
+    server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#cancel(taskId, ctx)));
+    server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
+  }
+
+  /** The owner on whose behalf a request comes; throws `owner_required`. */
+  ownerOf(authInfo: AuthInfo | undefined): Owner {
+    const owner = this.#options.resolveOwner(authInfo);
+    if (owner === undefined) throw new TaskError('owner_required', 'Tasks need an authenticated caller.');
+    return owner;
+  }
+
+  async #get(taskId: string, ctx: ServerContext): Promise<Result> {
+    const { store, queue } = this.#options;
+    const { task } = await store.get(this.#refOf(taskId, ctx));
+    await healOverdue(task, queue, this.#clock.now());
+    return { resultType: 'complete', ...(await detailedTask(store, task)) } as Result;
+  }
+
+  async #update(taskId: string, ctx: ServerContext): Promise<Result> {
+    const { store, queue } = this.#options;
+    const { inputResponses: accepted, droppedInputResponseKeys: dropped = [] } = ctx.mcpReq;
+    if (accepted === undefined) {
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'tasks/update needs inputResponses, an object of responses by key.');
+    }
+    const known = await store.get(this.#refOf(taskId, ctx));
+    const answers = await checkAnswers(store, known.task, { accepted, dropped });
+    const { task } = await store.update(known.task, (now, at) => acceptAnswers(now, answers, at), known);
+    if (task.run.dueAt !== null) await queue.enqueue(task, { notBefore: task.run.dueAt });
+    return { resultType: 'complete' } as Result;
+  }
+
+  async #cancel(taskId: string, ctx: ServerContext): Promise<Result> {
+    const ref = this.#refOf(taskId, ctx);
+    await this.#options.store.update(ref, (task, now) =>
+      isTerminal(task.status) ? task : cancelTask(task, 'Cancelled by the client.', now),
+    );
+    return { resultType: 'complete' } as Result;
+  }
+
+  #refOf(taskId: string, ctx: ServerContext): TaskRef {
+    return { owner: this.ownerOf(ctx.http?.authInfo), id: asTaskId(taskId) };
+  }
+
+  /** The gate before each `tasks/*` method, and the translation of what it throws. */
+  async #answer(ctx: ServerContext, work: () => Promise<Result>): Promise<Result> {
+    if (!isModern(ctx)) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
+    if (!declaresTasks(ctx)) throw tasksRequired();
+    return this.#translated(ctx, work);
+  }
+
+  async #translated<T>(ctx: ServerContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof TaskCreated) throw error;
+      const translated = toProtocolError(error);
+      if (translated.code === ProtocolErrorCode.InternalError && translated !== error) {
+        this.#logger.error('A request failed', { method: ctx.mcpReq.method, cause: error });
+      }
+      throw translated;
+    }
+  }
+
+  #registerTools(mcp: McpServer): void {
+    for (const { name, title, description, inputSchema, outputSchema, annotations } of this.#tools.values()) {
+      mcp.registerTool(
+        name,
+        {
+          description,
+          inputSchema,
+          ...(title === undefined ? {} : { title }),
+          ...(outputSchema === undefined ? {} : { outputSchema }),
+          ...(annotations === undefined ? {} : { annotations }),
+        },
+        // Only listed through the SDK: calls are routed before they reach it.
+        () => Promise.reject(new Error(`Tool ${name} is called through the tasks extension.`)),
+      );
+    }
+  }
+
+  /** Our tools are called here, all others as before; a created task goes out as it is. */
+  #routeToolCalls(mcp: McpServer): void {
+    const { server } = mcp;
+    const others = storedHandler(server, 'tools/call');
+    server.setRequestHandler('tools/call', (request, ctx) => this.#callTool(request, ctx));
+    const ours = storedHandler(server, 'tools/call');
+    if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');
+    replaceStoredHandler(server, 'tools/call', async (request, ctx) => {
+      const { params } = request as { params?: { name?: unknown } };
+      if (typeof params?.name !== 'string' || !this.#tools.has(params.name)) return others(request, ctx);
+      try {
+        return await ours(request, ctx);
+      } catch (error) {
+        if (error instanceof TaskCreated) return error.result;
+        throw error;
+      }
+    });
+  }
+
+  #callTool({ params }: CallToolRequest, ctx: ServerContext) {
+    return this.#translated(ctx, async () => {
+      const tool = this.#tools.get(params.name);
+      if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${params.name} not found`);
+      return this.#calls.call(tool, params, this.ownerOf(ctx.http?.authInfo), ctx);
+    });
+  }
+}

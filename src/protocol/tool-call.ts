@@ -1,0 +1,252 @@
+/**
+ * `tools/call` for our tools. A call of a task tool by a client that declares the extension becomes a task;
+ * by any other client it is run as a task all the same, and awaited for a while, so that it too
+ * survives what a task survives.
+ */
+import {
+  type CallToolRequest,
+  type CallToolResult,
+  type InputRequiredResult,
+  isInputRequiredResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  RELATED_TASK_META_KEY,
+  type Result,
+  type ServerContext,
+  TRACEPARENT_META_KEY,
+  TRACESTATE_META_KEY,
+  BAGGAGE_META_KEY,
+} from '@modelcontextprotocol/server';
+import type { Clock } from '../clock.ts';
+import { TaskError } from '../domain/errors.ts';
+import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
+import type { Owner } from '../domain/owner.ts';
+import { isTerminal } from '../domain/status.ts';
+import { asTaskId, type TaskId } from '../domain/task-id.ts';
+import { cancelTask, type Failure, type Task, type TraceContext } from '../domain/task.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { TaskQueue } from '../runtime/queue.ts';
+import { healOverdue } from '../runtime/recovery.ts';
+import { relatedTask } from '../runtime/related-task.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import { awaitTask } from './awaiting.ts';
+import { declaresTasks, isModern } from './capability.ts';
+import { tasksRequired } from './errors.ts';
+import { type AnyTool, type CallContext, checkResult, isTaskTool, parseArguments, type TaskTool, ToolInputError, toolError } from './tool.ts';
+import { createTaskResult, IDEMPOTENCY_META_KEY } from './wire.ts';
+
+/** Nesting of arguments that is accepted. */
+const MAX_ARGUMENT_DEPTH = 64;
+const MAX_TRACE_LENGTH = 512;
+const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
+const DEFAULT_POLL_INTERVAL_MS = 1_000;
+const DEFAULT_MAX_ATTEMPTS = 5;
+
+export interface ToolCallServices {
+  readonly store: TaskStore;
+  readonly queue: TaskQueue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lifetime: LifetimePolicy;
+  /** How long a call without task support is waited for, in milliseconds. */
+  readonly plainCallWaitMs: number;
+}
+
+/** A created task leaves the handler by this way, past what the SDK does to tool results. */
+export class TaskCreated extends Error {
+  override readonly name = 'TaskCreated';
+  readonly result: Result;
+
+  constructor(task: Task) {
+    super('A task was created.');
+    this.result = createTaskResult(task) as Result;
+  }
+}
+
+export class ToolCalls {
+  readonly #services: ToolCallServices;
+
+  constructor(services: ToolCallServices) {
+    this.#services = services;
+  }
+
+  /** Resolves to the tool's result; throws `TaskCreated` where the answer is a task. */
+  async call(
+    tool: AnyTool,
+    params: CallToolRequest['params'],
+    owner: Owner,
+    ctx: ServerContext,
+  ): Promise<CallToolResult | InputRequiredResult> {
+    if (isTaskTool(tool) && tool.taskSupport === 'required' && !declaresTasks(ctx)) throw taskUnsupported(ctx, tool);
+    const raw = checkedArguments(params.arguments);
+    const related = relatedIdOf(ctx);
+    if (related !== undefined) await this.#services.store.get({ owner, id: related });
+    let args: unknown;
+    try {
+      args = await parseArguments(tool, raw);
+    } catch (error) {
+      if (error instanceof ToolInputError) return toolError(error.message);
+      throw error;
+    }
+    const call = this.#contextOf(owner, related, ctx);
+    if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
+
+    const admission = await tool.admit?.(args, call);
+    if (isInputRequiredResult(admission)) return admission;
+    const task = await this.#createTask(tool, { raw, admission, owner, related, ctx });
+    if (declaresTasks(ctx)) throw new TaskCreated(task);
+    return this.#awaitResult(task, ctx);
+  }
+
+  async #callPlain(
+    tool: Extract<AnyTool, { taskSupport: 'forbidden' }>,
+    args: unknown,
+    call: CallContext,
+  ): Promise<CallToolResult | InputRequiredResult> {
+    try {
+      const result = await tool.run(args, call);
+      return isInputRequiredResult(result) ? result : await checkResult(tool, result);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      return toolError(error instanceof Error ? error.message : 'The tool failed.');
+    }
+  }
+
+  async #createTask(
+    tool: TaskTool,
+    input: {
+      readonly raw: JsonObject;
+      readonly admission: JsonValue | undefined;
+      readonly owner: Owner;
+      readonly related: TaskId | undefined;
+      readonly ctx: ServerContext;
+    },
+  ): Promise<Task> {
+    const { store, queue, clock, lifetime, logger } = this.#services;
+    const policy = {
+      ...lifetime,
+      ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
+      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs }),
+    };
+    const trace = traceOf(input.ctx);
+    const idempotencyKey = idempotencyKeyOf(input.ctx);
+    const { stored, created } = await store.create({
+      owner: input.owner,
+      tool: tool.name,
+      arguments: input.raw,
+      lifetime: grantLifetime(policy, undefined),
+      pollIntervalMs: tool.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
+      maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+      ...(input.admission === undefined ? {} : { admission: input.admission }),
+      ...(input.related === undefined ? {} : { related: input.related }),
+      ...(trace === undefined ? {} : { trace }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    });
+    const { task } = stored;
+    if (created) {
+      logger.info('Task created', { task: task.id, tool: tool.name });
+      await queue.enqueue(task, { notBefore: task.createdAt });
+    } else {
+      await healOverdue(task, queue, clock.now());
+    }
+    return task;
+  }
+
+  /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
+  async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
+    const { store, clock, plainCallWaitMs } = this.#services;
+    const { signal } = ctx.mcpReq;
+    const ended = await awaitTask(task, ({ task: now }) => isTerminal(now.status) || now.status === 'input_required', {
+      store,
+      clock,
+      lookEveryMs: task.pollIntervalMs,
+      maxMs: plainCallWaitMs,
+      signal,
+    });
+    if (ended === undefined && signal.aborted) {
+      await store.update(task, (now, at) => (isTerminal(now.status) ? now : cancelTask(now, 'The caller went away.', at)));
+      return toolError('Cancelled.');
+    }
+    const now = ended?.task ?? task;
+    switch (now.status) {
+      case 'completed':
+        return (now.result === undefined ? { content: [] } : await store.load(now, now.result)) as unknown as CallToolResult;
+      case 'failed': {
+        const failure = (now.error === undefined ? undefined : await store.load(now, now.error)) as Failure | undefined;
+        throw new ProtocolError(failure?.code ?? ProtocolErrorCode.InternalError, failure?.message ?? 'The task failed.', failure?.data);
+      }
+      case 'cancelled':
+        return toolError('The task was cancelled.');
+      case 'working':
+      case 'input_required':
+        return toolError(handOver(now));
+    }
+  }
+
+  #contextOf(owner: Owner, related: TaskId | undefined, ctx: ServerContext): CallContext {
+    const { store, logger } = this.#services;
+    const state: unknown = ctx.mcpReq.requestState();
+    return {
+      owner,
+      signal: ctx.mcpReq.signal,
+      logger,
+      related: related === undefined ? undefined : relatedTask(store, { owner, id: related }),
+      inputResponses: ctx.mcpReq.inputResponses,
+      requestState: typeof state === 'string' ? state : undefined,
+    };
+  }
+}
+
+function handOver(task: Task): string {
+  const why =
+    task.status === 'input_required'
+      ? 'it needs input that this client cannot be asked for'
+      : 'it takes longer than a call is kept open';
+  return (
+    `The tool goes on as task ${task.id}: ${why}. ` +
+    'Its result can be read with tasks/get by a client that supports the tasks extension.'
+  );
+}
+
+/** -32021 in the modern era; the legacy era has its own code for the same. */
+function taskUnsupported(ctx: ServerContext, tool: AnyTool): ProtocolError {
+  return isModern(ctx)
+    ? tasksRequired()
+    : new ProtocolError(ProtocolErrorCode.MethodNotFound, `Tool ${tool.name} can only be called as a task.`);
+}
+
+function checkedArguments(raw: unknown): JsonObject {
+  const args = raw ?? {};
+  const fault = isJsonObject(args) ? findJsonFault(args, { maxDepth: MAX_ARGUMENT_DEPTH }) : { path: '(root)', problem: 'not an object' };
+  if (fault === undefined) return args as JsonObject;
+  throw new TaskError('invalid_arguments', `Invalid arguments at ${fault.path}: ${fault.problem}.`, { detail: { path: fault.path } });
+}
+
+function relatedIdOf(ctx: ServerContext): TaskId | undefined {
+  const related = ctx.mcpReq._meta?.[RELATED_TASK_META_KEY];
+  if (related === undefined) return undefined;
+  return asTaskId(isJsonObject(related) ? related.taskId : undefined);
+}
+
+function idempotencyKeyOf(ctx: ServerContext): string | undefined {
+  const key = ctx.mcpReq._meta?.[IDEMPOTENCY_META_KEY];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && key.length > 0 && key.length <= MAX_IDEMPOTENCY_KEY_LENGTH) return key;
+  throw new TaskError('invalid_arguments', `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`);
+}
+
+/** W3C trace context from `_meta` (SEP-414); what does not look like it is left out. */
+function traceOf(ctx: ServerContext): TraceContext | undefined {
+  const { [TRACEPARENT_META_KEY]: traceparent, [TRACESTATE_META_KEY]: tracestate, [BAGGAGE_META_KEY]: baggage } = ctx.mcpReq._meta ?? {};
+  if (typeof traceparent !== 'string' || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return undefined;
+  return {
+    traceparent,
+    ...(isShortText(tracestate) ? { tracestate } : {}),
+    ...(isShortText(baggage) ? { baggage } : {}),
+  };
+}
+
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_TRACE_LENGTH;
+}

@@ -1,0 +1,64 @@
+/** A task as the 2026-07-28 extension shows it. */
+import type { JsonObject, JsonValue } from '../domain/json.ts';
+import type { Task } from '../domain/task.ts';
+import { visibleVariables } from '../domain/variables.ts';
+import type { TaskStore } from '../store/task-store.ts';
+
+/** In `_meta` of `tasks/get`: the task's variables, or a marker where they do not fit its head. */
+export const VARIABLES_META_KEY = 'mcp-durable-tasks/variables';
+/** In `_meta` of `tools/call`: calls with the same key and arguments give the same task. */
+export const IDEMPOTENCY_META_KEY = 'mcp-durable-tasks/idempotency-key';
+
+/** Status and times, flat: what `CreateTaskResult` and every `DetailedTask` have. */
+export function baseTask(task: Task): JsonObject {
+  return {
+    taskId: task.id,
+    status: task.status,
+    ...(task.statusMessage === undefined ? {} : { statusMessage: task.statusMessage }),
+    createdAt: new Date(task.createdAt).toISOString(),
+    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+    ttlMs: task.promisedUntil === null ? null : task.promisedUntil - task.createdAt,
+    pollIntervalMs: task.pollIntervalMs,
+  };
+}
+
+export function createTaskResult(task: Task): JsonObject {
+  return { resultType: 'task', ...baseTask(task) };
+}
+
+/** With what its status adds: outstanding requests, result or error. Reads more than the head only for large values. */
+export async function detailedTask(store: TaskStore, task: Task): Promise<JsonObject> {
+  return { ...baseTask(task), ...(await statusDetail(store, task)), ...variablesMeta(task) };
+}
+
+async function statusDetail(store: TaskStore, task: Task): Promise<JsonObject> {
+  switch (task.status) {
+    case 'input_required':
+      return { inputRequests: await inputRequests(store, task) };
+    case 'completed': {
+      const result = task.result === undefined ? {} : await store.load(task, task.result);
+      return { result: { resultType: 'complete', ...(result as JsonObject) } };
+    }
+    case 'failed':
+      return { error: task.error === undefined ? {} : await store.load(task, task.error) };
+    case 'working':
+    case 'cancelled':
+      return {};
+  }
+}
+
+async function inputRequests(store: TaskStore, task: Task): Promise<JsonObject> {
+  const shown: Record<string, JsonValue> = {};
+  for (const [key, { request }] of Object.entries(task.inputs)) {
+    if (request !== undefined) shown[key] = await store.load(task, request);
+  }
+  return shown;
+}
+
+function variablesMeta(task: Task): JsonObject {
+  const { variables } = task;
+  if (variables === undefined) return {};
+  if ('ref' in variables) return { _meta: { [VARIABLES_META_KEY]: { _omitted: true, _bytes: variables.ref.bytes } } };
+  const visible = visibleVariables(variables.json as JsonObject);
+  return Object.keys(visible).length === 0 ? {} : { _meta: { [VARIABLES_META_KEY]: visible } };
+}

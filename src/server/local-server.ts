@@ -1,0 +1,74 @@
+/**
+ * A task server on this machine: an HTTP listener in front of `createTaskServer`, guarded against DNS
+ * rebinding. The composition root of the laptop; the one of AWS is in `lambda/`.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
+
+export const MCP_PATH = '/mcp';
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+export interface LocalServerOptions extends TaskServerOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** The address to listen on. @default '127.0.0.1' */
+  readonly host?: string;
+}
+
+export interface LocalServer {
+  readonly url: string;
+  readonly tasks: TaskServer;
+  /** Drains, then stops listening. */
+  close(): Promise<void>;
+}
+
+/** Listens and starts running tasks. Rejects with the listener's error, such as `EADDRINUSE`. */
+export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
+  const { port, host = '127.0.0.1', ...serverOptions } = options;
+  const tasks = createTaskServer(serverOptions);
+  const handle = toNodeHandler({ fetch: tasks.fetch });
+  const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [host])];
+  const checkHost = hostHeaderValidation(allowedHosts);
+  const checkOrigin = originValidation(allowedHosts);
+  const server = createServer((request, response) => {
+    // Whoever listens on all addresses has chosen to be reached by any name.
+    if (!isUnspecified(host) && !checkHost(request, response)) return;
+    if (!checkOrigin(request, response)) return;
+    if (new URL(request.url ?? '/', 'http://localhost').pathname !== MCP_PATH) {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end(`Not found. The MCP endpoint is ${MCP_PATH}.\n`);
+      return;
+    }
+    void handle(request as Parameters<typeof handle>[0], response);
+  });
+  await listen(server, port, host);
+  await tasks.start();
+  const { port: actualPort } = server.address() as AddressInfo;
+  return {
+    url: `http://${isUnspecified(host) || host === '127.0.0.1' ? 'localhost' : host}:${actualPort}${MCP_PATH}`,
+    tasks,
+    close: async () => {
+      await tasks.drain();
+      server.closeIdleConnections();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
+
+function isUnspecified(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
