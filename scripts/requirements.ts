@@ -1,0 +1,149 @@
+/**
+ * Writes docs/requirements.md: each requirement and invariant of docs/requirements.json with the
+ * tests that cite it. A test cites ids at the end of its name or of its describe's name,
+ * `test('a terminal task never changes [LIFE-1 I2]', …)`, and a case of a table or of the
+ * published contract as `{ name, ids: ['STORE-1'] }`. Only what runs counts: not `skip`, not `todo`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  argumentsOf,
+  isNode,
+  nameOf,
+  REPOSITORY_ROOT,
+  readSources,
+  type SourceFile,
+  type SyntaxNode,
+  syntaxOf,
+  textOf,
+} from './syntax.ts';
+
+export interface Requirement {
+  readonly id: string;
+  readonly text: string;
+  /** `delivered`: a test has to cite it. */
+  readonly state: 'delivered' | 'planned';
+  /** What of it is delivered, where it is not all of it. */
+  readonly scope?: string;
+}
+
+export interface RequirementGroup {
+  readonly title: string;
+  readonly requirements: readonly Requirement[];
+}
+
+/** One test or case that says which ids it proves. */
+export interface Citation {
+  readonly path: string;
+  readonly name: string;
+  readonly ids: readonly string[];
+}
+
+const DATA = 'docs/requirements.json';
+export const DOCUMENT = 'docs/requirements.md';
+
+export function readRequirements(root: string): readonly RequirementGroup[] {
+  const data = JSON.parse(readFileSync(join(root, DATA), 'utf8')) as { readonly groups: readonly RequirementGroup[] };
+  return data.groups;
+}
+
+/** Every citation below test/ and src/testing/. */
+export function readCitations(root: string): Citation[] {
+  return readSources(root, 'src/testing', 'test').flatMap(citationsOf);
+}
+
+export function citationsOf(file: SourceFile): Citation[] {
+  return [...syntaxOf(file)].flatMap((node) => {
+    const found = citedByName(node) ?? citedByCase(node);
+    return found === undefined ? [] : [{ path: file.path, ...found }];
+  });
+}
+
+const REQUIREMENT_ID = /^([A-Z]+-\d+|I\d+)$/;
+const CITED_AT_END = /^(.*?)\s*\[((?:[A-Z]+-\d+|I\d+)(?:,?\s+(?:[A-Z]+-\d+|I\d+))*)\]$/s;
+
+function citedByName(node: SyntaxNode): { name: string; ids: string[] } | undefined {
+  if (node.type !== 'CallExpression' || !isTestFunction(node.callee)) return undefined;
+  const match = CITED_AT_END.exec(textOf(argumentsOf(node)[0]) ?? '');
+  const [, name, ids] = match ?? [];
+  return name === undefined || ids === undefined ? undefined : { name, ids: ids.split(/[,\s]+/) };
+}
+
+/** `test`, `test.each(…)`, `describe.only`, …; not `test.skip` or `test.todo`. */
+function isTestFunction(callee: unknown): boolean {
+  const name = nameOf(callee);
+  if (name !== undefined) return ['test', 'it', 'describe'].includes(name);
+  if (isNode(callee, 'CallExpression')) return isTestFunction(callee.callee);
+  if (isNode(callee, 'TaggedTemplateExpression')) return isTestFunction(callee.tag);
+  if (!isNode(callee, 'MemberExpression')) return false;
+  return !['skip', 'todo'].includes(nameOf(callee.property) ?? '') && isTestFunction(callee.object);
+}
+
+function citedByCase(node: SyntaxNode): { name: string; ids: string[] } | undefined {
+  if (node.type !== 'ObjectExpression') return undefined;
+  const ids = propertyOf(node, 'ids');
+  if (!isNode(ids, 'ArrayExpression')) return undefined;
+  const elements = ids.elements as readonly ({ readonly expression: unknown } | null)[];
+  const cited = elements.flatMap((element) => textOf(element?.expression) ?? []);
+  // Other things have ids too.
+  if (!cited.some((id) => REQUIREMENT_ID.test(id))) return undefined;
+  return {
+    name: textOf(propertyOf(node, 'name')) ?? textOf(propertyOf(node, 'title')) ?? 'a case without a name',
+    ids: cited,
+  };
+}
+
+function propertyOf(object: SyntaxNode, key: string): unknown {
+  const properties = object.properties as readonly SyntaxNode[];
+  return properties.find((property) => property.type === 'KeyValueProperty' && nameOf(property.key) === key)?.value;
+}
+
+/** What is wrong, one line each; empty when every citation and every delivered id is in order. */
+export function citationComplaints(groups: readonly RequirementGroup[], citations: readonly Citation[]): string[] {
+  const requirements = groups.flatMap((group) => group.requirements);
+  const known = new Set(requirements.map(({ id }) => id));
+  const cited = new Set(citations.flatMap(({ ids }) => ids));
+  return [
+    ...citations.flatMap(({ path, name, ids }) =>
+      ids.filter((id) => !known.has(id)).map((id) => `${path}: "${name}" cites ${id}, which ${DATA} does not have`),
+    ),
+    ...requirements
+      .filter(({ id, state }) => state === 'delivered' && !cited.has(id))
+      .map(({ id, text }) => `${id} is delivered but no test cites it: ${text}`),
+  ];
+}
+
+export function renderRequirements(groups: readonly RequirementGroup[], citations: readonly Citation[]): string {
+  const lines = [
+    '# Requirements and the tests that prove them',
+    '',
+    `Generated by \`npm run requirements\` from \`${DATA}\` and from the ids that tests cite. Do not edit.`,
+  ];
+  for (const { title, requirements } of groups) {
+    lines.push('', `## ${title}`, '');
+    for (const { id, text, state, scope } of requirements) {
+      const standing = scope === undefined ? state : `${state}: ${scope}`;
+      lines.push(`- **${id}** ${text} *(${standing})*`, ...provedBy(id, citations));
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function provedBy(id: string, citations: readonly Citation[]): string[] {
+  const byFile = new Map<string, string[]>();
+  for (const citation of citations.filter(({ ids }) => ids.includes(id))) {
+    byFile.set(citation.path, [...(byFile.get(citation.path) ?? []), citation.name]);
+  }
+  return [...byFile].flatMap(([path, names]) => [
+    `  - [\`${path}\`](../${path})`,
+    ...[...new Set(names)].map((name) => `    - ${name.replaceAll(/([\\`*_<>[\]])/g, '\\$1')}`),
+  ]);
+}
+
+if (import.meta.main) {
+  const groups = readRequirements(REPOSITORY_ROOT);
+  const citations = readCitations(REPOSITORY_ROOT);
+  writeFileSync(join(REPOSITORY_ROOT, DOCUMENT), renderRequirements(groups, citations));
+  const complaints = citationComplaints(groups, citations);
+  process.stdout.write([`${DOCUMENT} written`, ...complaints].join('\n  ').concat('\n'));
+}

@@ -1,0 +1,153 @@
+/**
+ * The layers as data: which zone a file is in, which zones it may import, and where each
+ * vendor's packages live. `layers.test.ts` holds the repository against it. To change an
+ * architectural decision, change it here and say why in `docs/decisions/`.
+ */
+
+/** A place with import rules of its own. The first pattern that matches a path decides. */
+const ZONES = [
+  ['index', /^src\/index\.ts$/],
+  ['clock', /^src\/clock\.ts$/],
+  ['domain', /^src\/domain\//],
+  ['seam', /^src\/backends\/(backend|errors|validation)\.ts$/],
+  ['driver', /^src\/backends\//],
+  ['store', /^src\/store\//],
+  ['runtime', /^src\/runtime\//],
+  ['protocol', /^src\/protocol\//],
+  ['workflow', /^src\/workflow\//],
+  ['composition', /^src\/server\/local[^/]*(\.ts|\/.*)$/],
+  ['server', /^src\/server\//],
+  ['testing', /^src\/testing\//],
+  ['lambda', /^lambda\//],
+  ['lib', /^lib\//],
+  ['bin', /^bin\//],
+] as const satisfies readonly (readonly [string, RegExp])[];
+
+export type Zone = (typeof ZONES)[number][0];
+
+export function zoneOf(path: string): Zone | undefined {
+  return ZONES.find(([, pattern]) => pattern.test(path))?.[0];
+}
+
+interface LayerRule {
+  /** Besides its own zone. A `path` entry opens single files of a zone that is closed otherwise. */
+  readonly may: readonly (Zone | RegExp)[];
+  readonly rule: string;
+  readonly instead: string;
+}
+
+const SEAM_AND_ERRORS = /^src\/backends\/(backend|errors)\.ts$/;
+
+export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
+  domain: {
+    may: [],
+    rule: 'the domain is pure and imports nothing outside src/domain',
+    instead: 'pass the value in as an argument (time as `now`, random bytes as bytes), or move the code up a layer',
+  },
+  clock: {
+    may: [],
+    rule: 'src/clock.ts is a leaf',
+    instead: 'move what needs the import into the layer that uses it',
+  },
+  seam: {
+    may: ['clock'],
+    rule: 'the storage seam knows neither engines nor tasks',
+    instead: 'put an engine’s code into its driver, and a domain rule into src/store',
+  },
+  driver: {
+    may: ['seam', 'clock'],
+    rule: 'a driver sees the seam, the clock and its own client library, and no other driver',
+    instead: 'put what drivers share into src/backends/validation.ts, and domain rules into src/store',
+  },
+  store: {
+    may: ['domain', 'clock', SEAM_AND_ERRORS],
+    rule: 'the store sees the domain, the clock, backends/backend.ts and backends/errors.ts, never a driver',
+    instead: 'take a StorageBackend as an argument',
+  },
+  runtime: {
+    may: ['store', 'domain', 'clock'],
+    rule: 'the runtime stands on the store (server → protocol, workflow → runtime → store → domain)',
+    instead: 'take what you need as an argument, or offer it from src/store; what is above the runtime calls it',
+  },
+  protocol: {
+    may: ['runtime', 'store', 'domain', 'clock'],
+    rule: 'the protocol stands on the runtime and knows no backend, no workflow and no server',
+    instead: 'use the TaskStore interface, or let src/server hand the thing in',
+  },
+  workflow: {
+    may: ['runtime', 'store', 'domain', 'clock'],
+    rule: 'workflows stand on the runtime and know no protocol, no backend and no server',
+    instead: 'let src/server join workflows and protocol',
+  },
+  server: {
+    may: ['protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
+    rule: 'src/server assembles what it is given; only a composition root (src/server/local…) chooses a driver',
+    instead: 'take a StorageBackend as an argument, or do it in src/server/local….ts',
+  },
+  composition: {
+    may: ['server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    rule: 'a composition root wires everything in src, but neither test material nor the public index',
+    instead: 'import the concept’s own file',
+  },
+  index: {
+    may: ['server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam'],
+    rule: 'src/index.ts exports no driver and no test material: they are sub-path exports, so that clients stay optional',
+    instead: 'add a sub-path to `exports` in package.json',
+  },
+  testing: {
+    may: ['seam', 'driver', 'domain', 'clock'],
+    rule: 'src/testing is for people who write a backend: it sees backends, clock and domain',
+    instead: 'put a test of a higher layer, or its support code, into test/',
+  },
+  lambda: {
+    may: ['index', 'server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    rule: 'lambda/ stands on src/ and knows neither CDK nor the command lines',
+    instead: 'let lib/ pass it in as an environment variable',
+  },
+  lib: {
+    may: [/^lambda\/shared\/environment[^/]*\.ts$/, /^src\/backends\/dynamodb-table\.ts$/],
+    rule: 'lib/ sees lambda/ only as entry paths and environment names, and src/ only as the table’s layout',
+    instead: 'name the entry file by path; share a name through lambda/shared/environment.ts',
+  },
+  bin: {
+    may: ['lib', 'index', 'server', 'composition', 'driver', 'seam', 'clock'],
+    rule: 'bin/ is a command line over lib/ or src/server',
+    instead: 'move the logic into src/server or lib/',
+  },
+};
+
+interface VendorHome {
+  readonly packages: RegExp;
+  readonly homes: RegExp;
+  readonly where: string;
+}
+
+/** A package that is not listed has no home, and may be imported nowhere below src, lambda, lib and bin. */
+export const VENDORS: readonly VendorHome[] = [
+  { packages: /^@modelcontextprotocol\/node(\/|$)/, homes: /^src\/(server|protocol)\//, where: 'src/server/' },
+  { packages: /^@modelcontextprotocol\//, homes: /^src\/protocol\//, where: 'src/protocol/' },
+  { packages: /^@aws\/durable-execution-sdk-js(\/|$|-)/, homes: /^src\/runtime\//, where: 'src/runtime/' },
+  {
+    packages: /^@aws-sdk\/(client|lib|util)-dynamodb(\/|$)/,
+    homes: /^src\/backends\/dynamodb[^/]*\.ts$/,
+    where: 'src/backends/dynamodb*.ts',
+  },
+  { packages: /^ioredis(\/|$)/, homes: /^src\/backends\/redis[^/]*\.ts$/, where: 'src/backends/redis.ts' },
+  { packages: /^node:sqlite$/, homes: /^src\/backends\/sqlite[^/]*\.ts$/, where: 'src/backends/sqlite.ts' },
+  { packages: /^(@middy|@aws-lambda-powertools)\//, homes: /^lambda\//, where: 'lambda/' },
+  // Types only; the durable SDK's handlers take a Lambda `Context`.
+  { packages: /^aws-lambda$/, homes: /^(lambda|src\/runtime)\//, where: 'lambda/ and src/runtime/' },
+  { packages: /^(aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/|esbuild)/, homes: /^(lib|bin)\//, where: 'lib/ and bin/' },
+  { packages: /^zod(\/|$)/, homes: /^src\/(store|protocol|runtime)\//, where: 'src/store/, src/protocol/ and src/runtime/' },
+  {
+    packages: /^@standard-schema\/spec$/,
+    homes: /^src\/(protocol|runtime|server)\//,
+    where: 'src/protocol/, src/runtime/ and src/server/',
+  },
+  { packages: /^node:/, homes: /^(?!src\/domain\/)/, where: 'any layer but src/domain/' },
+];
+
+/** Names that say nothing about what lives in the file. */
+export const EMPTY_NAMES = ['utils', 'util', 'helpers', 'helper', 'types', 'common', 'manager', 'misc'] as const;
+
+export const MAX_LINES = 400;
