@@ -130,6 +130,17 @@ export function assertLease(task: Task, claim: LeaseClaim): void {
   }
 }
 
+/**
+ * Ends a task whose deliveries all failed. One that another run holds, or that is not due, is left alone:
+ * it goes on without that delivery.
+ */
+export function failPoisoned(task: Task, now: number): Task {
+  const due = nextRunAt(task);
+  if (due === null || due > now) return task;
+  const message = 'The task could not be run: its deliveries failed again and again.';
+  return failTask(task, runtimeFailure('attempts_exhausted', message), now);
+}
+
 /** When a queue should next look at the task: its due time, or when the lease on it runs out. `null`: not before an answer. */
 export function nextRunAt(task: Task): number | null {
   if (isTerminal(task.status)) return null;

@@ -28,8 +28,10 @@ export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGene
   try {
     let seen = 0;
     while (signal?.aborted !== true) {
-      const stored = latest ?? (await store.get(ref));
+      const told = latest;
       latest = undefined;
+      // What changes while the store is read stays in `latest`, for the next turn.
+      const stored = told ?? (await store.get(ref));
       if (stored.version > seen) {
         seen = stored.version;
         yield stored;

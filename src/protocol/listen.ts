@@ -70,10 +70,11 @@ async function serve(
   const { authInfo } = options;
   const left = new AbortController();
   const signal = AbortSignal.any([left.signal, request.signal]);
-  const response = await entry(
-    new Request(request.url, { method: 'POST', headers: request.headers, signal, body: JSON.stringify(forEntry) }),
-    authInfo === undefined ? {} : { authInfo },
-  );
+  // Handed over parsed: writing it out again would give in to JSON that is nested deeply enough.
+  const response = await entry(new Request(request.url, { method: 'POST', headers: request.headers, signal }), {
+    ...(authInfo === undefined ? {} : { authInfo }),
+    parsedBody: forEntry,
+  });
   const streams = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
   if (!response.ok || !streams || response.body === null) return response;
   try {
@@ -158,6 +159,8 @@ async function carry(entry: ReadableStream<Uint8Array>, merge: Merge, send: (mes
   if (acknowledged.done === true) return;
   send(withTaskIds(acknowledged.value, merge.refs));
   const tasks = Promise.all(merge.refs.map((ref) => notify(ref, merge, send)));
+  // A task that cannot be read any more ends the stream, also while the entry's own goes on.
+  tasks.catch(() => merge.left.abort());
   for await (const event of events) {
     if ('result' in event) {
       await tasks;

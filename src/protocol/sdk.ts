@@ -8,4 +8,14 @@ export type {
   StandardSchemaV1,
   StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
-export { inputRequired, inputResponse, McpServer, ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server';
+export {
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  inputRequired,
+  inputResponse,
+  McpServer,
+  PROTOCOL_VERSION_META_KEY,
+  ProtocolError,
+  ProtocolErrorCode,
+} from '@modelcontextprotocol/server';
+export { TASKS_EXTENSION } from './capability.ts';

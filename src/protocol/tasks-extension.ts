@@ -20,7 +20,7 @@ import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { acceptAnswers, cancelTask, type TaskRef } from '../domain/task.ts';
-import { type Logger, silentLogger } from '../runtime/logger.ts';
+import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import { healOverdue } from '../runtime/recovery.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -29,7 +29,7 @@ import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import type { AnyTool } from './tool.ts';
-import { TaskCreated, ToolCalls } from './tool-call.ts';
+import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
 
 export interface TasksExtensionOptions {
@@ -142,7 +142,7 @@ export class TasksExtension {
       if (error instanceof TaskCreated) throw error;
       const translated = toProtocolError(error);
       if (translated.code === ProtocolErrorCode.InternalError && translated !== error) {
-        this.#logger.error('A request failed', { method: ctx.mcpReq.method, cause: error });
+        this.#logger.error('A request failed', { method: ctx.mcpReq.method, ...describeError(error) });
       }
       throw translated;
     }
@@ -173,9 +173,11 @@ export class TasksExtension {
     const ours = storedHandler(server, 'tools/call');
     if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');
     replaceStoredHandler(server, 'tools/call', async (request, ctx) => {
-      const { params } = request as { params?: { name?: unknown } };
+      const { params } = request as { params?: { name?: unknown; arguments?: unknown } };
       if (typeof params?.name !== 'string' || !this.#tools.has(params.name)) return others(request, ctx);
       try {
+        // As they came: the SDK's own parsing leaves `__proto__` out without a word.
+        await this.#translated(ctx, async () => assertArguments(params.arguments));
         return await ours(request, ctx);
       } catch (error) {
         if (error instanceof TaskCreated) return error.result;

@@ -38,6 +38,8 @@ import { createTaskResult, IDEMPOTENCY_META_KEY } from './wire.ts';
 
 /** Nesting of arguments that is accepted. */
 const MAX_ARGUMENT_DEPTH = 64;
+/** A path is made of the caller's own keys, which may be of any length. */
+const MAX_SHOWN_PATH_LENGTH = 200;
 const MAX_TRACE_LENGTH = 512;
 const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
@@ -79,7 +81,7 @@ export class ToolCalls {
     ctx: ServerContext,
   ): Promise<CallToolResult | InputRequiredResult> {
     if (isTaskTool(tool) && tool.taskSupport === 'required' && !declaresTasks(ctx)) throw taskUnsupported(ctx, tool);
-    const raw = checkedArguments(params.arguments);
+    const raw = (params.arguments ?? {}) as JsonObject;
     const related = relatedIdOf(ctx);
     if (related !== undefined) await this.#services.store.get({ owner, id: related });
     let args: unknown;
@@ -216,11 +218,15 @@ function taskUnsupported(ctx: ServerContext, tool: AnyTool): ProtocolError {
     : new ProtocolError(ProtocolErrorCode.MethodNotFound, `Tool ${tool.name} can only be called as a task.`);
 }
 
-function checkedArguments(raw: unknown): JsonObject {
-  const args = raw ?? {};
-  const fault = isJsonObject(args) ? findJsonFault(args, { maxDepth: MAX_ARGUMENT_DEPTH }) : { path: '(root)', problem: 'not an object' };
-  if (fault === undefined) return args as JsonObject;
-  throw new TaskError('invalid_arguments', `Invalid arguments at ${fault.path}: ${fault.problem}.`, { detail: { path: fault.path } });
+/** Throws `invalid_arguments` for what is no object, too deep, or names a prototype's key. */
+export function assertArguments(raw: unknown): void {
+  if (raw === undefined) return;
+  const fault = isJsonObject(raw)
+    ? findJsonFault(raw, { maxDepth: MAX_ARGUMENT_DEPTH })
+    : { path: '(root)', problem: 'not an object' };
+  if (fault === undefined) return;
+  const path = fault.path.slice(0, MAX_SHOWN_PATH_LENGTH);
+  throw new TaskError('invalid_arguments', `Invalid arguments at ${path}: ${fault.problem}.`, { detail: { path } });
 }
 
 function relatedIdOf(ctx: ServerContext): TaskId | undefined {

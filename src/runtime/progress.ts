@@ -2,6 +2,13 @@
 import type { CancelTimer, Clock } from '../clock.ts';
 
 const INTERVAL_MS = 1000;
+/** Of a message for people, which lives in the task's head. */
+const MAX_LENGTH = 1000;
+
+/** The message, cut to what a task's head has room for. */
+export function shortMessage(message: string): string {
+  return message.length <= MAX_LENGTH ? message : `${message.slice(0, MAX_LENGTH - 1)}…`;
+}
 
 export class Progress {
   readonly #clock: Clock;
@@ -15,7 +22,7 @@ export class Progress {
   }
 
   report(message: string): void {
-    this.#pending = message;
+    this.#pending = shortMessage(message);
     this.#cancel ??= this.#clock.after(INTERVAL_MS, () => {
       this.#cancel = undefined;
       const newest = this.take();

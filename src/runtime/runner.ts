@@ -5,12 +5,14 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { inline, type Payload } from '../domain/payload.ts';
 import { handBack, nextRunAt, setStatusMessage, suspendTask } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import { completeTask, failTask, type Task, type TaskRef } from '../domain/task.ts';
+import { completeTask, type Failure, failTask, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
 import { describeError, type Logger, silentLogger, withFields } from './logger.ts';
+import { shortMessage } from './progress.ts';
 import type { TaskQueue } from './queue.ts';
 import { type RunEnd, TaskRun } from './task-run.ts';
 import type { RunnableTool, RunOutcome } from './tool.ts';
@@ -41,6 +43,7 @@ export class Runner {
   readonly #times: LeaseTimes;
   readonly #logger: Logger;
   readonly #held = new Set<HeldTask>();
+  #stops = 0;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -49,8 +52,13 @@ export class Runner {
     this.#logger = options.logger ?? silentLogger;
   }
 
-  /** Runs the task if it is due; otherwise schedules it for when it will be. */
-  async runTask(ref: TaskRef): Promise<RunReport> {
+  /**
+   * Runs the task if it is due; otherwise schedules it for when it will be. `scheduledFor` is the due time that
+   * the delivery was made for: one for a time that has been replaced since is dropped, because who set
+   * the new time has scheduled it.
+   */
+  async runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport> {
+    const stops = this.#stops;
     let stored: StoredTask;
     try {
       stored = await this.#options.store.get(ref);
@@ -62,18 +70,20 @@ export class Runner {
     const due = nextRunAt(stored.task);
     if (due === null) return 'not_due';
     if (due > this.#clock.now()) {
-      await this.#schedule(stored.task, due);
-      return stored.task.run.lease === undefined ? 'not_due' : 'held_elsewhere';
+      const held = stored.task.run.lease !== undefined;
+      if (held || scheduledFor === undefined || scheduledFor === due) await this.#schedule(stored.task, due);
+      return held ? 'held_elsewhere' : 'not_due';
     }
-    return this.#takeAndRun(stored);
+    return this.#takeAndRun(stored, stops);
   }
 
-  /** Aborts every running handler; each gives its task back for another process to go on with. */
+  /** Aborts every handler that runs or is about to; each gives its task back for another process to go on with. */
   stop(): void {
+    this.#stops += 1;
     for (const held of this.#held) held.stop('shutdown');
   }
 
-  async #takeAndRun(stored: StoredTask): Promise<RunReport> {
+  async #takeAndRun(stored: StoredTask, stops: number): Promise<RunReport> {
     const { store, holder } = this.#options;
     const logger = withFields(this.#logger, fieldsOf(stored.task));
     let held: HeldTask | undefined;
@@ -89,6 +99,7 @@ export class Runner {
     }
     if (held === undefined) return 'ended_before';
     this.#held.add(held);
+    if (this.#stops !== stops) held.stop('shutdown');
     try {
       return await this.#run(held, logger);
     } finally {
@@ -103,6 +114,7 @@ export class Runner {
     if (tool === undefined) {
       return this.#interrupted(held, new Error(`No tool "${held.task.tool}" is registered here.`), logger);
     }
+    if (held.signal.aborted) return this.#stopped(held, logger);
     const run = new TaskRun({ held, tool, store, clock: this.#clock, logger });
     const end = await Promise.race([run.execute(), this.#afterAbort(held)]);
     if (held.signal.aborted) return this.#stopped(held, logger);
@@ -131,7 +143,10 @@ export class Runner {
     const withMessage = (task: Task, now: number) =>
       message === undefined ? task : setStatusMessage(task, held.claim, message, now);
     if (outcome.kind === 'failure') {
-      await held.change((task, _claim, now) => failTask(withMessage(task, now), outcome.failure, now));
+      const { failure } = outcome;
+      const error = await this.#keepFailure(held, failure);
+      const shown = { ...failure, message: shortMessage(failure.message) };
+      await held.change((task, _claim, now) => ({ ...failTask(withMessage(task, now), shown, now), error }));
       return;
     }
     const result = await this.#keepResult(held, outcome.result);
@@ -145,7 +160,18 @@ export class Runner {
     } catch (error) {
       if (!isTaskError(error, 'value_too_large')) throw error;
       const text = `The tool finished, but its result could not be kept: ${error.message}`;
-      return { json: { content: [{ type: 'text', text }], isError: true } satisfies JsonObject };
+      return inline({ content: [{ type: 'text', text }], isError: true } satisfies JsonObject);
+    }
+  }
+
+  /** An error that is too large to keep loses its data, and the end of its message. */
+  async #keepFailure(held: HeldTask, failure: Failure): Promise<Payload> {
+    const { code, message } = failure;
+    try {
+      return await this.#options.store.keep(held.task, 'result', { ...failure });
+    } catch (error) {
+      if (!isTaskError(error, 'value_too_large')) throw error;
+      return inline({ code, message: shortMessage(message) });
     }
   }
 

@@ -79,7 +79,8 @@ export class TaskRun {
       );
       return this.#endOf(output);
     } catch (error) {
-      return { kind: 'interrupted', error };
+      if (!isNoJson(error)) return { kind: 'interrupted', error };
+      return { kind: 'finished', outcome: { kind: 'failure', failure: unrecoverable(error.message) }, message: undefined };
     } finally {
       this.#progress.take();
     }
@@ -192,7 +193,16 @@ function engineFailure({ ErrorType, ErrorMessage }: ErrorObject): Failure {
   const problem = ErrorMessage ?? 'no reason given';
   return ErrorType === 'NonDeterministicExecutionError'
     ? runtimeFailure('replay_mismatch', `The tool's code no longer does what it had recorded: ${problem}`)
-    : runtimeFailure('unrecoverable', `The task cannot go on: ${problem}`);
+    : unrecoverable(problem);
+}
+
+function unrecoverable(problem: string): Failure {
+  return runtimeFailure('unrecoverable', `The task cannot go on: ${problem}`);
+}
+
+/** A value that cannot be recorded, or a record that is no such value: another run would end the same way. */
+function isNoJson(error: unknown): error is Error {
+  return error instanceof Error && 'terminationReason' in error && error.terminationReason === 'SERDES_FAILED';
 }
 
 /** The parts of Lambda's invocation context that the durable SDK reads. A run has no deadline of its own. */

@@ -59,8 +59,8 @@ export interface TaskServerOptions {
 export interface TaskServer {
   /** The MCP endpoint, web-standard. `authInfo` must rest on verified credentials. */
   readonly fetch: FetchHandler;
-  /** The worker: runs a task if it is due. For hosts with a queue of their own. */
-  runTask(ref: TaskRef): Promise<RunReport>;
+  /** The worker: runs a task if it is due. For hosts with a queue of their own; `scheduledFor` is what they enqueued it for. */
+  runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport>;
   /** Attach it to MCP servers that the host serves itself. */
   readonly extension: TasksExtension;
   readonly store: TaskStore;
@@ -68,6 +68,8 @@ export interface TaskServer {
   completeCallback(token: string, outcome: CallbackCompletion): Promise<void>;
   /** With the queue of this process: takes up unfinished tasks and runs what is due, from now on. */
   start(): Promise<void>;
+  /** Running handlers get their signal and give their tasks back, for another process or invocation to go on with. */
+  handOver(): void;
   /** No new work; running handlers get their signal and give their tasks back; open streams end. */
   drain(): Promise<void>;
 }
@@ -138,7 +140,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
 
   return {
     fetch: endpoint.fetch,
-    runTask: (ref) => runner.runTask(ref),
+    runTask: (ref, scheduledFor) => runner.runTask(ref, scheduledFor),
     extension,
     store,
     completeCallback: async (token, outcome) => {
@@ -155,6 +157,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
       await sweep();
       local?.start((ref) => runner.runTask(ref));
     },
+    handOver: () => runner.stop(),
     drain: async () => {
       draining = true;
       stopSweeping();

@@ -1,0 +1,32 @@
+/** Ends the tasks whose messages could not be processed: what no run can bring forward fails, with the reason. */
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import middy from '@middy/core';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { isTaskError } from '../src/domain/errors.ts';
+import { failPoisoned } from '../src/domain/run.ts';
+import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
+import { composition } from './shared/composition.ts';
+import { logger, powertoolsLogger } from './shared/observability.ts';
+
+const processor = new BatchProcessor(EventType.SQS);
+
+async function failTaskOf(record: SQSRecord): Promise<void> {
+  const delivery = decodeDelivery(record.body);
+  if (delivery === undefined) {
+    logger.error('A dead letter names no task', { message: record.messageId });
+    return;
+  }
+  const { tasks } = await composition();
+  try {
+    const { task } = await tasks.store.update(delivery.ref, failPoisoned);
+    logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
+  } catch (error) {
+    if (!isTaskError(error, 'task_not_found')) throw error;
+  }
+}
+
+const bury = (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
+  processPartialResponse(event, failTaskOf, processor, { context });
+
+export const handler = middy<SQSEvent, SQSBatchResponse>(bury).use(injectLambdaContext(powertoolsLogger, { resetKeys: true }));

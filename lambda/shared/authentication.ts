@@ -1,0 +1,33 @@
+/**
+ * Who is calling: verified before anything else happens. One way for each `TASKS_AUTH_MODE`; what comes out is
+ * the `authInfo` from which the owner is taken, or the response that refuses the caller.
+ */
+import type { AuthInfo } from '../../src/protocol/sdk.ts';
+import { AUTH_MODES, type Environment, oneOf } from './environment.ts';
+import type { HttpEvent } from './http-event.ts';
+import { iamAuthInfo } from './iam.ts';
+import { createResourceServer } from './resource-server.ts';
+
+export interface Authenticated {
+  /** Absent: anonymous, where that is allowed. */
+  readonly authInfo?: AuthInfo;
+}
+
+/** Resolves to a `Response` for requests that it answers itself: refusals and the resource's metadata. */
+export type Authenticate = (request: Request, event: HttpEvent) => Promise<Authenticated | Response>;
+
+/** Throws an error that names the variable when a setting is missing or wrong. */
+export function createAuthenticate(environment: Environment): Authenticate {
+  const mode = oneOf(environment, 'authMode', AUTH_MODES);
+  switch (mode) {
+    case 'none':
+      return async () => ({});
+    case 'iam':
+      return async (_request, event) => {
+        const authInfo = iamAuthInfo(event);
+        return authInfo === undefined ? new Response('Forbidden', { status: 403 }) : { authInfo };
+      };
+    case 'jwt':
+      return createResourceServer(environment);
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Logs and metrics of the functions, through Powertools. Records carry task id, tool, status, an owner's digest
+ * and trace; never arguments, results, answers, variables or tokens.
+ */
+import { Logger as PowertoolsLogger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { sha256 } from '../../src/store/codec.ts';
+import type { TaskStore } from '../../src/store/task-store.ts';
+import { encodeOwner } from '../../src/domain/owner.ts';
+import { isTerminal } from '../../src/domain/status.ts';
+import type { Failure } from '../../src/domain/task.ts';
+import type { LogFields, Logger } from '../../src/runtime/logger.ts';
+
+export const SERVICE = 'mcp-durable-tasks';
+/** Alarms and dashboard in `lib/` watch these names. */
+export const METRICS_NAMESPACE = 'McpDurableTasks';
+
+export const powertoolsLogger = new PowertoolsLogger({ serviceName: SERVICE });
+export const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVICE });
+
+const at =
+  (level: 'debug' | 'info' | 'warn' | 'error') =>
+  (message: string, fields: LogFields = {}): void =>
+    powertoolsLogger[level](message, { ...fields });
+
+export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+
+/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers. */
+export function reportTo(store: TaskStore): void {
+  store.onChange(({ task, version }) => {
+    if (version === 1) count('TasksCreated', task.tool);
+    if (task.run.lease !== undefined && task.run.crashes > 0) count('LeaseTakeovers', task.tool);
+    if (!isTerminal(task.status)) return;
+    count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
+    const duration = metrics.singleMetric();
+    duration.addDimension('tool', task.tool);
+    duration.addMetric('TaskDuration', MetricUnit.Milliseconds, task.updatedAt - task.createdAt);
+    const reason = reasonOf(task.error);
+    if (reason !== undefined) {
+      const failures = metrics.singleMetric();
+      failures.addDimension('reason', reason);
+      failures.addMetric('TaskFailures', MetricUnit.Count, 1);
+    }
+    const digest = sha256(encodeOwner(task.owner)).slice(0, 12);
+    logger.info('Task ended', { task: task.id, tool: task.tool, status: task.status, owner: digest });
+  });
+}
+
+function count(name: string, tool: string): void {
+  const metric = metrics.singleMetric();
+  metric.addDimension('tool', tool);
+  metric.addMetric(name, MetricUnit.Count, 1);
+}
+
+function reasonOf(error: { readonly json?: unknown } | { readonly ref: unknown } | undefined): string | undefined {
+  if (error === undefined || !('json' in error)) return undefined;
+  const { data } = error.json as Failure;
+  return typeof data === 'object' && data !== null && 'reason' in data ? String(data.reason) : 'protocol_error';
+}

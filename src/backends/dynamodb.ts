@@ -1,0 +1,284 @@
+/**
+ * The backend on Amazon DynamoDB: one item per record in one table, every write conditional,
+ * every read strongly consistent, no Scan and no index. Retries with back-off are the client's
+ * own, so configure them there; what they must not do is decided here. Not the table itself:
+ * see dynamodb-table.ts.
+ */
+import {
+  type ConditionalCheckFailedException,
+  type ConsumedCapacity,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import {
+  ADD_AND_REMEMBER_WRITER,
+  CONDITION,
+  countOf,
+  isLive,
+  itemKey,
+  number,
+  toItem,
+  toRecord,
+  versionOf,
+  wasWrittenBy,
+} from './dynamodb-item.ts';
+import { BackendConflictError, type BackendError, BackendInvalidError, BackendUnavailableError } from './errors.ts';
+import {
+  addBelow,
+  assertAddition,
+  assertExpected,
+  assertKey,
+  assertListOptions,
+  assertPartition,
+  assertWrite,
+  decodeCursor,
+  encodeCursor,
+} from './validation.ts';
+
+export interface DynamoDbBackendOptions {
+  /** Stays open when the backend is closed. Its retry settings bound how often a call is tried. */
+  readonly client: DynamoDBClient;
+  readonly tableName: string;
+  /** Decides what has expired. Default: the system's. */
+  readonly clock?: Clock;
+  readonly random?: RandomBytes;
+  /** How long one call may take, retries included. Default: 10,000. */
+  readonly timeoutMs?: number;
+  /**
+   * Called with what each call cost; asks DynamoDB for that only when set. A write that is
+   * refused costs units too, but DynamoDB does not say how many: it is not reported.
+   */
+  readonly onConsumedCapacity?: (event: ConsumedCapacityEvent) => void;
+}
+
+export interface ConsumedCapacityEvent {
+  readonly operation: DynamoDbOperation;
+  readonly units: number;
+  readonly table: string;
+}
+
+export type DynamoDbOperation = 'GetItem' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'Query';
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+export class DynamoDbBackend implements StorageBackend {
+  readonly name = 'dynamodb';
+  readonly #options: DynamoDbBackendOptions;
+  readonly #client: DynamoDBClient;
+  readonly #clock: Clock;
+  readonly #random: RandomBytes;
+  readonly #table: { readonly TableName: string; readonly ReturnConsumedCapacity?: 'TOTAL' };
+
+  constructor(options: DynamoDbBackendOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#table = {
+      TableName: options.tableName,
+      ...(options.onConsumedCapacity && { ReturnConsumedCapacity: 'TOTAL' }),
+    };
+  }
+
+  async get(key: RecordKey): Promise<StoredRecord | undefined> {
+    assertKey(key);
+    const command = new GetItemCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
+    const { Item: item } = await this.#call('GetItem', (options) => this.#client.send(command, options));
+    return isLive(item, this.#clock.now()) ? toRecord(item) : undefined;
+  }
+
+  /**
+   * A client that retried cannot always tell whether its first attempt landed: if others have
+   * written on top since, this rejects with `BackendUnavailableError` and not with a conflict,
+   * which would promise that nothing changed.
+   */
+  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
+    assertKey(key);
+    assertWrite(write);
+    assertExpected(expected);
+    const writer = this.#token();
+    const command = new PutItemCommand({
+      ...this.#table,
+      Item: toItem(key, write, expected + 1, writer),
+      ConditionExpression: expected === 0 ? CONDITION.isMissing : CONDITION.hasTheExpectedVersion,
+      ExpressionAttributeValues: {
+        ':now': number(this.#clock.now()),
+        ...(expected !== 0 && { ':expected': number(expected) }),
+      },
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    });
+    try {
+      await this.#call('PutItem', (options) => this.#client.send(command, options));
+      return expected + 1;
+    } catch (error) {
+      if (!isConditionFailure(error)) throw error;
+      const stored = error.Item;
+      if (wasWrittenBy(stored, writer)) return expected + 1;
+      const actual = isLive(stored, this.#clock.now()) ? versionOf(stored) : 0;
+      if (attemptsOf(error) > 1 && actual > expected + 1) {
+        throw this.#unavailable('PutItem', 'it was retried and others wrote since; whether it landed is unknown', error);
+      }
+      throw new BackendConflictError(expected, actual, { cause: error });
+    }
+  }
+
+  /** If the client had to retry because an answer was lost, this may say `false` for a record that it removed. */
+  async delete(key: RecordKey): Promise<boolean> {
+    assertKey(key);
+    const command = new DeleteItemCommand({
+      ...this.#table,
+      Key: itemKey(key),
+      ConditionExpression: CONDITION.isThereAndLive,
+      ExpressionAttributeValues: { ':now': number(this.#clock.now()) },
+    });
+    try {
+      await this.#call('DeleteItem', (options) => this.#client.send(command, options));
+      return true;
+    } catch (error) {
+      if (isConditionFailure(error)) return false;
+      throw error;
+    }
+  }
+
+  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+    assertPartition(partition);
+    assertListOptions(options);
+    const { limit, cursor, order = 'asc' } = options;
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    const command = new QueryCommand({
+      ...this.#table,
+      ConsistentRead: true,
+      KeyConditionExpression: 'PK = :partition',
+      FilterExpression: CONDITION.isLive,
+      ExpressionAttributeValues: { ':partition': { S: partition }, ':now': number(this.#clock.now()) },
+      ScanIndexForward: order === 'asc',
+      Limit: limit,
+      ...(after !== undefined && { ExclusiveStartKey: itemKey({ partition, id: after }) }),
+    });
+    const page = await this.#call('Query', (sendOptions) => this.#client.send(command, sendOptions));
+    const last = page.LastEvaluatedKey?.['SK']?.S;
+    return {
+      records: (page.Items ?? []).map(toRecord),
+      ...(last !== undefined && { cursor: encodeCursor({ partition, order, after: last }) }),
+    };
+  }
+
+  /**
+   * One write, without a read. An addition that the client retried because its answer was lost
+   * counts once, unless more than four others counted in between: then it counts twice.
+   */
+  async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {
+    assertKey(key);
+    assertAddition(delta, ceiling);
+    const writer = this.#token();
+    const command = new UpdateItemCommand({
+      ...this.#table,
+      Key: itemKey(key),
+      UpdateExpression: ADD_AND_REMEMBER_WRITER,
+      ConditionExpression: delta <= ceiling ? CONDITION.isAbsentOrCountsWithRoom : CONDITION.countsWithRoom,
+      ExpressionAttributeValues: {
+        ':now': number(this.#clock.now()),
+        ':delta': number(delta),
+        ':room': number(ceiling - delta),
+        ':floor': number(Number.MIN_SAFE_INTEGER - Math.min(delta, 0)),
+        ':writer': { S: writer },
+        ':nobody': { S: '-' },
+        ':zero': number(0),
+        ':one': number(1),
+      },
+      ReturnValues: 'UPDATED_NEW',
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    });
+    try {
+      const { Attributes: updated } = await this.#call('UpdateItem', (options) => this.#client.send(command, options));
+      return countOf(updated ?? {});
+    } catch (error) {
+      if (!isConditionFailure(error)) throw error;
+      const stored = error.Item;
+      if (stored !== undefined && wasWrittenBy(stored, writer)) return countOf(stored);
+      const current = isLive(stored, this.#clock.now()) ? countOf(stored) : 0;
+      // Refused for the sum, which throws, or because an expired counter is in the way.
+      return this.#startOver(key, addBelow(current, delta, ceiling), () => this.addIfBelow(key, delta, { ceiling }));
+    }
+  }
+
+  /** 0: DynamoDB's own TTL does it. */
+  async cleanupExpired(_now: EpochMs): Promise<number> {
+    return 0;
+  }
+
+  /** Nothing was opened. */
+  async close(): Promise<void> {}
+
+  /** Puts a new counter in an expired one's place, or gives way to whoever did so first. */
+  async #startOver(key: RecordKey, sum: number, giveWay: () => Promise<number>): Promise<number> {
+    try {
+      await this.putIfVersion(key, { value: String(sum) }, 0);
+      return sum;
+    } catch (error) {
+      if (error instanceof BackendConflictError) return giveWay();
+      throw error;
+    }
+  }
+
+  /** One call, bounded in time and counted. Lets a failed condition through; translates all other errors. */
+  async #call<Output extends { readonly ConsumedCapacity?: ConsumedCapacity | undefined }>(
+    operation: DynamoDbOperation,
+    send: (options: { readonly abortSignal: AbortSignal }) => Promise<Output>,
+  ): Promise<Output> {
+    const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const abort = new AbortController();
+    // Real time, whatever clock was injected: it is the network that is waited for.
+    const cancel = systemClock.after(timeoutMs, () => abort.abort());
+    try {
+      const output = await send({ abortSignal: abort.signal });
+      const units = output.ConsumedCapacity?.CapacityUnits;
+      if (units !== undefined) this.#options.onConsumedCapacity?.({ operation, units, table: this.#options.tableName });
+      return output;
+    } catch (error) {
+      if (isConditionFailure(error)) throw error;
+      if (abort.signal.aborted) throw this.#unavailable(operation, `no answer within ${timeoutMs} ms`, error);
+      throw this.#translate(operation, error);
+    } finally {
+      cancel();
+    }
+  }
+
+  #translate(operation: DynamoDbOperation, error: unknown): BackendError {
+    const { tableName } = this.#options;
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    if (name === 'ResourceNotFoundException') {
+      const remedy = 'create it with --create-table (or createTable), or check its name, account and region';
+      return new BackendInvalidError(`the DynamoDB table ${tableName} does not exist: ${remedy}`, { cause: error });
+    }
+    if (name === 'ValidationException') {
+      return new BackendInvalidError(`DynamoDB refused ${operation} on ${tableName}: ${message}`, { cause: error });
+    }
+    // Throttling, conflicts with transactions, server faults, connections, credentials: not the caller's fault.
+    return this.#unavailable(operation, `${name}: ${message}`, error);
+  }
+
+  #unavailable(operation: DynamoDbOperation, why: string, cause: unknown): BackendUnavailableError {
+    return new BackendUnavailableError(`DynamoDB ${operation} on ${this.#options.tableName}: ${why}`, { cause });
+  }
+
+  #token(): string {
+    return Buffer.from(this.#random(9)).toString('base64url');
+  }
+}
+
+function isConditionFailure(error: unknown): error is ConditionalCheckFailedException {
+  // By name, not by class: a bundle may hold more than one copy of the client.
+  return error instanceof Error && error.name === 'ConditionalCheckFailedException';
+}
+
+/** How often the client sent the request that failed. */
+function attemptsOf(error: ConditionalCheckFailedException): number {
+  return error.$metadata.attempts ?? 1;
+}

@@ -1,0 +1,195 @@
+/**
+ * The embedded backend: one SQLite file, through Node's own `node:sqlite`. An acknowledged write
+ * survives `kill -9` and power loss, and several processes of one machine may share the file.
+ * Calls block the thread for as long as the disk takes: made for one machine, not for a network
+ * file system or a fleet.
+ */
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { type Clock, type EpochMs, systemClock } from '../clock.ts';
+import type { ListOptions, Page, RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import { BackendConflictError, BackendFormatError } from './errors.ts';
+import { inTransaction, openFile, translated } from './sqlite-file.ts';
+import {
+  addBelow,
+  assertAddition,
+  assertExpected,
+  assertKey,
+  assertListOptions,
+  assertPartition,
+  assertWrite,
+  decodeCursor,
+  encodeCursor,
+  parseCount,
+} from './validation.ts';
+
+export interface SqliteBackendOptions {
+  /** The database file. It and its folder are created when missing. */
+  readonly path: string;
+  /** Decides what has expired. Default: the system's. */
+  readonly clock?: Clock;
+  /** How long a call waits, blocking, for another process to finish its write. Default: 5,000. */
+  readonly busyTimeoutMs?: number;
+}
+
+const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+
+const SQL = {
+  get: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id = ?',
+  put: 'INSERT OR REPLACE INTO record (partition, id, version, value, expires_at) VALUES (?, ?, ?, ?, ?)',
+  delete: 'DELETE FROM record WHERE partition = ? AND id = ? RETURNING id, version, value, expires_at',
+  asc: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? ORDER BY id ASC LIMIT ?',
+  ascAfter: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id > ? ORDER BY id ASC LIMIT ?',
+  desc: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? ORDER BY id DESC LIMIT ?',
+  descAfter:
+    'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id < ? ORDER BY id DESC LIMIT ?',
+  cleanup: 'DELETE FROM record WHERE expires_at <= ?',
+  /** A seek to the next partition, not a scan of its records; whether it holds a live one comes along. */
+  nextPartition: `
+    SELECT partition, EXISTS (
+      SELECT 1 FROM record AS held WHERE held.partition = candidate.partition AND coalesce(held.expires_at > ?, TRUE)
+    ) AS live
+    FROM record AS candidate WHERE partition > ? ORDER BY partition LIMIT 1`,
+} as const;
+
+type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
+type Row = Record<string, SQLOutputValue>;
+
+export class SqliteBackend implements WalkableBackend {
+  readonly name = 'sqlite';
+  readonly #clock: Clock;
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+
+  /** Opens the file. Throws `BackendFormatError` for one that is not ours, `BackendUnavailableError` when it cannot. */
+  constructor(options: SqliteBackendOptions) {
+    this.#clock = options.clock ?? systemClock;
+    const { path, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
+    this.#database = openFile(path, busyTimeoutMs);
+    this.#statements = translated(() => prepareStatements(this.#database));
+  }
+
+  async get(key: RecordKey): Promise<StoredRecord | undefined> {
+    assertKey(key);
+    return translated(() => this.#live(key));
+  }
+
+  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
+    assertKey(key);
+    assertWrite(write);
+    assertExpected(expected);
+    return this.#transaction(() => {
+      const actual = this.#live(key)?.version ?? 0;
+      if (actual !== expected) throw new BackendConflictError(expected, actual);
+      return this.#store(key, write, actual + 1);
+    });
+  }
+
+  async delete(key: RecordKey): Promise<boolean> {
+    assertKey(key);
+    return translated(() => {
+      // `all` runs to the end, so that a failing commit is thrown; `get` would stop at the row.
+      const [row] = this.#statements.delete.all(key.partition, key.id);
+      return row !== undefined && isLive(toRecord(row), this.#clock.now());
+    });
+  }
+
+  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+    assertPartition(partition);
+    assertListOptions(options);
+    const { limit, cursor, order = 'asc' } = options;
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    return translated(() => {
+      // One more than asked for tells whether a page follows. Expired records count towards the
+      // page and are left out of it, so that a page never costs more than a page.
+      const rows =
+        after === undefined
+          ? this.#statements[order].all(partition, limit + 1)
+          : this.#statements[`${order}After`].all(partition, after, limit + 1);
+      const window = rows.slice(0, limit).map(toRecord);
+      const last = window.at(-1);
+      const now = this.#clock.now();
+      return {
+        records: window.filter((record) => isLive(record, now)),
+        ...(last !== undefined &&
+          rows.length > limit && { cursor: encodeCursor({ partition, order, after: last.id }) }),
+      };
+    });
+  }
+
+  async addIfBelow(key: RecordKey, delta: number, options: { readonly ceiling: number }): Promise<number> {
+    assertKey(key);
+    assertAddition(delta, options.ceiling);
+    return this.#transaction(() => {
+      const current = this.#live(key);
+      const sum = addBelow(parseCount(current?.value ?? '0'), delta, options.ceiling);
+      this.#store(key, { ...current, value: String(sum) }, (current?.version ?? 0) + 1);
+      return sum;
+    });
+  }
+
+  async cleanupExpired(now: EpochMs): Promise<number> {
+    // A caller whose clock runs ahead must not remove what still reads as live here.
+    const until = Math.min(now, this.#clock.now());
+    return translated(() => Number(this.#statements.cleanup.run(until).changes));
+  }
+
+  async *partitions(): AsyncIterable<string> {
+    let after = '';
+    for (;;) {
+      const row = translated(() => this.#statements.nextPartition.get(this.#clock.now(), after));
+      if (row === undefined) return;
+      after = text(row.partition);
+      if (row.live === 1) yield after;
+    }
+  }
+
+  async close(): Promise<void> {
+    translated(() => {
+      if (this.#database.isOpen) this.#database.close();
+    });
+  }
+
+  #transaction<T>(action: () => T): T {
+    return translated(() => inTransaction(this.#database, 'IMMEDIATE', action));
+  }
+
+  #live(key: RecordKey): StoredRecord | undefined {
+    const row = this.#statements.get.get(key.partition, key.id);
+    const record = row === undefined ? undefined : toRecord(row);
+    return record !== undefined && isLive(record, this.#clock.now()) ? record : undefined;
+  }
+
+  #store(key: RecordKey, write: RecordWrite, version: Version): Version {
+    this.#statements.put.run(key.partition, key.id, version, write.value, write.expiresAt ?? null);
+    return version;
+  }
+}
+
+function isLive(record: StoredRecord, now: EpochMs): boolean {
+  return record.expiresAt === undefined || record.expiresAt > now;
+}
+
+function toRecord(row: Row): StoredRecord {
+  const { version, expires_at: expiresAt } = row;
+  if (typeof version !== 'number') throw new BackendFormatError('the SQLite file is damaged: a version is no number');
+  return { id: text(row.id), version, value: text(row.value), ...(typeof expiresAt === 'number' && { expiresAt }) };
+}
+
+function text(value: SQLOutputValue | undefined): string {
+  if (typeof value !== 'string') throw new BackendFormatError('the SQLite file is damaged: a text is missing');
+  return value;
+}
+
+function prepareStatements(database: DatabaseSync): Statements {
+  return {
+    get: database.prepare(SQL.get),
+    put: database.prepare(SQL.put),
+    delete: database.prepare(SQL.delete),
+    asc: database.prepare(SQL.asc),
+    ascAfter: database.prepare(SQL.ascAfter),
+    desc: database.prepare(SQL.desc),
+    descAfter: database.prepare(SQL.descAfter),
+    cleanup: database.prepare(SQL.cleanup),
+    nextPartition: database.prepare(SQL.nextPartition),
+  };
+}

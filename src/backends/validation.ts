@@ -1,0 +1,150 @@
+/**
+ * What every driver checks before it talks to its engine, and the cursor that every driver
+ * hands out: one rule, one message, whatever the backend. Knows no engine. Everything here
+ * throws `BackendInvalidError` (`addBelow` also `BackendLimitError`); called from an `async`
+ * method, that is a rejection.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type ListOptions,
+  MAX_ID_BYTES,
+  MAX_PARTITION_BYTES,
+  MAX_VALUE_BYTES,
+  type RecordKey,
+  type RecordWrite,
+  type Version,
+} from './backend.ts';
+import { BackendInvalidError, BackendLimitError } from './errors.ts';
+
+const MAX_PAGE_LIMIT = 1000;
+
+export type ListOrder = NonNullable<ListOptions['order']>;
+
+/** Where a listing goes on: after the id `after`, in `order`, in `partition` and nowhere else. */
+export interface CursorPosition {
+  readonly partition: string;
+  readonly order: ListOrder;
+  readonly after: string;
+}
+
+export function assertKey(key: RecordKey): void {
+  assertPartition(key.partition);
+  assertText('id', key.id, 1, MAX_ID_BYTES);
+}
+
+export function assertPartition(partition: string): void {
+  assertText('partition', partition, 1, MAX_PARTITION_BYTES);
+}
+
+export function assertWrite(write: RecordWrite): void {
+  assertText('value', write.value, 0, MAX_VALUE_BYTES);
+  const { expiresAt } = write;
+  if (expiresAt !== undefined && !(Number.isSafeInteger(expiresAt) && expiresAt >= 0)) {
+    throw new BackendInvalidError(`expiresAt must be whole milliseconds since the epoch, not ${expiresAt}`);
+  }
+}
+
+/** The `expected` of `putIfVersion`: 0 or a version. */
+export function assertExpected(expected: Version | 0): void {
+  if (!(Number.isSafeInteger(expected) && expected >= 0)) {
+    throw new BackendInvalidError(`the expected version must be 0 or a positive integer, not ${expected}`);
+  }
+}
+
+/** Checks `limit` and `order`; the cursor is checked where it is read, by {@link decodeCursor}. */
+export function assertListOptions(options: ListOptions): void {
+  const { limit, order } = options;
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE_LIMIT)) {
+    throw new BackendInvalidError(`a page limit must be an integer from 1 to ${MAX_PAGE_LIMIT}, not ${limit}`);
+  }
+  if (order !== undefined && order !== 'asc' && order !== 'desc') {
+    throw new BackendInvalidError(`a listing's order must be 'asc' or 'desc', not ${JSON.stringify(order)}`);
+  }
+}
+
+/** The arguments of `addIfBelow` that are not its key. */
+export function assertAddition(delta: number, ceiling: number): void {
+  if (!Number.isSafeInteger(delta)) throw new BackendInvalidError(`delta must be an integer, not ${delta}`);
+  if (!Number.isSafeInteger(ceiling)) throw new BackendInvalidError(`ceiling must be an integer, not ${ceiling}`);
+}
+
+/** The integer that a counter's value spells, in the one spelling that `String(number)` gives it. */
+export function parseCount(value: string): number {
+  const count = Number(value);
+  if (!Number.isSafeInteger(count) || String(count) !== value) {
+    throw new BackendInvalidError('the record counts nothing: its value does not spell an integer');
+  }
+  return count;
+}
+
+/** The rule of `addIfBelow`, for drivers that read and write in one transaction. Returns the sum. */
+export function addBelow(current: number, delta: number, ceiling: number): number {
+  const sum = current + delta;
+  if (sum > ceiling) throw new BackendLimitError(current, ceiling);
+  if (!Number.isSafeInteger(sum)) throw new BackendInvalidError('the sum is too far below zero to be exact');
+  return sum;
+}
+
+/**
+ * Orders two ids as their UTF-8 bytes do, which is code point order. JavaScript's own `<`
+ * compares UTF-16 units and would put 😀 (a surrogate pair) before U+FFFF.
+ */
+export function compareIds(left: string, right: string): number {
+  const length = Math.min(left.length, right.length);
+  for (let index = 0; index < length; index += 1) {
+    const a = left.charCodeAt(index);
+    const b = right.charCodeAt(index);
+    if (a === b) continue;
+    if (isSurrogate(a) !== isSurrogate(b)) return isSurrogate(a) ? 1 : -1;
+    return a - b;
+  }
+  return left.length - right.length;
+}
+
+/** An opaque token; it says nothing about the partition but whether it is the same one. */
+export function encodeCursor(position: CursorPosition): string {
+  const { partition, order, after } = position;
+  return Buffer.from(JSON.stringify([fingerprint(partition), order, after])).toString('base64url');
+}
+
+/** The id after which the page starts. Rejects garbage and what another partition or order handed out. */
+export function decodeCursor(cursor: string, partition: string, order: ListOrder): string {
+  const after = readAfter(cursor);
+  // Encoding again compares everything at once: partition, order, and that nothing was altered or appended.
+  if (after === undefined || encodeCursor({ partition, order, after }) !== cursor) {
+    throw new BackendInvalidError(
+      'unknown cursor: pass the one of the previous page, for the same partition and order',
+    );
+  }
+  assertText('cursor', after, 1, MAX_ID_BYTES);
+  return after;
+}
+
+function readAfter(cursor: string): string | undefined {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    const after: unknown = Array.isArray(parts) ? parts[2] : undefined;
+    return typeof after === 'string' ? after : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fingerprint(partition: string): string {
+  return createHash('sha256').update(partition).digest('base64url').slice(0, 22);
+}
+
+/** Messages name the field, never its content: keys and values may be personal. */
+function assertText(field: string, text: string, minBytes: number, maxBytes: number): void {
+  if (typeof text !== 'string') throw new BackendInvalidError(`${field} must be a string, not ${typeof text}`);
+  if (!text.isWellFormed()) {
+    throw new BackendInvalidError(`${field} holds a lone surrogate, which UTF-8 cannot carry`);
+  }
+  const bytes = Buffer.byteLength(text);
+  if (bytes < minBytes) throw new BackendInvalidError(`${field} must not be empty`);
+  if (bytes > maxBytes) throw new BackendInvalidError(`${field} is ${bytes} bytes of UTF-8; at most ${maxBytes} fit`);
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}

@@ -1,0 +1,109 @@
+/**
+ * A backend by its address, as a command line gives it: what the address means, and the one line
+ * that a person reads when it cannot be opened. Which driver that is: see `local-engines.ts`.
+ */
+import { BackendError, BackendInvalidError, BackendUnavailableError } from '../backends/errors.ts';
+import { engines, type OpenedBackend } from './local-engines.ts';
+
+export type { OpenedBackend } from './local-engines.ts';
+
+export type BackendAddress =
+  | { readonly engine: 'memory' }
+  | { readonly engine: 'sqlite'; readonly file: string }
+  | { readonly engine: 'dynamodb'; readonly table: string; readonly endpoint?: string }
+  | { readonly engine: 'redis'; readonly url: string };
+
+export interface OpenBackendOptions {
+  /** Creates the DynamoDB table if it is missing. */
+  readonly createTable?: boolean;
+}
+
+export const BACKEND_ADDRESSES = 'memory, sqlite:FILE, dynamodb:TABLE[?endpoint=URL], redis://HOST or rediss://HOST';
+
+/** Throws `BackendInvalidError`, which says what is wrong with the address, and connects to nothing. */
+export function parseBackendAddress(text: string): BackendAddress {
+  const [, scheme = '', rest = ''] = /^([a-z]+)(?::(.*))?$/s.exec(text) ?? [];
+  switch (scheme) {
+    case 'memory':
+      if (text !== 'memory') throw new BackendInvalidError('the memory backend takes no address: use memory');
+      return { engine: 'memory' };
+    case 'sqlite':
+      if (rest === '') throw new BackendInvalidError('sqlite: names no file: use sqlite:FILE, e.g. sqlite:.data/tasks.sqlite');
+      return { engine: 'sqlite', file: rest };
+    case 'dynamodb':
+      return parseDynamoDb(rest);
+    case 'redis':
+    case 'rediss':
+      if (!isUrl(text, /^rediss?:$/)) throw new BackendInvalidError('this is no Redis address: use redis://HOST:PORT');
+      return { engine: 'redis', url: text };
+    default:
+      throw new BackendInvalidError(`unknown backend "${text}": use ${BACKEND_ADDRESSES}`);
+  }
+}
+
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
+const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/;
+
+function parseDynamoDb(rest: string): BackendAddress {
+  const [table = '', query = ''] = rest.split('?', 2);
+  if (!TABLE_NAME.test(table)) {
+    throw new BackendInvalidError(`"${table}" is no DynamoDB table: a name has 3 to 255 letters, digits, "_", "-" or "."`);
+  }
+  const options = new URLSearchParams(query);
+  const unknown = [...options.keys()].find((name) => name !== 'endpoint');
+  if (unknown !== undefined) throw new BackendInvalidError(`dynamodb: knows no "${unknown}": use ?endpoint=URL`);
+  const endpoint = options.get('endpoint');
+  if (endpoint === null) return { engine: 'dynamodb', table };
+  if (!isUrl(endpoint, /^https?:$/)) {
+    throw new BackendInvalidError(`endpoint "${endpoint}" is no URL: use one like http://localhost:8000`);
+  }
+  return { engine: 'dynamodb', table, endpoint };
+}
+
+function isUrl(text: string, protocol: RegExp): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && protocol.test(url.protocol) && url.hostname !== '';
+}
+
+/** The optional client library of each engine. */
+const LIBRARIES = { dynamodb: '@aws-sdk/client-dynamodb', redis: 'ioredis' } as const;
+
+/**
+ * Opens the backend and makes sure that it answers. Rejects with a `BackendError` that says what to
+ * do: about a missing client library or table, a file of another program, an engine that is not there.
+ */
+export async function openBackend(address: BackendAddress, options: OpenBackendOptions = {}): Promise<OpenedBackend> {
+  try {
+    return await open(address, options.createTable ?? false);
+  } catch (error) {
+    if (error instanceof BackendError) throw error;
+    throw explained(address, error);
+  }
+}
+
+function open(address: BackendAddress, createTable: boolean): Promise<OpenedBackend> {
+  switch (address.engine) {
+    case 'memory':
+      return engines.memory();
+    case 'sqlite':
+      return engines.sqlite(address.file);
+    case 'dynamodb':
+      return engines.dynamodb(address, createTable);
+    case 'redis':
+      return engines.redis(address.url);
+  }
+}
+
+function explained({ engine }: BackendAddress, cause: unknown): BackendError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const library = engine in LIBRARIES ? LIBRARIES[engine as keyof typeof LIBRARIES] : undefined;
+  // Only the library itself: a missing module inside it is a broken installation, and its message says which.
+  if (library !== undefined && isMissingModule(cause) && message.includes(`'${library}'`)) {
+    return new BackendUnavailableError(`the ${engine} backend needs the package ${library}: npm install ${library}`, { cause });
+  }
+  return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}`, { cause });
+}
+
+function isMissingModule(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+}
