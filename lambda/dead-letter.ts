@@ -6,7 +6,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { isTaskError } from '../src/domain/errors.ts';
 import { failPoisoned } from '../src/domain/run.ts';
 import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
-import { composition } from './shared/composition.ts';
+import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
 const processor = new BatchProcessor(EventType.SQS);
@@ -17,9 +17,9 @@ async function failTaskOf(record: SQSRecord): Promise<void> {
     logger.error('A dead letter names no task', { message: record.messageId });
     return;
   }
-  const { tasks } = await composition();
+  const { store } = await foundation();
   try {
-    const { task } = await tasks.store.update(delivery.ref, failPoisoned);
+    const { task } = await store.update(delivery.ref, failPoisoned);
     logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
   } catch (error) {
     if (!isTaskError(error, 'task_not_found')) throw error;

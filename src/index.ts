@@ -29,7 +29,14 @@ export type {
   TaskVariables,
 } from './runtime/task-context.ts';
 export { DEFAULT_STEP_RETRY } from './runtime/task-scope.ts';
-export { type CallbackCompletion, createTaskServer, type TaskServer, type TaskServerOptions } from './server/create-task-server.ts';
+export {
+  type CallbackCompletion,
+  createTaskEndpoint,
+  type TaskEndpoint,
+  type TaskEndpointOptions,
+} from './server/create-task-endpoint.ts';
+export { createTaskServer, type TaskServer, type TaskServerOptions } from './server/create-task-server.ts';
+export { createTaskWorker, type TaskWorkerOptions } from './server/create-task-worker.ts';
 export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
 export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';

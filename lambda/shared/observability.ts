@@ -29,7 +29,7 @@ export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('
 export function reportTo(store: TaskStore): void {
   store.onChange(({ task, version }) => {
     if (version === 1) count('TasksCreated', task.tool);
-    if (task.run.lease !== undefined && task.run.crashes > 0) count('LeaseTakeovers', task.tool);
+    if (task.run.lease !== undefined && task.run.crashes > 0) metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
     if (!isTerminal(task.status)) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
     const duration = metrics.singleMetric();

@@ -1,18 +1,18 @@
 /**
- * Whether an answer fits the request that it answers: its kind by the extension's wire schemas, and a
+ * Whether an answer fits the request that it answers: its kind by the specification's wire schemas, and a
  * filled form by the schema that the form was asked with.
  */
-import { CreateMessageResultV2Schema, ElicitResultV2Schema, ListRootsResultV2Schema } from '@modelcontextprotocol/ext-tasks/core/v2';
-import { fromJsonSchema, type JsonSchemaType } from '@modelcontextprotocol/server';
+import { fromJsonSchema, isSpecType, type JsonSchemaType } from '@modelcontextprotocol/server';
 import { answerError, assertAnswersWithinBounds, type InputMethod, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Answer, Task } from '../domain/task.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
-const KINDS: Readonly<Record<InputMethod, { safeParse(value: unknown): { success: boolean } }>> = {
-  'elicitation/create': ElicitResultV2Schema,
-  'sampling/createMessage': CreateMessageResultV2Schema,
-  'roots/list': ListRootsResultV2Schema,
+const FITS: Readonly<Record<InputMethod, (value: unknown) => boolean>> = {
+  'elicitation/create': (value) => isSpecType.ElicitResult(value),
+  'sampling/createMessage': (value) =>
+    isSpecType.CreateMessageResult(value) || isSpecType.CreateMessageResultWithTools(value),
+  'roots/list': (value) => isSpecType.ListRootsResult(value),
 };
 
 /** As the SDK hands them to a handler: entries that look like no response at all are only named. */
@@ -47,7 +47,7 @@ function requestOf(task: Task, key: string) {
 }
 
 async function assertFits(key: string, request: InputRequest, value: unknown): Promise<void> {
-  if (!KINDS[request.method].safeParse(value).success) {
+  if (!FITS[request.method](value)) {
     throw answerError(key, `not a valid response to ${request.method}`);
   }
   if (request.method !== 'elicitation/create') return;

@@ -1,8 +1,9 @@
 /** Who speaks the tasks extension: the 2026-07-28 era, request by request. */
-import type { ServerContext } from '@modelcontextprotocol/server';
-import { hasTaskClientCapabilityV2, TASKS_EXTENSION_ID_V2 } from '@modelcontextprotocol/ext-tasks/core/v2';
+import { CLIENT_CAPABILITIES_META_KEY, type ServerContext } from '@modelcontextprotocol/server';
+import { isJsonObject } from '../domain/json.ts';
 
-export const TASKS_EXTENSION = TASKS_EXTENSION_ID_V2;
+/** SEP-2663. */
+export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 
 /** A request of the modern era carries its envelope; one of the legacy era has none. */
 export function isModern(ctx: ServerContext): boolean {
@@ -11,5 +12,12 @@ export function isModern(ctx: ServerContext): boolean {
 
 /** Whether this very request declares the extension. */
 export function declaresTasks(ctx: ServerContext): boolean {
-  return hasTaskClientCapabilityV2({ _meta: ctx.mcpReq.envelope });
+  return metaDeclaresTasks(ctx.mcpReq.envelope);
+}
+
+/** Whether a request's `_meta` declares the extension among the client's capabilities. */
+export function metaDeclaresTasks(meta: unknown): boolean {
+  const capabilities = isJsonObject(meta) ? meta[CLIENT_CAPABILITIES_META_KEY] : undefined;
+  const extensions = isJsonObject(capabilities) ? capabilities.extensions : undefined;
+  return isJsonObject(extensions) && isJsonObject(extensions[TASKS_EXTENSION]);
 }

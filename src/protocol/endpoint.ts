@@ -47,15 +47,20 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
     },
   );
+  const closing = new AbortController();
   const fetch = withTaskSubscriptions(handler.fetch, {
     store,
     clock,
     ownerOf: (authInfo) => extension.ownerOf(authInfo),
     lookEveryMs: LOOK_EVERY_MS,
     maxRequestBodySize: MAX_REQUEST_BYTES,
+    closing: closing.signal,
   });
   return {
     fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
-    close: () => handler.close(),
+    close: async () => {
+      closing.abort();
+      await handler.close();
+    },
   };
 }

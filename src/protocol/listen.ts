@@ -11,7 +11,6 @@ import {
   readRequestBody,
   SUBSCRIPTION_ID_META_KEY,
 } from '@modelcontextprotocol/server';
-import { hasTaskClientCapabilityV2 } from '@modelcontextprotocol/ext-tasks/core/v2';
 import type { Clock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
@@ -21,6 +20,7 @@ import { isTaskId } from '../domain/task-id.ts';
 import type { TaskRef } from '../domain/task.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
+import { metaDeclaresTasks } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { KEEP_ALIVE, readEvents, writeEvent } from './event-stream.ts';
 import { detailedTask } from './wire.ts';
@@ -38,6 +38,8 @@ export interface ListenOptions {
   /** How often the store is looked at for changes that other instances make, in milliseconds. */
   readonly lookEveryMs: number;
   readonly maxRequestBodySize: number;
+  /** Fires when the endpoint closes: streams then end as if their tasks had. */
+  readonly closing: AbortSignal;
 }
 
 /** Wraps the entry's `fetch`; requests other than such a subscription go straight through. */
@@ -78,7 +80,7 @@ async function serve(
   const streams = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
   if (!response.ok || !streams || response.body === null) return response;
   try {
-    if (!hasTaskClientCapabilityV2(params)) throw tasksRequired();
+    if (!metaDeclaresTasks(params._meta)) throw tasksRequired();
     const refs = await knownTasks(taskIds, options.ownerOf(authInfo), options.store);
     const stream = mergedStream(response.body, { id: message.id, refs, left, signal, options });
     return new Response(stream, { status: response.status, headers: response.headers });
@@ -173,8 +175,8 @@ async function carry(entry: ReadableStream<Uint8Array>, merge: Merge, send: (mes
 
 /** Sends the task as it is, then each change, until it has ended or the client leaves. */
 async function notify(ref: TaskRef, merge: Merge, send: (message: object) => void): Promise<void> {
-  const { signal } = merge;
-  const { store, clock, lookEveryMs } = merge.options;
+  const { store, clock, lookEveryMs, closing } = merge.options;
+  const signal = AbortSignal.any([merge.signal, closing]);
   let shown = '';
   try {
     for await (const { task } of watchTask(ref, { store, clock, lookEveryMs, signal })) {

@@ -188,14 +188,13 @@ export class ToolCalls {
 
   #contextOf(owner: Owner, related: TaskId | undefined, ctx: ServerContext): CallContext {
     const { store, logger } = this.#services;
-    const state: unknown = ctx.mcpReq.requestState();
     return {
       owner,
       signal: ctx.mcpReq.signal,
       logger,
       related: related === undefined ? undefined : relatedTask(store, { owner, id: related }),
       inputResponses: ctx.mcpReq.inputResponses,
-      requestState: typeof state === 'string' ? state : undefined,
+      requestState: ctx.mcpReq.requestState<JsonValue>(),
     };
   }
 }

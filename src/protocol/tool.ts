@@ -30,8 +30,11 @@ export interface CallContext {
   readonly related: RelatedTask | undefined;
   /** Answers to an earlier `inputRequired(...)` of this call; untrusted. */
   readonly inputResponses: Readonly<Record<string, unknown>> | undefined;
-  /** What an earlier `inputRequired(...)` of this call sent along; untrusted unless the host verifies it. */
-  readonly requestState: string | undefined;
+  /**
+   * What an earlier `inputRequired(...)` of this call sent along: the string as it came back, untrusted, or what
+   * the `requestState.verify` of the host's `McpServer` made of it.
+   */
+  readonly requestState: JsonValue | undefined;
 }
 
 export interface ToolDeclaration {

@@ -29,7 +29,8 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   const { port, host = '127.0.0.1', ...serverOptions } = options;
   const tasks = createTaskServer(serverOptions);
   const handle = toNodeHandler({ fetch: tasks.fetch });
-  const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [host])];
+  const hostname = host.includes(':') ? `[${host}]` : host;
+  const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
   const checkHost = hostHeaderValidation(allowedHosts);
   const checkOrigin = originValidation(allowedHosts);
   const server = createServer((request, response) => {
@@ -46,7 +47,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   await tasks.start();
   const { port: actualPort } = server.address() as AddressInfo;
   return {
-    url: `http://${isUnspecified(host) || host === '127.0.0.1' ? 'localhost' : host}:${actualPort}${MCP_PATH}`,
+    url: `http://${isUnspecified(host) || host === '127.0.0.1' ? 'localhost' : hostname}:${actualPort}${MCP_PATH}`,
     tasks,
     close: async () => {
       await tasks.drain();

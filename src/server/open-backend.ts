@@ -76,7 +76,6 @@ export async function openBackend(address: BackendAddress, options: OpenBackendO
   try {
     return await open(address, options.createTable ?? false);
   } catch (error) {
-    if (error instanceof BackendError) throw error;
     throw explained(address, error);
   }
 }
@@ -94,14 +93,23 @@ function open(address: BackendAddress, createTable: boolean): Promise<OpenedBack
   }
 }
 
+/** What a person can do about a DynamoDB that does not answer; the other drivers say it themselves. */
+const DYNAMODB_REMEDY = 'check AWS_REGION, the credentials and, with an engine of your own, that ?endpoint= is right';
+
 function explained({ engine }: BackendAddress, cause: unknown): BackendError {
   const message = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof BackendError) {
+    return engine === 'dynamodb' && cause.retryable
+      ? new BackendUnavailableError(`${message}: ${DYNAMODB_REMEDY}`, { cause })
+      : cause;
+  }
   const library = engine in LIBRARIES ? LIBRARIES[engine as keyof typeof LIBRARIES] : undefined;
   // Only the library itself: a missing module inside it is a broken installation, and its message says which.
   if (library !== undefined && isMissingModule(cause) && message.includes(`'${library}'`)) {
     return new BackendUnavailableError(`the ${engine} backend needs the package ${library}: npm install ${library}`, { cause });
   }
-  return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}`, { cause });
+  const remedy = engine === 'dynamodb' ? `: ${DYNAMODB_REMEDY}` : '';
+  return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}${remedy}`, { cause });
 }
 
 function isMissingModule(error: unknown): boolean {

@@ -1,0 +1,36 @@
+/** How callers of the endpoint prove who they are: what the API checks and what the function is told. */
+import type { Environment } from '../lambda/shared/environment.ts';
+
+export type Authorization =
+  /** OAuth 2.0 bearer tokens (JWT), as MCP defines a resource server. */
+  | {
+      readonly mode: 'jwt';
+      /** The issuer, as in the tokens' `iss`; its keys are found through its discovery document. */
+      readonly issuer: string;
+      /** What the tokens' `aud` must contain: usually the endpoint's URL. @default - the endpoint's own URL */
+      readonly audience?: string;
+      /** Where the issuer's keys are. @default - found through the issuer's discovery document */
+      readonly jwksUri?: string;
+      /** Scopes that each token must have. @default - none */
+      readonly scopes?: readonly string[];
+      /** The claim that names the caller's organisation. @default - none */
+      readonly tenantClaim?: string;
+    }
+  /** SigV4; API Gateway checks it. */
+  | { readonly mode: 'iam' }
+  /** Everybody is one anonymous owner. For trials only. */
+  | { readonly mode: 'none' };
+
+export function authorizationEnvironment(authorization: Authorization, resourceUrl: string | undefined): Environment {
+  if (authorization.mode !== 'jwt') return { authMode: authorization.mode };
+  const { issuer, audience, jwksUri, scopes, tenantClaim } = authorization;
+  return {
+    authMode: 'jwt',
+    jwtIssuer: issuer,
+    ...(resourceUrl === undefined ? {} : { resourceUrl }),
+    ...(audience === undefined ? {} : { jwtAudience: audience }),
+    ...(jwksUri === undefined ? {} : { jwtJwksUri: jwksUri }),
+    ...(scopes === undefined || scopes.length === 0 ? {} : { jwtScopes: scopes.join(' ') }),
+    ...(tenantClaim === undefined ? {} : { jwtTenantClaim: tenantClaim }),
+  };
+}

@@ -1,0 +1,24 @@
+/** Where tasks live, as the functions need to know it: the table or the cache, never both. */
+import type { BackendKind, Environment } from '../lambda/shared/environment.ts';
+import { privateSubnets, TaskCache } from './task-cache.ts';
+import { TaskTable } from './task-table.ts';
+
+export type TaskStorage = TaskTable | TaskCache;
+
+export function backendOf(storage: TaskStorage): BackendKind {
+  return storage instanceof TaskTable ? 'dynamodb' : 'redis';
+}
+
+export function storageEnvironment(storage: TaskStorage): Environment {
+  const backend = backendOf(storage);
+  return storage instanceof TaskTable
+    ? { backend, tableName: storage.table.tableName }
+    : { backend, redisEndpoint: storage.endpoint, redisSecretArn: storage.secret.secretArn };
+}
+
+/** Functions that use a cache run in its network. */
+export function networkOf(storage: TaskStorage) {
+  if (storage instanceof TaskTable) return {};
+  const { vpc, clientSecurityGroup } = storage;
+  return { vpc, vpcSubnets: privateSubnets(vpc), securityGroups: [clientSecurityGroup] };
+}

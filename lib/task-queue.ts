@@ -1,0 +1,43 @@
+/** The queue of due tasks, and where what cannot be delivered ends. */
+import { Duration } from 'aws-cdk-lib';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { DEAD_LETTER_RETENTION, MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT } from './limits.ts';
+
+export interface TaskQueueProps {
+  /** @default - a key that SQS manages */
+  readonly encryptionKey?: IKey;
+  /** At least the worker's timeout. @default 16 minutes */
+  readonly visibilityTimeout?: Duration;
+  /** @default 5 */
+  readonly maxReceiveCount?: number;
+}
+
+export class TaskQueue extends Construct {
+  readonly queue: Queue;
+  readonly deadLetters: Queue;
+
+  constructor(scope: Construct, id: string, props: TaskQueueProps = {}) {
+    super(scope, id);
+    const { encryptionKey } = props;
+    const common = {
+      enforceSSL: true,
+      ...(encryptionKey === undefined
+        ? { encryption: QueueEncryption.SQS_MANAGED }
+        : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
+    };
+    this.deadLetters = new Queue(this, 'DeadLetters', {
+      ...common,
+      retentionPeriod: DEAD_LETTER_RETENTION,
+      visibilityTimeout: Duration.minutes(3),
+    });
+    this.queue = new Queue(this, 'Queue', {
+      ...common,
+      visibilityTimeout: props.visibilityTimeout ?? VISIBILITY_TIMEOUT,
+      receiveMessageWaitTime: Duration.seconds(20),
+      retentionPeriod: Duration.days(14),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceiveCount ?? MAX_RECEIVE_COUNT },
+    });
+  }
+}

@@ -1,0 +1,100 @@
+/** The side of a task server that answers requests: the MCP endpoint over a store and a queue. Runs no tasks. */
+import { type Clock, systemClock } from '../clock.ts';
+import type { JsonValue } from '../domain/json.ts';
+import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
+import type { Owner } from '../domain/owner.ts';
+import { type Answer, acceptAnswers } from '../domain/task.ts';
+import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
+import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
+import { TasksExtension } from '../protocol/tasks-extension.ts';
+import type { AnyTool } from '../protocol/tool.ts';
+import { decodeCallbackToken } from '../runtime/callback-token.ts';
+import { type Logger, silentLogger } from '../runtime/logger.ts';
+import type { TaskQueue } from '../runtime/queue.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import { assertTools } from './define-task-tool.ts';
+import { ownerOfAuthInfo } from './owner-of-auth-info.ts';
+
+export interface EndpointSettings {
+  readonly name: string;
+  readonly version: string;
+  /** Shown to the client's model. */
+  readonly instructions?: string;
+  readonly tools: readonly AnyTool[];
+  /** Makes the MCP server of a request, for one that offers more than these tools. */
+  readonly createServer?: McpServerFactory;
+  /** The owner of what a request does. @default from `authInfo`: issuer, tenant, subject or client id */
+  readonly resolveOwner?: (authInfo: AuthInfo | undefined) => Owner | undefined;
+  /** Whether callers without credentials may use tasks, all as one owner. @default false */
+  readonly allowAnonymous?: boolean;
+  /** @default 24 h to run, 24 h readable */
+  readonly lifetime?: LifetimePolicy;
+  /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
+  readonly plainCallWaitMs?: number;
+  /** @default silent */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+export interface TaskEndpointOptions extends EndpointSettings {
+  readonly store: TaskStore;
+  /** Where due tasks go. */
+  readonly queue: TaskQueue;
+}
+
+export type CallbackCompletion = { readonly value: JsonValue } | { readonly failure: string };
+
+export interface TaskEndpoint {
+  /** The MCP endpoint, web-standard. `authInfo` must rest on verified credentials. */
+  readonly fetch: FetchHandler;
+  /** Attach it to MCP servers that the host serves itself. */
+  readonly extension: TasksExtension;
+  /** Completes a `waitForCallback` by the token that its handler gave away. Unknown or repeated: nothing happens. */
+  completeCallback(token: string, outcome: CallbackCompletion): Promise<void>;
+  /** Ends open streams. */
+  close(): Promise<void>;
+}
+
+/** Throws `invalid_definition` for tools that cannot work. */
+export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
+  assertTools(options.tools);
+  const { store, queue, tools, allowAnonymous = false } = options;
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const extension = new TasksExtension({
+    tools,
+    store,
+    queue,
+    clock,
+    logger,
+    lifetime: options.lifetime ?? DEFAULT_LIFETIME,
+    resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
+    ...(options.plainCallWaitMs === undefined ? {} : { plainCallWaitMs: options.plainCallWaitMs }),
+  });
+  const { name, version, instructions, createServer } = options;
+  const { fetch, close } = createEndpoint({
+    name,
+    version,
+    extension,
+    store,
+    clock,
+    logger,
+    ...(instructions === undefined ? {} : { instructions }),
+    ...(createServer === undefined ? {} : { createServer }),
+  });
+  return {
+    fetch,
+    close,
+    extension,
+    completeCallback: async (token, outcome) => {
+      const { ref, key } = decodeCallbackToken(token);
+      const known = await store.get(ref);
+      const answer: Answer =
+        'failure' in outcome
+          ? { outcome: 'failed', message: outcome.failure }
+          : { outcome: 'answered', value: await store.keep(known.task, 'answer', outcome.value) };
+      const { task } = await store.update(ref, (now, at) => acceptAnswers(now, { [key]: answer }, at), known);
+      if (task.run.dueAt !== null) await queue.enqueue(task, { notBefore: task.run.dueAt });
+    },
+  };
+}
