@@ -1,0 +1,79 @@
+/**
+ * `npm run conformance [-- --backend ADDRESS] [--requirements REVISION]`: runs the official suite against
+ * the fixtures in this process, first the ten scenarios of the tasks extension, then what a revision of the
+ * specification requires of a server. The last line is `N passed, N failed`, in checks; the exit code
+ * is 1 if any failed, 2 for a wrong option. A scenario that could not run has failed.
+ */
+import { parseArgs } from 'node:util';
+import { startLocalServer } from '../../src/index.ts';
+import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+import { createFixtureServer, FIXTURE_SERVER, fixtureTools } from './fixtures.ts';
+import { remarksOf, tableOf, totalsOf } from './report.ts';
+import { runRequirements, runScenarios, type ScenarioResult, TASK_SCENARIOS } from './suite.ts';
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      backend: { type: 'string', default: 'memory' },
+      requirements: { type: 'string', default: '2026-07-28' },
+    },
+  });
+  return { address: parseBackendAddress(values.backend), revision: values.requirements };
+}
+
+async function runAll({ address, revision }: ReturnType<typeof readOptions>): Promise<ScenarioResult[]> {
+  await using running = new AsyncDisposableStack();
+  const opened = await openBackend(address);
+  running.defer(() => opened.close());
+  const server = await startLocalServer({
+    ...FIXTURE_SERVER,
+    tools: fixtureTools,
+    backend: opened.backend,
+    createServer: createFixtureServer,
+    allowAnonymous: true,
+    port: 0,
+  });
+  running.defer(() => server.close());
+
+  show(`Backend: ${opened.description}\n\nThe tasks extension\n\n`);
+  const tasks = await runScenarios(server.url, TASK_SCENARIOS);
+  show(`${tableOf(tasks)}\n${remarksOf(tasks)}\n`);
+
+  show(`Required of a server by ${revision}\n\n`);
+  // The set runs the task scenarios too: they count once, unless the second run failed.
+  const required = (await runRequirements(server.url, revision)).filter(
+    (result) => !isTaskScenario(result) || totalsOf([result]).failed > 0,
+  );
+  show(`${tableOf(required)}\n${remarksOf(required)}\n`);
+  return [...tasks, ...required];
+}
+
+function isTaskScenario({ scenario }: ScenarioResult): boolean {
+  return (TASK_SCENARIOS as readonly string[]).includes(scenario);
+}
+
+function show(text: string): void {
+  process.stdout.write(text);
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`conformance: ${error instanceof Error ? error.message : String(error)}\n`);
+}
+
+let options: ReturnType<typeof readOptions> | undefined;
+try {
+  options = readOptions();
+} catch (error) {
+  complain(error);
+  process.exitCode = 2;
+}
+if (options !== undefined) {
+  try {
+    const { passed, failed } = totalsOf(await runAll(options));
+    show(`${passed} passed, ${failed} failed\n`);
+    process.exitCode = failed === 0 ? 0 : 1;
+  } catch (error) {
+    complain(error);
+    process.exitCode = 1;
+  }
+}
