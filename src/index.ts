@@ -9,7 +9,7 @@ export type { TaskStatus } from './domain/status.ts';
 export type { Task, TaskRef, TraceContext } from './domain/task.ts';
 export type { TaskId } from './domain/task-id.ts';
 export type { FetchHandler } from './protocol/endpoint.ts';
-export { type CallToolResult, inputRequired, type InputRequiredResult, inputResponse, ProtocolError, ProtocolErrorCode } from './protocol/sdk.ts';
+export { acceptedContent, type CallToolResult, inputRequired, type InputRequiredResult, inputResponse, ProtocolError, ProtocolErrorCode } from './protocol/sdk.ts';
 export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
 export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './protocol/tool.ts';
 export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';

@@ -24,7 +24,7 @@ const RECENT_WRITERS = ['writer', 'writer2', 'writer3', 'writer4', 'writer5'] as
 const LIVE = '(attribute_not_exists(expiresAtMs) OR expiresAtMs > :now)';
 const NOT_YET_COUNTED = `NOT (${RECENT_WRITERS.map((name) => `${name} = :writer`).join(' OR ')})`;
 /** Where the record does not count, `n` is absent and a comparison with it false. */
-const COUNTS_WITH_ROOM = `(n <= :room AND n >= :floor AND ${LIVE})`;
+const COUNTS_WITH_ROOM = `(n <= :room AND n >= :floor AND ${LIVE} AND ${NOT_YET_COUNTED})`;
 
 /** To be read after "Write this if the stored record …". */
 export const CONDITION = {
@@ -47,7 +47,12 @@ export function itemKey(key: RecordKey): { PK: AttributeValue; SK: AttributeValu
   return { PK: { S: key.partition }, SK: { S: key.id } };
 }
 
-export function toItem(key: RecordKey, write: RecordWrite, version: Version, writer: string): Record<string, AttributeValue> {
+export function toItem(
+  key: RecordKey,
+  write: RecordWrite,
+  version: Version,
+  writer: string,
+): Record<string, AttributeValue> {
   const { value, expiresAt } = write;
   return {
     ...itemKey(key),

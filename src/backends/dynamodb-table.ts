@@ -54,7 +54,10 @@ export async function createTable({ client, tableName }: CreateTableOptions): Pr
       }),
     )
     .catch(unless('ResourceInUseException'));
-  await waitUntilTableExists({ client, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 }, { TableName: tableName });
+  await waitUntilTableExists(
+    { client, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 },
+    { TableName: tableName },
+  );
   await assertKeys(client, tableName);
   await client
     .send(
@@ -72,7 +75,9 @@ async function assertKeys(client: DynamoDBClient, tableName: string): Promise<vo
   const names = Table?.KeySchema?.map((key) => key.AttributeName).join(', ');
   const wanted = TABLE_DEFINITION.KeySchema.map((key) => key.AttributeName).join(', ');
   if (names !== wanted) {
-    throw new BackendInvalidError(`the DynamoDB table ${tableName} has the keys ${names}, not ${wanted}: use another name`);
+    throw new BackendInvalidError(
+      `the DynamoDB table ${tableName} has the keys ${names}, not ${wanted}: use another name`,
+    );
   }
 }
 

@@ -5,7 +5,6 @@
  * see dynamodb-table.ts.
  */
 import {
-  type ConditionalCheckFailedException,
   type ConsumedCapacity,
   DeleteItemCommand,
   type DynamoDBClient,
@@ -16,6 +15,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import { attemptsOf, type DynamoDbCall, isConditionFailure, translate, unavailable } from './dynamodb-errors.ts';
 import {
   ADD_AND_REMEMBER_WRITER,
   CONDITION,
@@ -28,7 +28,7 @@ import {
   versionOf,
   wasWrittenBy,
 } from './dynamodb-item.ts';
-import { BackendConflictError, type BackendError, BackendInvalidError, BackendUnavailableError } from './errors.ts';
+import { BackendConflictError } from './errors.ts';
 import {
   addBelow,
   assertAddition,
@@ -57,13 +57,9 @@ export interface DynamoDbBackendOptions {
   readonly onConsumedCapacity?: (event: ConsumedCapacityEvent) => void;
 }
 
-export interface ConsumedCapacityEvent {
-  readonly operation: DynamoDbOperation;
+export interface ConsumedCapacityEvent extends DynamoDbCall {
   readonly units: number;
-  readonly table: string;
 }
-
-export type DynamoDbOperation = 'GetItem' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'Query';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -122,7 +118,11 @@ export class DynamoDbBackend implements StorageBackend {
       if (wasWrittenBy(stored, writer)) return expected + 1;
       const actual = isLive(stored, this.#clock.now()) ? versionOf(stored) : 0;
       if (attemptsOf(error) > 1 && actual > expected + 1) {
-        throw this.#unavailable('PutItem', 'it was retried and others wrote since; whether it landed is unknown', error);
+        throw unavailable(
+          { operation: 'PutItem', table: this.#table.TableName },
+          'it was retried and others wrote since; whether it landed is unknown',
+          error,
+        );
       }
       throw new BackendConflictError(expected, actual, { cause: error });
     }
@@ -229,56 +229,29 @@ export class DynamoDbBackend implements StorageBackend {
 
   /** One call, bounded in time and counted. Lets a failed condition through; translates all other errors. */
   async #call<Output extends { readonly ConsumedCapacity?: ConsumedCapacity | undefined }>(
-    operation: DynamoDbOperation,
+    operation: DynamoDbCall['operation'],
     send: (options: { readonly abortSignal: AbortSignal }) => Promise<Output>,
   ): Promise<Output> {
     const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const call = { operation, table: this.#table.TableName };
     const abort = new AbortController();
     // Real time, whatever clock was injected: it is the network that is waited for.
     const cancel = systemClock.after(timeoutMs, () => abort.abort());
     try {
       const output = await send({ abortSignal: abort.signal });
       const units = output.ConsumedCapacity?.CapacityUnits;
-      if (units !== undefined) this.#options.onConsumedCapacity?.({ operation, units, table: this.#options.tableName });
+      if (units !== undefined) this.#options.onConsumedCapacity?.({ ...call, units });
       return output;
     } catch (error) {
       if (isConditionFailure(error)) throw error;
-      if (abort.signal.aborted) throw this.#unavailable(operation, `no answer within ${timeoutMs} ms`, error);
-      throw this.#translate(operation, error);
+      if (abort.signal.aborted) throw unavailable(call, `no answer within ${timeoutMs} ms`, error);
+      throw translate(call, error);
     } finally {
       cancel();
     }
   }
 
-  #translate(operation: DynamoDbOperation, error: unknown): BackendError {
-    const { tableName } = this.#options;
-    const { name, message } = error instanceof Error ? error : new Error(String(error));
-    if (name === 'ResourceNotFoundException') {
-      const remedy = 'create it with --create-table (or createTable), or check its name, account and region';
-      return new BackendInvalidError(`the DynamoDB table ${tableName} does not exist: ${remedy}`, { cause: error });
-    }
-    if (name === 'ValidationException') {
-      return new BackendInvalidError(`DynamoDB refused ${operation} on ${tableName}: ${message}`, { cause: error });
-    }
-    // Throttling, conflicts with transactions, server faults, connections, credentials: not the caller's fault.
-    return this.#unavailable(operation, `${name}: ${message}`, error);
-  }
-
-  #unavailable(operation: DynamoDbOperation, why: string, cause: unknown): BackendUnavailableError {
-    return new BackendUnavailableError(`DynamoDB ${operation} on ${this.#options.tableName}: ${why}`, { cause });
-  }
-
   #token(): string {
     return Buffer.from(this.#random(9)).toString('base64url');
   }
-}
-
-function isConditionFailure(error: unknown): error is ConditionalCheckFailedException {
-  // By name, not by class: a bundle may hold more than one copy of the client.
-  return error instanceof Error && error.name === 'ConditionalCheckFailedException';
-}
-
-/** How often the client sent the request that failed. */
-function attemptsOf(error: ConditionalCheckFailedException): number {
-  return error.$metadata.attempts ?? 1;
 }

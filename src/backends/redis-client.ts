@@ -36,7 +36,7 @@ export async function connectRedis(url: string): Promise<Redis | Cluster> {
       { cause },
     );
   } finally {
-    probe.disconnect();
+    disconnect(probe);
   }
 }
 
@@ -51,7 +51,12 @@ async function connected<T>(client: Redis | Cluster, ask: () => Promise<T>): Pro
     await client.connect();
     return await ask();
   } catch (error) {
-    client.disconnect();
+    disconnect(client);
     throw broken ?? error;
   }
+}
+
+/** On a client that has ended already, ioredis would start a timer of two seconds that holds the process. */
+function disconnect(client: Redis | Cluster): void {
+  if (client.status !== 'end') client.disconnect();
 }

@@ -13,7 +13,14 @@ import {
   BackendInvalidError,
   BackendUnavailableError,
 } from './errors.ts';
-import { ADD_IF_BELOW, DELETE, PUT_IF_VERSION, READ_PAGE, type RedisScript, TOKEN_CHARACTERS } from './redis-scripts.ts';
+import {
+  ADD_IF_BELOW,
+  DELETE,
+  PUT_IF_VERSION,
+  READ_PAGE,
+  type RedisScript,
+  TOKEN_CHARACTERS,
+} from './redis-scripts.ts';
 import {
   addBelow,
   assertAddition,
@@ -172,9 +179,11 @@ export class RedisBackend implements StorageBackend {
   async #call<Reply>(operation: string, send: () => Promise<Reply>): Promise<Reply> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     // Real time, whatever clock was injected: it is the network that is waited for.
-    const cancel = systemClock.after(this.#timeoutMs, () => reject(new Error(`no answer within ${this.#timeoutMs} ms`)));
+    const cancel = systemClock.after(this.#timeoutMs, () =>
+      reject(new Error(`no answer within ${this.#timeoutMs} ms`)),
+    );
     try {
-      return await send();
+      return await Promise.race([send(), late]);
     } catch (error) {
       throw translate(operation, error);
     } finally {

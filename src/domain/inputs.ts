@@ -40,7 +40,10 @@ export function assertAnswersWithinBounds(answers: Readonly<Record<string, unkno
     total += bytes;
   }
   if (total > ANSWER_LIMITS.maxTotalBytes) {
-    throw new TaskError('invalid_answer', `Answers of ${total} bytes in one update, more than ${ANSWER_LIMITS.maxTotalBytes}.`);
+    throw new TaskError(
+      'invalid_answer',
+      `Answers of ${total} bytes in one update, more than ${ANSWER_LIMITS.maxTotalBytes}.`,
+    );
   }
 }
 

@@ -22,6 +22,9 @@ export const DEFAULT_LIFETIME: LifetimePolicy = {
   maxTtlMs: 30 * 24 * 60 * 60 * 1000,
 };
 
+/** A thousand years: more than that is asked for by mistake, and added to a date it stays an exact number. */
+const LONGEST_TTL_MS = 1000 * 365 * 24 * 60 * 60 * 1000;
+
 /** A finished task stays readable at least this long, however short a ttl was asked for. */
 const MIN_RETENTION_MS = 60_000;
 
@@ -37,7 +40,7 @@ export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | n
     return grantLifetime(policy, policy.maxTtlMs);
   }
   const floor = Math.min(policy.runDeadlineMs, MIN_RETENTION_MS) + MIN_RETENTION_MS;
-  const ceiling = policy.maxTtlMs ?? Number.MAX_SAFE_INTEGER;
+  const ceiling = Math.min(policy.maxTtlMs ?? LONGEST_TTL_MS, LONGEST_TTL_MS);
   const ttlMs = Math.min(Math.max(Math.floor(requestedTtlMs), floor), Math.max(ceiling, floor));
   const runDeadlineMs = Math.min(policy.runDeadlineMs, ttlMs - MIN_RETENTION_MS);
   return { runDeadlineMs, retentionMs: ttlMs - runDeadlineMs };

@@ -14,8 +14,11 @@ export interface Owner {
   readonly subject: string;
 }
 
-/** Leaves room for a task id beside it in a storage partition. */
-export const MAX_OWNER_BYTES = 1024;
+/**
+ * Of the encoded owner. It is encoded once more, beside a task id, as the name of a storage partition, which
+ * at worst doubles it and may have 2,048 bytes.
+ */
+export const MAX_OWNER_BYTES = 960;
 
 /** Everybody who comes without credentials, where the configuration allows that. */
 export const ANONYMOUS: Owner = { issuer: 'anonymous', subject: 'anonymous' };
@@ -28,7 +31,8 @@ const encoder = new TextEncoder();
  * {@link MAX_OWNER_BYTES}.
  */
 export function encodeOwner(owner: Owner): string {
-  const parts = owner.tenant === undefined ? [owner.issuer, owner.subject] : [owner.issuer, owner.subject, owner.tenant];
+  const parts =
+    owner.tenant === undefined ? [owner.issuer, owner.subject] : [owner.issuer, owner.subject, owner.tenant];
   for (const part of parts) {
     if (typeof part !== 'string' || part === '' || !part.isWellFormed()) {
       throw new TaskError('invalid_owner', 'An owner needs an issuer and a subject, both non-empty, valid text.');

@@ -39,7 +39,9 @@ export function acquireLease(task: Task, holder: string, leaseMs: number, now: n
 
 /** Moves the outstanding inputs whose time is over to the answers, so that no late answer can be accepted. */
 function closeTimedOut(task: Task, now: number): Task {
-  const overdue = Object.entries(task.inputs).filter(([, input]) => input.timeoutAt !== undefined && now >= input.timeoutAt);
+  const overdue = Object.entries(task.inputs).filter(
+    ([, input]) => input.timeoutAt !== undefined && now >= input.timeoutAt,
+  );
   if (overdue.length === 0) return task;
   const closed = Object.fromEntries(overdue.map(([key]): [string, Answer] => [key, { outcome: 'timed_out' }]));
   const open = without(task.inputs, new Set(Object.keys(closed)));
@@ -68,7 +70,9 @@ export function openInputs(
   now: number,
 ): Task {
   assertLease(task, claim);
-  const fresh = Object.entries(inputs).filter(([key]) => !(key in task.inputs) && !(key in task.answers));
+  const fresh = Object.entries(inputs).filter(
+    ([key]) => !Object.hasOwn(task.inputs, key) && !Object.hasOwn(task.answers, key),
+  );
   if (fresh.length === 0) return task;
   return withInputs(task, { ...task.inputs, ...Object.fromEntries(fresh) }, now);
 }

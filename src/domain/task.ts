@@ -150,7 +150,12 @@ export function cancelTask(task: Task, message: string | undefined, now: number)
   return ended(task, 'cancelled', message ?? 'Cancelled.', now);
 }
 
-function ended(task: Task, status: 'completed' | 'failed' | 'cancelled', message: string | undefined, now: number): Task {
+function ended(
+  task: Task,
+  status: 'completed' | 'failed' | 'cancelled',
+  message: string | undefined,
+  now: number,
+): Task {
   assertTransition(task.status, status);
   const { statusMessage: progress, ...rest } = task;
   const statusMessage = message ?? progress;

@@ -34,7 +34,12 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const { name, version, instructions, extension, store, clock, logger } = options;
   const createServer =
     options.createServer ??
-    (() => new McpServer({ name, version }, instructions === undefined ? {} : { instructions }));
+    (() =>
+      // Tools are fixed when the server starts, so there is no change to tell of.
+      new McpServer(
+        { name, version },
+        { capabilities: { tools: { listChanged: false } }, ...(instructions === undefined ? {} : { instructions }) },
+      ));
   const handler = createMcpHandler(
     async (ctx) => {
       const server = await createServer(ctx);

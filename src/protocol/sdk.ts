@@ -9,6 +9,7 @@ export type {
   StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
 export {
+  acceptedContent,
   CLIENT_CAPABILITIES_META_KEY,
   CLIENT_INFO_META_KEY,
   inputRequired,

@@ -22,7 +22,7 @@ import { asTaskId } from '../domain/task-id.ts';
 import { acceptAnswers, cancelTask, type TaskRef } from '../domain/task.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { healOverdue } from '../runtime/recovery.ts';
+import { HEALING_GRACE_MS, healOverdue } from '../runtime/recovery.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
@@ -44,6 +44,8 @@ export interface TasksExtensionOptions {
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
+  /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
+  readonly healingGraceMs?: number;
 }
 
 const taskParams = z.looseObject({ taskId: z.string() });
@@ -69,6 +71,7 @@ export class TasksExtension {
       logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
       plainCallWaitMs: options.plainCallWaitMs ?? 25_000,
+      healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
     });
   }
 
@@ -99,7 +102,7 @@ export class TasksExtension {
   async #get(taskId: string, ctx: ServerContext): Promise<Result> {
     const { store, queue } = this.#options;
     const { task } = await store.get(this.#refOf(taskId, ctx));
-    await healOverdue(task, queue, this.#clock.now());
+    await healOverdue(task, queue, this.#clock.now(), this.#options.healingGraceMs);
     return { resultType: 'complete', ...(await detailedTask(store, task)) } as Result;
   }
 

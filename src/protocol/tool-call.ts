@@ -53,6 +53,8 @@ export interface ToolCallServices {
   readonly lifetime: LifetimePolicy;
   /** How long a call without task support is waited for, in milliseconds. */
   readonly plainCallWaitMs: number;
+  /** How long a task must be overdue before it is enqueued again, in milliseconds. */
+  readonly healingGraceMs: number;
 }
 
 /** A created task leaves the handler by this way, past what the SDK does to tool results. */
@@ -125,7 +127,7 @@ export class ToolCalls {
       readonly ctx: ServerContext;
     },
   ): Promise<Task> {
-    const { store, queue, clock, lifetime, logger } = this.#services;
+    const { store, queue, clock, lifetime, logger, healingGraceMs } = this.#services;
     const policy = {
       ...lifetime,
       ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
@@ -150,7 +152,7 @@ export class ToolCalls {
       logger.info('Task created', { task: task.id, tool: tool.name });
       await queue.enqueue(task, { notBefore: task.createdAt });
     } else {
-      await healOverdue(task, queue, clock.now());
+      await healOverdue(task, queue, clock.now(), healingGraceMs);
     }
     return task;
   }

@@ -94,10 +94,12 @@ export async function parseArguments(tool: ToolDeclaration, raw: unknown): Promi
 }
 
 /** The result as given, or one that says what is wrong with it. */
-export async function checkResult(tool: ToolDeclaration, result: unknown): Promise<CallToolResult> {
-  if (!isCallToolResult(result)) {
+export async function checkResult(tool: ToolDeclaration, returned: unknown): Promise<CallToolResult> {
+  if (!isCallToolResult(returned)) {
     return toolError(`The tool ${tool.name} returned no tool result: it must return an object with a content array.`);
   }
+  // Which kind of answer this is, is not the tool's to say, be it one that was relayed from elsewhere.
+  const { resultType: _resultType, ...result } = returned;
   if (tool.outputSchema === undefined || result.isError === true) return result;
   const checked = await tool.outputSchema['~standard'].validate(result.structuredContent);
   if (checked.issues === undefined) return result;

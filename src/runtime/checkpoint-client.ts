@@ -152,7 +152,7 @@ export class CheckpointClient implements DurableExecutionClient {
   async #append(entry: LogEntry): Promise<string[]> {
     // Applied to the log first: what is not durable has not happened. Through JSON, as a replay will see it.
     const json = JSON.parse(JSON.stringify(entry)) as JsonValue;
-    if (!(await this.#store.log.append(this.#held.task, this.#sequence, json))) {
+    if (!(await this.#held.append(this.#sequence, json))) {
       this.#held.stop('lease_lost');
       throw new Error('Another run has written to the checkpoint log.');
     }

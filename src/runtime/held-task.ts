@@ -6,7 +6,7 @@
 import type { CancelTimer, Clock } from '../clock.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
 import { acquireLease, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
-import type { JsonObject } from '../domain/json.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { Task } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
@@ -104,6 +104,14 @@ export class HeldTask {
       const guard = (task: Task) => assertLease(task, this.claim);
       return this.#observe(await this.#options.store.mergeVariables(this.task, changes, guard));
     });
+  }
+
+  /**
+   * Writes entry `sequence` of the checkpoint log; `false`: another run has. In turn with the changes of the head,
+   * so that an entry lives as long as the head promises, also when that is being extended.
+   */
+  append(sequence: number, entry: JsonValue): Promise<boolean> {
+    return this.#inTurn(() => this.#options.store.log.append(this.task, sequence, entry));
   }
 
   /** Stops the run from outside. */

@@ -15,10 +15,16 @@ export interface InProcessQueueOptions {
   readonly logger?: Logger;
 }
 
+/** After a delivery that failed: doubling up to a minute. */
+const FIRST_REDELIVERY_MS = 1_000;
+const LONGEST_REDELIVERY_MS = 60_000;
+
 interface Entry {
   readonly key: string;
   readonly ref: TaskRef;
-  notBefore: number;
+  readonly notBefore: number;
+  /** Deliveries in a row that failed before this one. */
+  readonly failures: number;
 }
 
 export class InProcessQueue implements TaskQueue {
@@ -47,14 +53,7 @@ export class InProcessQueue implements TaskQueue {
   /** A task that is already queued keeps the earlier of both times. */
   async enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void> {
     const key = JSON.stringify([encodeOwner(ref.owner), ref.id]);
-    const queued = this.#known.get(key);
-    if (queued !== undefined) {
-      if (queued.notBefore <= options.notBefore) return;
-      this.#waiting.splice(this.#waiting.indexOf(queued), 1);
-    }
-    const entry = { key, ref: { owner: ref.owner, id: ref.id }, notBefore: options.notBefore };
-    this.#known.set(key, entry);
-    this.#waiting.splice(this.#placeFor(entry.notBefore), 0, entry);
+    this.#admit({ key, ref: { owner: ref.owner, id: ref.id }, notBefore: options.notBefore, failures: 0 });
     this.#pump();
   }
 
@@ -63,6 +62,16 @@ export class InProcessQueue implements TaskQueue {
     this.#run = undefined;
     this.#cancelTimer?.();
     await Promise.all(this.#running.values());
+  }
+
+  #admit(entry: Entry): void {
+    const queued = this.#known.get(entry.key);
+    if (queued !== undefined) {
+      if (queued.notBefore <= entry.notBefore) return;
+      this.#waiting.splice(this.#waiting.indexOf(queued), 1);
+    }
+    this.#known.set(entry.key, entry);
+    this.#waiting.splice(this.#placeFor(entry.notBefore), 0, entry);
   }
 
   #pump(): void {
@@ -88,12 +97,20 @@ export class InProcessQueue implements TaskQueue {
     this.#known.delete(entry.key);
     const work = Promise.resolve()
       .then(() => run(entry.ref))
-      .catch((error: unknown) => this.#logger.error('A run failed unexpectedly', { task: entry.ref.id, ...describeError(error) }))
+      .catch((error: unknown) => {
+        this.#logger.error('A run failed unexpectedly', { task: entry.ref.id, ...describeError(error) });
+        this.#redeliver(entry);
+      })
       .then(() => {
         this.#running.delete(entry.key);
         this.#pump();
       });
     this.#running.set(entry.key, work);
+  }
+
+  #redeliver(entry: Entry): void {
+    const delay = Math.min(FIRST_REDELIVERY_MS * 2 ** entry.failures, LONGEST_REDELIVERY_MS);
+    this.#admit({ ...entry, notBefore: this.#clock.now() + delay, failures: entry.failures + 1 });
   }
 
   #placeFor(notBefore: number): number {

@@ -76,8 +76,10 @@ export function settleDue(operations: Operations, now: number): string[] {
 /** The earliest time at which `settleDue` will change something; `null`: nothing waits for time. */
 export function nextDueAt(operations: Operations): number | null {
   let next: number | null = null;
-  for (const { dueAt } of operations.values()) {
-    if (dueAt !== undefined && (next === null || dueAt < next)) next = dueAt;
+  for (const state of operations.values()) {
+    const { dueAt } = state;
+    if (dueAt === undefined || (next !== null && dueAt >= next) || isAbandoned(operations, state)) continue;
+    next = dueAt;
   }
   return next;
 }
@@ -87,13 +89,21 @@ export interface OutstandingCallback {
   readonly timeoutAt?: number;
 }
 
-/** Callbacks without an outcome, in order of creation. */
+/** Callbacks that the handler may still wait for, in order of creation. */
 export function outstandingCallbacks(operations: Operations): OutstandingCallback[] {
-  return [...operations.values()].flatMap(({ wire, timeoutAt }) => {
+  return [...operations.values()].flatMap((state) => {
+    const { wire, timeoutAt } = state;
     const key = wire.CallbackDetails?.CallbackId;
-    if (wire.Status !== 'STARTED' || key === undefined) return [];
+    if (wire.Status !== 'STARTED' || key === undefined || isAbandoned(operations, state)) return [];
     return [timeoutAt === undefined ? { key } : { key, timeoutAt }];
   });
+}
+
+/** Whether a branch around the operation is over, as when another branch was enough: nobody waits for it any more. */
+function isAbandoned(operations: Operations, { wire }: OperationState): boolean {
+  let above = wire.ParentId === undefined ? undefined : operations.get(wire.ParentId)?.wire;
+  while (above?.Status === 'STARTED') above = above.ParentId === undefined ? undefined : operations.get(above.ParentId)?.wire;
+  return above !== undefined;
 }
 
 /** Unique over a task's life, the same in every replay, and in order of creation when sorted. */

@@ -8,7 +8,7 @@ import type { Task } from '../domain/task.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { TaskQueue } from './queue.ts';
 
-/** How long past its due time a task must be before a poll takes its delivery for lost. */
+/** How long past its due time a task must be before a poll takes its delivery for lost, unless told otherwise. */
 export const HEALING_GRACE_MS = 10_000;
 
 /** Resolves to how many tasks were enqueued. */
@@ -21,8 +21,8 @@ export async function enqueueUnfinished(store: TaskStore, queue: TaskQueue): Pro
   return count;
 }
 
-/** Enqueues a task that should long have run. */
-export async function healOverdue(task: Task, queue: TaskQueue, now: number): Promise<void> {
+/** Enqueues a task that should have run more than `graceMs` ago. */
+export async function healOverdue(task: Task, queue: TaskQueue, now: number, graceMs = HEALING_GRACE_MS): Promise<void> {
   const due = nextRunAt(task);
-  if (due !== null && due + HEALING_GRACE_MS < now) await queue.enqueue(task, { notBefore: now });
+  if (due !== null && due + graceMs < now) await queue.enqueue(task, { notBefore: now });
 }

@@ -190,8 +190,7 @@ export class Runner {
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
   async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
     logger.warn('A run was interrupted', describeError(error));
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** held.task.run.crashes, LONGEST_RETRY_MS);
-    await this.#giveBack(held, delay, true, logger);
+    await this.#giveBack(held, retryDelayMs(held.task), true, logger);
     return 'interrupted';
   }
 
@@ -199,6 +198,8 @@ export class Runner {
     const { reason } = held.signal.reason;
     logger.info('A run was stopped', { reason });
     if (reason === 'shutdown') await this.#giveBack(held, 0, false, logger);
+    // A place in the log may have gone to a run that lost its lease and does not know it: this one still has its own.
+    if (reason === 'lease_lost') await this.#giveBack(held, retryDelayMs(held.task), true, logger);
     return 'stopped';
   }
 
@@ -224,6 +225,10 @@ export class Runner {
       held.signal.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+function retryDelayMs(task: Task): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** task.run.crashes, LONGEST_RETRY_MS);
 }
 
 function fieldsOf(task: Task) {

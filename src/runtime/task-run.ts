@@ -86,8 +86,11 @@ export class TaskRun {
     }
   }
 
-  /** Everything the handler waits for, as the task's head shows it. */
-  async pendingInputs(): Promise<Record<string, PendingInput>> {
+  /**
+   * What the handler waits for, as the task's head shows it; `opening`: the key of an external callback that
+   * becomes known now. A callback that the log knows and this run has not come to yet is left for when it does.
+   */
+  async pendingInputs(opening?: string): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
     for (const { key, timeoutAt } of this.client.outstanding) {
@@ -95,8 +98,9 @@ export class TaskRun {
       const shown = held.task.inputs[key];
       const request = this.#requests.get(key);
       if (shown !== undefined) inputs[key] = shown;
-      else if (request === undefined) inputs[key] = timeout;
-      else inputs[key] = { ...timeout, request: await store.keep(held.task, 'request', { ...request }) };
+      else if (request !== undefined) {
+        inputs[key] = { ...timeout, request: await store.keep(held.task, 'request', { ...request }) };
+      } else if (key === opening) inputs[key] = timeout;
     }
     return inputs;
   }
@@ -142,7 +146,7 @@ export class TaskRun {
         this.#showInputsSoon();
       },
       openCallback: async (key) => {
-        const inputs = await this.pendingInputs();
+        const inputs = await this.pendingInputs(key);
         await held.change((task, claim, now) => openInputs(task, claim, inputs, now));
         return encodeCallbackToken({ ref: held.task, key });
       },
@@ -192,12 +196,17 @@ export class TaskRun {
 function engineFailure({ ErrorType, ErrorMessage }: ErrorObject): Failure {
   const problem = ErrorMessage ?? 'no reason given';
   return ErrorType === 'NonDeterministicExecutionError'
-    ? runtimeFailure('replay_mismatch', `The tool's code no longer does what it had recorded: ${problem}`)
+    ? runtimeFailure('replay_mismatch', `The tool's code no longer does what it had recorded: ${plain(problem)}`)
     : unrecoverable(problem);
 }
 
 function unrecoverable(problem: string): Failure {
-  return runtimeFailure('unrecoverable', `The task cannot go on: ${problem}`);
+  return runtimeFailure('unrecoverable', `The task cannot go on: ${plain(problem)}`);
+}
+
+/** Without the engine's own classification in front. */
+function plain(message: string): string {
+  return message.replace(/^\[[^\]]*\] /, '');
 }
 
 /** A value that cannot be recorded, or a record that is no such value: another run would end the same way. */

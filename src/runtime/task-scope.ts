@@ -7,6 +7,7 @@ import {
   JitterStrategy,
   type StepConfig,
 } from '@aws/durable-execution-sdk-js';
+import { isTaskError } from '../domain/errors.ts';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { ElicitResult, InputOptions, Root, ScopePort, StepScope, TaskScope, TaskVariables } from './task-context.ts';
@@ -26,6 +27,12 @@ const FIVE_TRIES_AT_ONCE = createRetryStrategy({
   backoffRate: 2,
   jitter: JitterStrategy.NONE,
 });
+
+/** Storage trouble passes; what may not be written may not be written the next time either. */
+const passingTrouble: NonNullable<StepConfig<unknown>['retryStrategy']> = (error, attempt) =>
+  isTaskError(error, 'unavailable') || isTaskError(error, 'contention')
+    ? FIVE_TRIES_AT_ONCE(error, attempt)
+    : { shouldRetry: false };
 
 /** Set while a step's action runs, where durable operations are not allowed. */
 const insideStep = new AsyncLocalStorage<true>();
@@ -85,15 +92,16 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
 
 function createVariables(step: TaskScope['step'], port: ScopePort): TaskVariables {
   const recorded = <T>(name: string, action: () => Promise<T>): Promise<T> =>
-    insideStep.getStore() === true ? action() : step(name, action, { retryStrategy: FIVE_TRIES_AT_ONCE });
-  const all = () => recorded('variables.get', () => port.readVariables());
+    insideStep.getStore() === true ? action() : step(name, action, { retryStrategy: passingTrouble });
   const merge = (changes: JsonObject) => recorded('variables.merge', () => port.mergeVariables(changes));
   return {
-    all,
-    get: async (key): Promise<JsonValue | undefined> => {
-      const variables = await all();
-      return Object.hasOwn(variables, key) ? variables[key] : undefined;
-    },
+    all: () => recorded('variables.all', () => port.readVariables()),
+    // Records the one value, not all of them.
+    get: (key) =>
+      recorded('variables.get', async (): Promise<JsonValue | undefined> => {
+        const variables = await port.readVariables();
+        return Object.hasOwn(variables, key) ? variables[key] : undefined;
+      }),
     set: (key, value) => merge({ [key]: value }),
     merge,
     delete: (key) => merge({ [key]: null }),

@@ -31,6 +31,8 @@ export interface EndpointSettings {
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
+  /** How long a task must be overdue before a client's poll takes its delivery for lost, in milliseconds. @default 10000 */
+  readonly healingGraceMs?: number;
   /** @default silent */
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -70,6 +72,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     lifetime: options.lifetime ?? DEFAULT_LIFETIME,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
     ...(options.plainCallWaitMs === undefined ? {} : { plainCallWaitMs: options.plainCallWaitMs }),
+    ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
   });
   const { name, version, instructions, createServer } = options;
   const { fetch, close } = createEndpoint({

@@ -28,7 +28,8 @@ export function parseBackendAddress(text: string): BackendAddress {
       if (text !== 'memory') throw new BackendInvalidError('the memory backend takes no address: use memory');
       return { engine: 'memory' };
     case 'sqlite':
-      if (rest === '') throw new BackendInvalidError('sqlite: names no file: use sqlite:FILE, e.g. sqlite:.data/tasks.sqlite');
+      if (rest === '')
+        throw new BackendInvalidError('sqlite: names no file: use sqlite:FILE, e.g. sqlite:.data/tasks.sqlite');
       return { engine: 'sqlite', file: rest };
     case 'dynamodb':
       return parseDynamoDb(rest);
@@ -47,7 +48,9 @@ const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/;
 function parseDynamoDb(rest: string): BackendAddress {
   const [table = '', query = ''] = rest.split('?', 2);
   if (!TABLE_NAME.test(table)) {
-    throw new BackendInvalidError(`"${table}" is no DynamoDB table: a name has 3 to 255 letters, digits, "_", "-" or "."`);
+    throw new BackendInvalidError(
+      `"${table}" is no DynamoDB table: a name has 3 to 255 letters, digits, "_", "-" or "."`,
+    );
   }
   const options = new URLSearchParams(query);
   const unknown = [...options.keys()].find((name) => name !== 'endpoint');
@@ -106,7 +109,9 @@ function explained({ engine }: BackendAddress, cause: unknown): BackendError {
   const library = engine in LIBRARIES ? LIBRARIES[engine as keyof typeof LIBRARIES] : undefined;
   // Only the library itself: a missing module inside it is a broken installation, and its message says which.
   if (library !== undefined && isMissingModule(cause) && message.includes(`'${library}'`)) {
-    return new BackendUnavailableError(`the ${engine} backend needs the package ${library}: npm install ${library}`, { cause });
+    return new BackendUnavailableError(`the ${engine} backend needs the package ${library}: npm install ${library}`, {
+      cause,
+    });
   }
   const remedy = engine === 'dynamodb' ? `: ${DYNAMODB_REMEDY}` : '';
   return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}${remedy}`, { cause });

@@ -27,8 +27,11 @@ const LOOK_PAUSE_MS = 15;
 export interface ActiveLimitOptions {
   readonly backend: StorageBackend;
   readonly limit: number;
-  /** How many of the owner's tasks have not ended, by reading them. */
-  readonly countActive: (owner: Owner) => Promise<number>;
+  /**
+   * How many of the owner's tasks have not ended, by reading them. With `enough` it stops there, having read as few
+   * as it can, and may miss one that is written meanwhile: good for a refusal, not for a repair.
+   */
+  readonly countActive: (owner: Owner, enough?: number) => Promise<number>;
   readonly pause: (maxMs: number) => Promise<void>;
 }
 
@@ -80,7 +83,7 @@ export class ActiveLimit {
       if (record === undefined) return;
       const counter = Number(record.value);
       if (counter - generationOf(counter) * SPAN < limit) return;
-      const active = await countActive(owner);
+      const active = look < LOOKS ? await countActive(owner, limit) : await countActive(owner);
       if (active >= limit) throw this.#tooMany();
       if (look < LOOKS) {
         await pause(LOOK_PAUSE_MS);

@@ -35,7 +35,8 @@ export function sha256(text: string): string {
 }
 
 const payload = z.union([
-  z.strictObject({ json: z.json() }),
+  // Whatever JSON.parse gave is JSON; a closer look would cost time and drop an own `__proto__`.
+  z.strictObject({ json: z.unknown() }),
   z.strictObject({ ref: z.strictObject({ id: z.string(), bytes: z.int(), chunks: z.int(), sha256: z.string() }) }),
 ]);
 
@@ -63,7 +64,10 @@ const head = z.strictObject({
   variables: payload.exactOptional(),
   result: payload.exactOptional(),
   error: payload.exactOptional(),
-  inputs: z.record(z.string(), z.strictObject({ request: payload.exactOptional(), timeoutAt: z.int().exactOptional() })),
+  inputs: z.record(
+    z.string(),
+    z.strictObject({ request: payload.exactOptional(), timeoutAt: z.int().exactOptional() }),
+  ),
   answers: z.record(z.string(), answer),
   run: z.strictObject({
     epoch: z.int(),
@@ -72,7 +76,11 @@ const head = z.strictObject({
     crashes: z.int(),
   }),
   trace: z
-    .strictObject({ traceparent: z.string(), tracestate: z.string().exactOptional(), baggage: z.string().exactOptional() })
+    .strictObject({
+      traceparent: z.string(),
+      tracestate: z.string().exactOptional(),
+      baggage: z.string().exactOptional(),
+    })
     .exactOptional(),
   related: z.string().exactOptional(),
   generation: z.int(),

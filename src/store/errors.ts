@@ -1,6 +1,6 @@
 /** The one place where storage errors become task errors. */
 import { BackendError } from '../backends/errors.ts';
-import { TaskError } from '../domain/errors.ts';
+import { isTaskError, TaskError } from '../domain/errors.ts';
 
 /** Runs a storage call; a `BackendError` that the caller did not handle becomes a `TaskError`. */
 export async function translated<T>(call: () => Promise<T>): Promise<T> {
@@ -9,6 +9,11 @@ export async function translated<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw error instanceof BackendError ? toTaskError(error) : error;
   }
+}
+
+/** Whether a write that failed so may have landed all the same. */
+export function mayHaveLanded(error: unknown): boolean {
+  return error instanceof BackendError ? error.code === 'unavailable' : isTaskError(error, 'unavailable');
 }
 
 function toTaskError(error: BackendError): TaskError {

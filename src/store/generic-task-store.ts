@@ -2,20 +2,29 @@
  * The task store over any backend: load, apply a pure transition, compare-and-swap; with the one
  * retry loop that this project has. What may happen to a task is decided in `src/domain`.
  */
-import { type Clock, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
+
 import { isWalkable, type StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError, BackendInvalidError } from '../backends/errors.ts';
+import { type Clock, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
 import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
+import {
+  createTask,
+  enforceDeadline,
+  isExpired,
+  isOverdue,
+  replaceVariables,
+  type Task,
+  type TaskRef,
+} from '../domain/task.ts';
 import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
-import { createTask, enforceDeadline, isExpired, isOverdue, replaceVariables, type Task, type TaskRef } from '../domain/task.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
 import { decodeTask, encodeTask } from './codec.ts';
-import { translated } from './errors.ts';
+import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import { headKey, logPartition, ownerOfTasksPartition, tasksPartition, valuesPartition } from './keys.ts';
 import { PayloadStore } from './payload-store.ts';
@@ -68,7 +77,7 @@ export class GenericTaskStore implements TaskStore {
     this.#limit = new ActiveLimit({
       backend: this.#backend,
       limit,
-      countActive: (owner) => this.#countActive(owner),
+      countActive: (owner, enough) => this.#countActive(owner, enough),
       pause,
     });
     this.#idempotent = new IdempotentCreation({
@@ -104,7 +113,7 @@ export class GenericTaskStore implements TaskStore {
         if (next === current.task) return current;
         const written = await this.#swap(current, next);
         if (written !== undefined) return written;
-        if (attempt > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS));
+        if (attempt > 0) await this.#backOff(attempt);
         current = await this.#read(ref);
       }
       throw new TaskError('contention', 'The task is changed too often at the same time; try again.');
@@ -125,18 +134,24 @@ export class GenericTaskStore implements TaskStore {
       const payload = await this.keep(task, 'variables', mergeVariables(before, changes));
       const readBefore = JSON.stringify(task.variables);
       let stale = false;
-      stored = await this.update(
-        ref,
-        (newest, now) => {
-          stale = JSON.stringify(newest.variables) !== readBefore;
-          if (stale) return newest;
-          guard?.(newest);
-          return replaceVariables(newest, payload, now);
-        },
-        current.stored,
-      );
+      try {
+        stored = await this.update(
+          ref,
+          (newest, now) => {
+            stale = JSON.stringify(newest.variables) !== readBefore;
+            if (stale) return newest;
+            guard?.(newest);
+            return replaceVariables(newest, payload, now);
+          },
+          current.stored,
+        );
+      } catch (error) {
+        if (!mayHaveLanded(error)) await this.#discard(task, refOf(payload));
+        throw error;
+      }
       if (!stale) return stored;
       await this.#discard(task, refOf(payload));
+      await this.#backOff(attempt);
     }
     throw new TaskError('contention', 'The variables are changed too often at the same time; try again.');
   }
@@ -158,7 +173,9 @@ export class GenericTaskStore implements TaskStore {
   }
 
   keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload> {
-    return translated(() => this.#payloads.keep(task, value, { inlineBytes: INLINE_BYTES[kind], expiresAt: task.promisedUntil }));
+    return translated(() =>
+      this.#payloads.keep(task, value, { inlineBytes: INLINE_BYTES[kind], expiresAt: task.promisedUntil }),
+    );
   }
 
   load(ref: TaskRef, payload: Payload): Promise<JsonValue> {
@@ -175,8 +192,9 @@ export class GenericTaskStore implements TaskStore {
     for await (const partition of this.#backend.partitions()) {
       const owner = ownerOfTasksPartition(partition);
       if (owner === undefined) continue;
-      for await (const task of this.#tasksOf(owner)) {
-        if (!isTerminal(task.status)) yield task;
+      for await (const record of this.#records(partition)) {
+        const task = readable({ owner, id: asTaskId(record.id) }, record.value);
+        if (task !== undefined && !isTerminal(task.status)) yield task;
       }
     }
   }
@@ -200,7 +218,7 @@ export class GenericTaskStore implements TaskStore {
   }
 
   async #createNew(id: TaskId, input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
-    const { arguments: args, admission, idempotencyKey: _key, ...rest } = input;
+    const { arguments: args, admission, idempotencyKey, ...rest } = input;
     const generation = await this.#limit.take(input.owner);
     const draft = createTask({ ...rest, id, arguments: { json: null }, generation }, this.#clock.now());
     const kept: Payload[] = [];
@@ -209,28 +227,36 @@ export class GenericTaskStore implements TaskStore {
       kept.push(payload);
       return payload;
     };
+    let stored: StoredTask;
     try {
       const task: Task = {
         ...draft,
         arguments: await keep(args),
         ...(admission === undefined ? {} : { admission: await keep(admission) }),
       };
-      const version = await this.#backend.putIfVersion(headKey(task), headWrite(task), 0);
-      try {
-        await this.#limit.confirm(input.owner, generation);
-      } catch (error) {
-        await this.#backend.delete(headKey(task));
-        throw error;
-      }
-      const stored = { task, version };
-      this.#notify(stored);
-      return { stored, created: true };
+      stored = { task, version: await this.#backend.putIfVersion(headKey(task), headWrite(task), 0) };
+      await this.#limit.confirm(input.owner, generation);
     } catch (error) {
-      await Promise.all(kept.map((payload) => this.#discard(draft, refOf(payload))));
-      await this.#limit.giveBack(input.owner, generation);
-      const existing = error instanceof BackendConflictError ? await this.#read(draft) : undefined;
+      // The next call with the same key finds what landed, or completes it.
+      if (idempotencyKey !== undefined && mayHaveLanded(error)) throw error;
+      const isTaken = error instanceof BackendConflictError;
+      await this.#undoCreate(draft, kept, { head: !isTaken });
+      const existing = isTaken ? await this.#read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
+    }
+    this.#notify(stored);
+    return { stored, created: true };
+  }
+
+  /** In this order, and no further than storage answers: the place is given back only if the task is surely gone. */
+  async #undoCreate(task: Task, kept: readonly Payload[], what: { readonly head: boolean }): Promise<void> {
+    try {
+      if (what.head) await this.#backend.delete(headKey(task));
+      await Promise.all(kept.map((payload) => this.#discard(task, refOf(payload))));
+      await this.#limit.giveBack(task.owner, task.generation);
+    } catch (error) {
+      if (!mayHaveLanded(error)) throw error;
     }
   }
 
@@ -243,16 +269,20 @@ export class GenericTaskStore implements TaskStore {
 
   /** `undefined`: somebody else was faster. */
   async #swap(current: StoredTask, next: Task): Promise<StoredTask | undefined> {
+    let stored: StoredTask;
     try {
-      const version = await this.#backend.putIfVersion(headKey(next), headWrite(next), current.version);
-      await this.#afterwards(current.task, next);
-      const stored = { task: next, version };
-      this.#notify(stored);
-      return stored;
+      stored = {
+        task: next,
+        version: await this.#backend.putIfVersion(headKey(next), headWrite(next), current.version),
+      };
     } catch (error) {
       if (error instanceof BackendConflictError) return undefined;
       throw error;
     }
+    this.#notify(stored);
+    await this.#afterwards(current.task, next);
+    if (next.promisedUntil !== current.task.promisedUntil) await this.#restamp(next);
+    return stored;
   }
 
   /** What follows from a change that is already durable; whatever fails here heals later, or expires. */
@@ -263,7 +293,6 @@ export class GenericTaskStore implements TaskStore {
     }
     const named = new Set(refsOf(after).map((ref) => ref.id));
     for (const ref of refsOf(before)) if (!named.has(ref.id)) work.push(this.#discard(after, ref));
-    if (after.promisedUntil !== before.promisedUntil) work.push(this.#restamp(after));
     await Promise.allSettled(work);
   }
 
@@ -271,36 +300,43 @@ export class GenericTaskStore implements TaskStore {
     if (payload !== undefined) await this.#payloads.remove(ref, payload);
   }
 
-  /** Lets a task's log and values live as long as its head. */
+  /** Lets a task's log and values live as long as its head. A failure is the caller's: without them the head is worth nothing. */
   async #restamp(task: Task): Promise<void> {
     for (const partition of [logPartition(task), valuesPartition(task)]) {
-      for await (const record of this.#records(partition)) {
-        const { id, value, version } = record;
+      for await (const { id, value, version } of this.#records(partition)) {
         const write = task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
-        await this.#backend.putIfVersion({ partition, id }, write, version);
+        try {
+          await this.#backend.putIfVersion({ partition, id }, write, version);
+        } catch (error) {
+          // Removed meanwhile, or extended by somebody else.
+          if (!(error instanceof BackendConflictError)) throw error;
+        }
       }
     }
   }
 
-  async #countActive(owner: Owner): Promise<number> {
+  /** All of them, oldest first, so that one written meanwhile is seen; or newest first, as unfinished ones mostly are, to `enough`. */
+  async #countActive(owner: Owner, enough = Number.POSITIVE_INFINITY): Promise<number> {
     let active = 0;
-    for await (const task of this.#tasksOf(owner)) {
+    for await (const task of this.#tasksOf(owner, Number.isFinite(enough) ? 'desc' : 'asc')) {
       if (!isTerminal(enforceDeadline(task, this.#clock.now()).status)) active += 1;
+      if (active >= enough) break;
     }
     return active;
   }
 
-  async *#tasksOf(owner: Owner): AsyncIterable<Task> {
-    for await (const record of this.#records(tasksPartition(owner))) {
+  async *#tasksOf(owner: Owner, order: 'asc' | 'desc' = 'asc'): AsyncIterable<Task> {
+    for await (const record of this.#records(tasksPartition(owner), order)) {
       yield decodeTask({ owner, id: asTaskId(record.id) }, record.value);
     }
   }
 
-  async *#records(partition: string) {
+  async *#records(partition: string, order: 'asc' | 'desc' = 'asc') {
     let cursor: string | undefined;
     do {
       const page = await this.#backend.listByPrefix(partition, {
         limit: PAGE,
+        order,
         ...(cursor === undefined ? {} : { cursor }),
       });
       yield* page.records;
@@ -312,9 +348,23 @@ export class GenericTaskStore implements TaskStore {
     for (const listener of this.#listeners) listener(stored);
   }
 
+  #backOff(attempt: number): Promise<void> {
+    return this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS));
+  }
+
   #pause(maxMs: number): Promise<void> {
     const [byte = 0] = this.#random(1);
     return sleep(this.#clock, (maxMs * (byte + 1)) / 256);
+  }
+}
+
+/** A damaged head must not keep other tasks from being found; whoever asks for that task itself is told. */
+function readable(ref: TaskRef, text: string): Task | undefined {
+  try {
+    return decodeTask(ref, text);
+  } catch (error) {
+    if (isTaskError(error, 'unreadable_record')) return undefined;
+    throw error;
   }
 }
 

@@ -3,8 +3,9 @@
  * each under a name that is never used again. Chunks are written before the head that refers
  * to them, so a head never names what is not there.
  */
-import type { RandomBytes } from '../clock.ts';
+
 import type { StorageBackend } from '../backends/backend.ts';
+import type { RandomBytes } from '../clock.ts';
 import { TaskError, valueTooLarge } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES, type Payload, type PayloadRef } from '../domain/payload.ts';
@@ -44,10 +45,15 @@ export class PayloadStore {
     const chunks = chunksOf(bytes);
     const id = Buffer.from(this.#random(16)).toString('hex');
     const write = (value: string) => (expiresAt === null ? { value } : { value, expiresAt });
-    await Promise.all(
+    const kept = { id, bytes: bytes.length, chunks: chunks.length, sha256: sha256(bytes.toString('utf8')) };
+    const outcomes = await Promise.allSettled(
       chunks.map((chunk, index) => this.#backend.putIfVersion(chunkKey(ref, id, index), write(chunk), 0)),
     );
-    return { ref: { id, bytes: bytes.length, chunks: chunks.length, sha256: sha256(bytes.toString('utf8')) } };
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure === undefined) return { ref: kept };
+    // No head names these chunks; those that stay after all expire with the task.
+    await this.remove(ref, kept).catch(() => undefined);
+    throw failure.reason;
   }
 
   /** Throws `unreadable_record` when a chunk is missing or the content is not what was written. */

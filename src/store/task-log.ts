@@ -5,6 +5,7 @@
  */
 import type { StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError } from '../backends/errors.ts';
+import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import type { Task } from '../domain/task.ts';
@@ -39,6 +40,9 @@ export class TaskLog {
           ...(cursor === undefined ? {} : { cursor }),
         });
         for (const record of page.records) {
+          if (record.id !== entryId(entries.length)) {
+            throw new TaskError('unreadable_record', `Log entry ${entries.length} of task ${task.id} is gone.`);
+          }
           const { entry } = parseRecord(record.value, `log entry ${record.id} of task ${task.id}`);
           entries.push(await this.#payloads.load(task, entry as Payload));
         }
@@ -58,7 +62,7 @@ export class TaskLog {
         expiresAt,
       });
       const value = encodeRecord({ entry: payload });
-      const key = { partition: logPartition(task), id: String(sequence).padStart(10, '0') };
+      const key = { partition: logPartition(task), id: entryId(sequence) };
       try {
         await this.#backend.putIfVersion(key, expiresAt === null ? { value } : { value, expiresAt }, 0);
         return true;
@@ -69,4 +73,8 @@ export class TaskLog {
       }
     });
   }
+}
+
+function entryId(sequence: number): string {
+  return String(sequence).padStart(10, '0');
 }

@@ -3,8 +3,8 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Lifetime } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { Payload } from '../domain/payload.ts';
-import type { TaskId } from '../domain/task-id.ts';
 import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
+import type { TaskId } from '../domain/task-id.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A task as it was read, with the version that a compare-and-swap needs. */

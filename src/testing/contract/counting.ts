@@ -100,6 +100,40 @@ export const countingCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'counts beyond 31, 32, 40 and 52 bits go up and down exactly and read back as plain digits',
+    ids: ['STORE-1', 'I8', 'I9'],
+    async run({ backend, other, partition }) {
+      const home = partition();
+      for (const bits of [31, 32, 40, 52]) {
+        const key = { partition: home, id: `2 to the ${bits}` };
+        const start = 2 ** bits;
+        assert.equal(await backend.addIfBelow(key, start - 1, PLENTY), start - 1);
+        assert.equal(await backend.addIfBelow(key, 2, PLENTY), start + 1);
+        assert.equal(await backend.addIfBelow(key, -1, { ceiling: start }), start);
+        assert.equal(await other.addIfBelow(key, 5, { ceiling: start + 5 }), start + 5);
+        assert.deepEqual(await other.get(key), { id: key.id, version: 4, value: String(start + 5) });
+        await rejectsAsLimit(backend.addIfBelow(key, 1, { ceiling: start + 5 }), start + 5, start + 5);
+        await rejectsAsLimit(backend.addIfBelow(key, 1, { ceiling: 10 }), start + 5, 10);
+        await rejectsAsLimit(backend.addIfBelow(key, -1, { ceiling: start + 3 }), start + 5, start + 3);
+        assert.equal(await backend.putIfVersion(key, { value: String(start + 2 ** 20) }, 4), 5);
+        assert.equal(await backend.addIfBelow(key, 1, { ceiling: start + 2 ** 20 + 1 }), start + 2 ** 20 + 1);
+        assert.equal((await backend.get(key))?.value, String(start + 2 ** 20 + 1));
+        assert.equal(await backend.addIfBelow(key, -(2 ** bits), PLENTY), 2 ** 20 + 1);
+        assert.equal((await backend.get(key))?.value, '1048577');
+      }
+    },
+  },
+  {
+    name: 'counts as far below zero go up and down exactly and read back as plain digits',
+    ids: ['STORE-1', 'I9'],
+    async run({ backend, partition }) {
+      const key = { partition: partition(), id: 'count' };
+      assert.equal(await backend.addIfBelow(key, -(2 ** 45), PLENTY), -(2 ** 45));
+      assert.equal(await backend.addIfBelow(key, -1, PLENTY), -(2 ** 45) - 1);
+      assert.equal((await backend.get(key))?.value, '-35184372088833');
+    },
+  },
+  {
     name: 'a counter that was written as a value can be counted in, and the other way round',
     ids: ['STORE-1', 'I9'],
     async run({ backend, other, partition }) {

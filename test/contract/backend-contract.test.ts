@@ -1,0 +1,68 @@
+/** Runs the storage contract on every backend, each case with instances, clock and partitions of its own. */
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isWalkable } from '../../src/backends/backend.ts';
+import { backendContract, type ContractCase, walkableBackendContract } from '../../src/testing/backend-contract.ts';
+import { ManualClock } from '../../src/testing/manual-clock.ts';
+import { backends, type OpenEngine } from './backends.ts';
+
+describe.each(backends.map((backend) => ({ variant: '', ...backend, cited: backend.ids.join(' ') })))(
+  'the $driver$variant backend [$cited]',
+  ({ driver, walkable, open }) => {
+    let engine: OpenEngine;
+
+    beforeAll(async () => {
+      engine = await open();
+    }, 60_000);
+
+    afterAll(async () => {
+      await engine.dispose();
+    });
+
+    const cases = walkable ? [...backendContract, ...walkableBackendContract] : backendContract;
+    for (const contractCase of cases) {
+      test(`${contractCase.name} [${contractCase.ids.join(' ')}]`, () => runCase(engine, contractCase));
+    }
+
+    test('is named after its driver and walkable exactly where one machine owns it [STORE-1]', async () => {
+      const [backend] = await engine.create(new ManualClock(), 1);
+
+      expect(backend?.name).toBe(driver);
+      expect(backend !== undefined && isWalkable(backend)).toBe(walkable);
+
+      await backend?.close();
+    });
+  },
+);
+
+test('every driver in src/backends runs the contract [STORE-5]', async () => {
+  const folder = new URL('../../src/backends/', import.meta.url);
+  const drivers: string[] = [];
+  for (const file of await readdir(folder)) {
+    const source = await readFile(new URL(file, folder), 'utf8');
+    if (/^export (?:abstract )?class \w+Backend\b/m.test(source)) drivers.push(file.replace(/\.ts$/, ''));
+  }
+
+  expect([...new Set(backends.map(({ driver }) => driver))].toSorted()).toEqual(drivers.toSorted());
+});
+
+test('the cases of the contract have names and requirement ids to be found by [STORE-5]', () => {
+  const cases = [...backendContract, ...walkableBackendContract];
+
+  expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
+  expect(cases.filter(({ ids }) => ids.length === 0)).toEqual([]);
+  expect(cases.flatMap(({ ids }) => ids).filter((id) => !/^(?:I|[A-Z]+-)\d+$/.test(id))).toEqual([]);
+});
+
+async function runCase(engine: OpenEngine, contractCase: ContractCase): Promise<void> {
+  const clock = new ManualClock();
+  const [backend, other] = await engine.create(clock, 2);
+  if (backend === undefined || other === undefined) throw new Error('the engine created no two instances');
+  try {
+    await contractCase.run({ backend, other, clock, partition: () => `contract-${randomUUID()}-` });
+  } finally {
+    await backend.close();
+    await other.close();
+  }
+}

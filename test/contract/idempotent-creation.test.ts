@@ -1,0 +1,215 @@
+/** Creating a task once for a caller's key, on every backend: in a crowd, at the limit, and through crashes. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { BackendUnavailableError } from '../../src/backends/errors.ts';
+import { tasksPartition } from '../../src/store/keys.ts';
+import type { CreateTask } from '../../src/store/task-store.ts';
+import type { BackendCall, CountingBackend } from '../support/counting-backend.ts';
+import { call, complete, createdTask, HOUR_MS, onEveryBackend, recordsOf, tasksOf } from './task-stores.ts';
+
+const onKey = ({ verb, id }: BackendCall) => verb === 'putIfVersion' && id?.startsWith('idempotency') === true;
+const onHead = ({ verb, partition }: BackendCall) => verb === 'putIfVersion' && partition.startsWith('["tasks"');
+const onValue = ({ verb, partition }: BackendCall) => verb === 'putIfVersion' && partition.startsWith('["values"');
+
+/** Storage answers this instance no more: `landed` tells whether the call at which that began was carried out. */
+function dieAt(backend: CountingBackend, at: (made: BackendCall) => boolean, landed: boolean): void {
+  let dead = false;
+  backend.intercept(async (made, proceed) => {
+    if (!dead && at(made)) {
+      dead = true;
+      if (landed) await proceed();
+    }
+    if (dead) throw new BackendUnavailableError('no answer');
+    return proceed();
+  });
+}
+
+onEveryBackend('creating with a key', (open) => {
+  test('makes one task, however often it is called, and says which call made it [LIFE-9]', async () => {
+    const { store, other, backend, owner } = await open();
+    const input = call(owner, { idempotencyKey: 'k' });
+
+    const first = await store.create(input);
+    await store.update(first.stored.task, (task) => ({ ...task, statusMessage: 'x' }));
+    backend.reset();
+    const second = await store.create(input);
+
+    expect(first.created).toBe(true);
+    expect(second).toEqual({ created: false, stored: await other.get(first.stored.task) });
+    expect(await tasksOf(other, owner)).toHaveLength(1);
+    expect(backend.counts()).toEqual({ putIfVersion: 1, get: 2 });
+  });
+
+  test('costs one write more than without one [LIFE-9]', async () => {
+    const { store, backend, owner } = await open();
+
+    await store.create(call(owner, { idempotencyKey: 'k' }));
+
+    expect(backend.counts()).toEqual({ putIfVersion: 2, addIfBelow: 1, get: 1 });
+  });
+
+  test.each([1, 100])(
+    'makes one task of 50 concurrent identical calls, with a limit of %d [LIFE-9 LIFE-8 I8]',
+    async (maxActiveTasksPerOwner) => {
+      const { store, other, owner } = await open({ maxActiveTasksPerOwner });
+      const input = call(owner, { idempotencyKey: 'k', arguments: { text: 'x'.repeat(5000) } });
+
+      const settled = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? store : other).create(input)),
+      );
+
+      expect(new Set(settled.map(({ stored }) => stored.task.id)).size).toBe(1);
+      expect(settled.filter(({ created }) => created)).toHaveLength(1);
+      const [task] = await tasksOf(store, owner);
+      expect(await tasksOf(store, owner)).toHaveLength(1);
+      if (task !== undefined) expect(await other.load(task, task.arguments)).toEqual(input.arguments);
+    },
+  );
+
+  test.each<[string, Partial<CreateTask>]>([
+    ['other arguments', { arguments: { name: 'Grace' } }],
+    ['more arguments', { arguments: { name: 'Ada', title: null } }],
+    ['another tool', { tool: 'part' }],
+  ])('with the same key and %s is a conflict, and makes nothing [LIFE-9]', async (_what, changes) => {
+    const { store, other, owner } = await open();
+    const task = await createdTask(store, call(owner, { idempotencyKey: 'k' }));
+
+    await expect(other.create(call(owner, { idempotencyKey: 'k', ...changes }))).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
+    expect((await tasksOf(store, owner)).map(({ id }) => id)).toEqual([task.id]);
+  });
+
+  test('takes the same arguments in another order as the same [LIFE-9]', async () => {
+    const { store, other, owner } = await open();
+    const task = await createdTask(store, call(owner, { idempotencyKey: 'k', arguments: { a: 1, b: { c: 2, d: 3 } } }));
+
+    const again = await other.create(call(owner, { idempotencyKey: 'k', arguments: { b: { d: 3, c: 2 }, a: 1 } }));
+
+    expect([again.created, again.stored.task.id]).toEqual([false, task.id]);
+  });
+
+  test('with another key, or as another owner, makes another task [LIFE-9 I6]', async () => {
+    const { store, owner } = await open();
+    const stranger = { issuer: 'test', subject: randomUUID() };
+
+    const created = [
+      await store.create(call(owner, { idempotencyKey: 'k' })),
+      await store.create(call(owner, { idempotencyKey: 'K' })),
+      await store.create(call(stranger, { idempotencyKey: 'k' })),
+      await store.create(call({ ...owner, tenant: 't' }, { idempotencyKey: 'k', tool: 'other' })),
+    ];
+
+    expect(created.map(({ created: isNew }) => isNew)).toEqual([true, true, true, true]);
+  });
+
+  test('gives back a task that has ended, and a new one once it is forgotten [LIFE-9 LIFE-3]', async () => {
+    const { store, other, owner, clock } = await open();
+    const input = call(owner, { idempotencyKey: 'k' });
+    const task = await createdTask(store, input);
+    await store.update(task, complete);
+
+    clock.advance(2 * HOUR_MS - 1);
+    expect(await other.create(input)).toMatchObject({ created: false, stored: { task: { status: 'completed' } } });
+    clock.advance(1);
+    const next = await other.create(input);
+
+    expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
+  });
+
+  describe('when it is refused', () => {
+    test.each<[string, Partial<CreateTask>, string]>([
+      ['for the limit', {}, 'too_many_tasks'],
+      ['for its size', { arguments: { text: 'x'.repeat(5 * 1024 * 1024) } }, 'value_too_large'],
+    ])('%s leaves nothing behind and may be called again [LIFE-9 LIFE-8 I8]', async (_why, changes, code) => {
+      const { store, other, backend, owner } = await open({ maxActiveTasksPerOwner: 1 });
+      const task = await createdTask(store, call(owner));
+      if (code !== 'too_many_tasks') await store.update(task, complete);
+      backend.reset();
+
+      await expect(store.create(call(owner, { idempotencyKey: 'k', ...changes }))).rejects.toMatchObject({ code });
+
+      const touched = backend.calls.map(({ partition }) => partition);
+      const left = await recordsOf(backend, [...touched, tasksPartition(owner)]);
+      expect(left.map(({ id }) => id).toSorted()).toEqual([task.id, 'active'].toSorted());
+      if (code === 'too_many_tasks') await store.update(task, complete);
+      await expect(other.create(call(owner, { idempotencyKey: 'k' }))).resolves.toMatchObject({ created: true });
+    });
+
+    test('while another call takes over, the two do not end with two tasks [LIFE-9]', async () => {
+      const { store, other, backend, owner } = await open({ maxActiveTasksPerOwner: 1 });
+      const input = call(owner, { idempotencyKey: 'k' });
+      const inTheWay = await createdTask(other, call(owner));
+      const refused = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      backend.intercept(async (made, proceed) => {
+        const outcome = await Promise.allSettled([proceed()]);
+        if (outcome[0].status === 'fulfilled') return outcome[0].value;
+        // The first call's refusal is on its way back while the second call acts.
+        if (made.verb === 'addIfBelow') {
+          refused.resolve();
+          await goOn.promise;
+        }
+        throw outcome[0].reason;
+      });
+      const first = store.create(input).catch((error: unknown) => error);
+      await refused.promise;
+      await other.update(inTheWay, complete);
+      const second = await other.create(input);
+      goOn.resolve();
+      await first;
+
+      await other.update(second.stored.task, complete);
+      const third = await other.create(input);
+
+      expect(second.created).toBe(true);
+      expect(third).toMatchObject({ created: false, stored: { task: { id: second.stored.task.id } } });
+    });
+  });
+
+  describe('when the creator crashes', () => {
+    const points = [
+      { where: 'the key', at: onKey },
+      { where: 'the counter', at: ({ verb }: BackendCall) => verb === 'addIfBelow' },
+      { where: 'a large value', at: onValue },
+      { where: 'the record', at: onHead },
+      { where: 'the second look', at: ({ verb, id }: BackendCall) => verb === 'get' && id === 'active' },
+    ].flatMap((point) => [true, false].map((landed) => ({ ...point, landed })));
+
+    test.each(points)('at $where (landed: $landed) the next call completes it [LIFE-9 I8]', async ({ at, landed }) => {
+      const { store, other, backend, owner } = await open({ maxActiveTasksPerOwner: 2 });
+      const input = call(owner, { idempotencyKey: 'k', arguments: { text: 'x'.repeat(5000) } });
+      dieAt(backend, at, landed);
+      await expect(store.create(input)).rejects.toMatchObject({ code: 'unavailable' });
+
+      const settled = await Promise.all(Array.from({ length: 10 }, () => other.create(input)));
+
+      const [task] = settled.map(({ stored }) => stored.task);
+      expect(new Set(settled.map(({ stored }) => stored.task.id)).size).toBe(1);
+      expect((await tasksOf(other, owner)).map(({ id }) => id)).toEqual([task?.id]);
+      if (task !== undefined) expect(await other.load(task, task.arguments)).toEqual(input.arguments);
+      expect((await other.create(call(owner))).created).toBe(true);
+      await expect(other.create(call(owner))).rejects.toMatchObject({ code: 'too_many_tasks' });
+    });
+
+    test('or its answer got lost, the same call finds the task that was made [LIFE-9 I1]', async () => {
+      const { store, other, backend, owner } = await open();
+      const input = call(owner, { idempotencyKey: 'k', arguments: { text: 'x'.repeat(5000) } });
+      let lost = false;
+      backend.intercept(async (made, proceed) => {
+        const answer = await proceed();
+        if (lost || !onHead(made)) return answer;
+        lost = true;
+        throw new BackendUnavailableError('no answer');
+      });
+
+      const first = await store.create(input);
+      const again = await other.create(input);
+
+      expect(first.created).toBe(true);
+      expect(again).toEqual({ created: false, stored: first.stored });
+      expect(await other.load(again.stored.task, again.stored.task.arguments)).toEqual(input.arguments);
+      expect(await tasksOf(store, owner)).toHaveLength(1);
+    });
+  });
+});

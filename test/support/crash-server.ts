@@ -1,0 +1,111 @@
+/**
+ * A server to be killed, run as a program: `node crash-server.ts ADDRESS OWNER EFFECTS`. Its tools leave a line
+ * in the file EFFECTS for each side effect, so that a test can tell what ran, when, and in which process.
+ * Prints its URL once it listens.
+ */
+import { appendFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
+import * as z from 'zod';
+import { defineTaskTool, type LeaseTimes, startLocalServer, type TaskContext, type TaskScope } from '../../src/index.ts';
+import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+
+/** Short, so that a take-over is soon. */
+const LEASE_TIMES: LeaseTimes = { leaseMs: 1_500, heartbeatMs: 300 };
+const HEALING_GRACE_MS = 300;
+
+const [address = '', owner = '', effects = ''] = process.argv.slice(2);
+
+/** One line of the effects file. */
+export interface Effect {
+  readonly task: string;
+  readonly name: string;
+  readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+let lastNonce = 0;
+
+function note(task: string, name: string): string {
+  const effect: Effect = { task, name, pid: process.pid, at: Date.now() };
+  appendFileSync(effects, `${JSON.stringify(effect)}\n`);
+  lastNonce += 1;
+  // Unlike any other run of any step, so that what is used shows which run it is from.
+  return `${process.pid} ${lastNonce}`;
+}
+
+const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] });
+const form = (field: string) => ({
+  message: field,
+  requestedSchema: { type: 'object', properties: { [field]: { type: 'string' } }, required: [field] },
+});
+const effectStep = (scope: TaskScope, task: TaskContext, name: string) => scope.step(name, async () => note(task.id, name));
+
+/** Everything that a crash could tear: steps, variables, two questions at once, a wait, branches, a result. */
+const journey = defineTaskTool({
+  name: 'journey',
+  description: 'A long way with many stops.',
+  inputSchema: z.object({}),
+  pollIntervalMs: 50,
+  run: async (_args, task) => {
+    const nonces: Record<string, string> = {};
+    nonces['begin'] = await effectStep(task, task, 'begin');
+    await task.variables.set('phase', 'asking');
+    const [left, right] = await Promise.all([task.elicit(form('left')), task.elicit(form('right'))]);
+    nonces['answered'] = await effectStep(task, task, 'answered');
+    await task.wait('pause', { seconds: 1 });
+    const branches = await task.map('branches', [1, 2, 3], (branch, item) => effectStep(branch, task, `branch ${item}`));
+    branches.getResults().forEach((nonce, index) => {
+      nonces[`branch ${index + 1}`] = nonce;
+    });
+    await task.variables.merge({ phase: 'done', left: String(left.content?.['left']) });
+    nonces['end'] = await effectStep(task, task, 'end');
+    return text({ left: left.content?.['left'], right: right.content?.['right'], nonces });
+  },
+});
+
+/** Steps that take a while each, one after the other. */
+const steps = defineTaskTool({
+  name: 'steps',
+  description: 'Some slow steps.',
+  inputSchema: z.object({ count: z.number(), stepMs: z.number() }),
+  pollIntervalMs: 50,
+  run: async ({ count, stepMs }, task) => {
+    for (let index = 0; index < count; index += 1) {
+      await task.step(`step ${index}`, async () => {
+        note(task.id, `step ${index}`);
+        await new Promise((resolve) => setTimeout(resolve, stepMs));
+      });
+    }
+    return text({ pid: process.pid });
+  },
+});
+
+/** Ends only when its signal fires, and says which way. */
+const endless = defineTaskTool({
+  name: 'endless',
+  description: 'Runs until it is told to stop.',
+  inputSchema: z.object({}),
+  pollIntervalMs: 50,
+  run: async (_args, task) => {
+    note(task.id, 'running');
+    await new Promise<void>((resolve) => task.signal.addEventListener('abort', () => resolve()));
+    note(task.id, 'aborted');
+    return text({});
+  },
+});
+
+const opened = await openBackend(parseBackendAddress(address));
+const server = await startLocalServer({
+  name: 'crash-server',
+  version: '1',
+  tools: [journey, steps, endless],
+  backend: opened.backend,
+  port: 0,
+  resolveOwner: () => ({ issuer: 'crash test', subject: owner }),
+  leaseTimes: LEASE_TIMES,
+  healingGraceMs: HEALING_GRACE_MS,
+});
+// A killed process writes no compile cache at its end, and the next one is to start fast.
+flushCompileCache();
+process.stdout.write(`listening at ${server.url}\n`);

@@ -1,0 +1,142 @@
+/**
+ * Run as a program, `node runtime-client.ts BUNDLE`: what the managed Node.js runtime does around a handler. Loads
+ * the bundle, offers `awslambda` for streaming, fetches one invocation after the other and posts what came of it.
+ */
+import { request } from 'node:http';
+import { PassThrough, type Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const INTEGRATION_RESPONSE = 'application/vnd.awslambda.http-integration-response';
+/** Between an HTTP integration's prelude and its body. */
+const DELIMITER = new Uint8Array(8);
+
+type Handler = (event: unknown, ...rest: unknown[]) => unknown;
+
+class ResponseStream extends PassThrough {
+  contentType = 'application/octet-stream';
+
+  setContentType(contentType: string): void {
+    this.contentType = contentType;
+  }
+}
+
+Object.assign(globalThis, {
+  awslambda: {
+    streamifyResponse: (handler: Handler) => Object.assign(handler, { [STREAMING]: 'response' }),
+    HttpResponseStream: {
+      from(stream: ResponseStream, prelude: unknown): ResponseStream {
+        stream.setContentType(INTEGRATION_RESPONSE);
+        stream.write(JSON.stringify(prelude));
+        stream.write(DELIMITER);
+        return stream;
+      },
+    },
+  },
+});
+
+const base = `http://${process.env['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime`;
+
+async function post(path: string, body: unknown): Promise<void> {
+  await fetch(`${base}/${path}`, { method: 'POST', body: JSON.stringify(body) ?? 'null' });
+}
+
+function describe(error: unknown): object {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { errorType: name, errorMessage: message, trace: stack?.split('\n') ?? [] };
+}
+
+async function load(bundle: string): Promise<Handler> {
+  try {
+    const { handler } = (await import(pathToFileURL(bundle).href)) as { handler: Handler };
+    return handler;
+  } catch (error) {
+    process.stderr.write(`${JSON.stringify(describe(error))}\n`);
+    await post('init/error', describe(error));
+    process.exit(1);
+  }
+}
+
+interface Invocation {
+  readonly id: string;
+  readonly event: unknown;
+  readonly context: object;
+}
+
+async function next(): Promise<Invocation> {
+  const response = await fetch(`${base}/invocation/next`);
+  const id = response.headers.get('lambda-runtime-aws-request-id') ?? '';
+  const deadline = Number(response.headers.get('lambda-runtime-deadline-ms'));
+  const context = {
+    awsRequestId: id,
+    functionName: process.env['AWS_LAMBDA_FUNCTION_NAME'],
+    functionVersion: '$LATEST',
+    memoryLimitInMB: process.env['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'],
+    invokedFunctionArn: response.headers.get('lambda-runtime-invoked-function-arn'),
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  return { id, event: await response.json(), context };
+}
+
+/** The request is sent with the first byte, when the content type is known; ends with the handler and its stream. */
+async function respondStreaming(handler: Handler, { id, event, context }: Invocation): Promise<void> {
+  const stream = new ResponseStream();
+  let sent: { readonly target: Writable; readonly answered: Promise<void>; readonly fail: (error: unknown) => void } | undefined;
+  stream.once('readable', () => {
+    sent = openResponse(id, stream);
+    stream.pipe(sent.target);
+  });
+  try {
+    await handler(event, stream, context);
+    if (!stream.writableEnded) stream.end();
+    await new Promise(setImmediate);
+    sent ??= openResponse(id, stream);
+    if (!stream.readableFlowing) stream.pipe(sent.target);
+    await sent.answered;
+  } catch (error) {
+    process.stderr.write(`${JSON.stringify(describe(error))}\n`);
+    if (sent === undefined) await post(`invocation/${id}/error`, describe(error));
+    else {
+      sent.fail(error);
+      await sent.answered;
+    }
+  }
+}
+
+function openResponse(id: string, stream: ResponseStream) {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const target = request(`${base}/invocation/${id}/response`, {
+    method: 'POST',
+    headers: {
+      'content-type': stream.contentType,
+      'lambda-runtime-function-response-mode': 'streaming',
+      'transfer-encoding': 'chunked',
+      trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+    },
+  });
+  target.once('response', (response) => response.resume().once('end', resolve));
+  target.once('error', reject);
+  const fail = (error: unknown) => {
+    stream.unpipe(target);
+    target.addTrailers({ 'Lambda-Runtime-Function-Error-Type': error instanceof Error ? error.name : 'Error' });
+    target.end();
+  };
+  return { target, answered: promise, fail };
+}
+
+async function respondBuffered(handler: Handler, { id, event, context }: Invocation): Promise<void> {
+  let result: unknown;
+  try {
+    result = await handler(event, context);
+  } catch (error) {
+    process.stderr.write(`${JSON.stringify(describe(error))}\n`);
+    await post(`invocation/${id}/error`, describe(error));
+    return;
+  }
+  await post(`invocation/${id}/response`, result);
+}
+
+const handler = await load(process.argv[2] ?? '');
+const respond = STREAMING in handler ? respondStreaming : respondBuffered;
+for (;;) await respond(handler, await next());
