@@ -13,6 +13,9 @@ import { openBackend, parseBackendAddress } from '../../src/server/open-backend.
 const LEASE_TIMES: LeaseTimes = { leaseMs: 1_500, heartbeatMs: 300 };
 const HEALING_GRACE_MS = 300;
 
+/** Characters that do not fit a task's head: they are records of their own, written before it and deleted after. */
+const LARGE = 5_000;
+
 const [address = '', owner = '', effects = ''] = process.argv.slice(2);
 
 /** One line of the effects file. */
@@ -41,7 +44,7 @@ const form = (field: string) => ({
 });
 const effectStep = (scope: TaskScope, task: TaskContext, name: string) => scope.step(name, async () => note(task.id, name));
 
-/** Everything that a crash could tear: steps, variables, two questions at once, a wait, branches, a result. */
+/** Everything that a crash could tear: steps, variables small and large, two questions at once, a wait, branches, a result. */
 const journey = defineTaskTool({
   name: 'journey',
   description: 'A long way with many stops.',
@@ -50,7 +53,7 @@ const journey = defineTaskTool({
   run: async (_args, task) => {
     const nonces: Record<string, string> = {};
     nonces['begin'] = await effectStep(task, task, 'begin');
-    await task.variables.set('phase', 'asking');
+    await task.variables.merge({ phase: 'asking', ballast: 'x'.repeat(LARGE) });
     const [left, right] = await Promise.all([task.elicit(form('left')), task.elicit(form('right'))]);
     nonces['answered'] = await effectStep(task, task, 'answered');
     await task.wait('pause', { seconds: 1 });
@@ -58,7 +61,7 @@ const journey = defineTaskTool({
     branches.getResults().forEach((nonce, index) => {
       nonces[`branch ${index + 1}`] = nonce;
     });
-    await task.variables.merge({ phase: 'done', left: String(left.content?.['left']) });
+    await task.variables.merge({ phase: 'done', ballast: 'y'.repeat(LARGE), left: String(left.content?.['left']) });
     nonces['end'] = await effectStep(task, task, 'end');
     return text({ left: left.content?.['left'], right: right.content?.['right'], nonces });
   },

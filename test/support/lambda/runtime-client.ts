@@ -2,8 +2,8 @@
  * Run as a program, `node runtime-client.ts BUNDLE`: what the managed Node.js runtime does around a handler. Loads
  * the bundle, offers `awslambda` for streaming, fetches one invocation after the other and posts what came of it.
  */
-import { request } from 'node:http';
-import { PassThrough, type Writable } from 'node:stream';
+import { type ClientRequest, request } from 'node:http';
+import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -13,11 +13,64 @@ const DELIMITER = new Uint8Array(8);
 
 type Handler = (event: unknown, ...rest: unknown[]) => unknown;
 
-class ResponseStream extends PassThrough {
-  contentType = 'application/octet-stream';
+const base = `http://${process.env['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime`;
+
+/** Its request is sent with the first byte, when the content type is known; it has finished when that is answered. */
+class ResponseStream extends Writable {
+  readonly #path: string;
+  #contentType = 'application/octet-stream';
+  #target: ClientRequest | undefined;
+  readonly #answered = Promise.withResolvers<void>();
+
+  constructor(invocationId: string) {
+    super();
+    this.#path = `${base}/invocation/${invocationId}/response`;
+    this.#answered.promise.catch(() => {});
+    this.on('error', () => {});
+  }
+
+  get begun(): boolean {
+    return this.#target !== undefined;
+  }
+
+  get answered(): Promise<void> {
+    return this.#answered.promise;
+  }
 
   setContentType(contentType: string): void {
-    this.contentType = contentType;
+    this.#contentType = contentType;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#open().write(chunk, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#open().end();
+    this.answered.then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (error !== null && this.#target !== undefined && !this.#target.writableEnded) {
+      this.#target.addTrailers({ 'Lambda-Runtime-Function-Error-Type': error.name });
+      this.#target.end();
+    }
+    done(error);
+  }
+
+  #open(): ClientRequest {
+    this.#target ??= request(this.#path, {
+      method: 'POST',
+      headers: {
+        'content-type': this.#contentType,
+        'lambda-runtime-function-response-mode': 'streaming',
+        'transfer-encoding': 'chunked',
+        trailer: 'Lambda-Runtime-Function-Error-Type',
+      },
+    })
+      .once('response', (response) => response.resume().once('end', this.#answered.resolve))
+      .once('error', this.#answered.reject);
+    return this.#target;
   }
 }
 
@@ -34,8 +87,6 @@ Object.assign(globalThis, {
     },
   },
 });
-
-const base = `http://${process.env['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime`;
 
 async function post(path: string, body: unknown): Promise<void> {
   await fetch(`${base}/${path}`, { method: 'POST', body: JSON.stringify(body) ?? 'null' });
@@ -79,50 +130,21 @@ async function next(): Promise<Invocation> {
   return { id, event: await response.json(), context };
 }
 
-/** The request is sent with the first byte, when the content type is known; ends with the handler and its stream. */
 async function respondStreaming(handler: Handler, { id, event, context }: Invocation): Promise<void> {
-  const stream = new ResponseStream();
-  let sent: { readonly target: Writable; readonly answered: Promise<void>; readonly fail: (error: unknown) => void } | undefined;
-  stream.once('readable', () => {
-    sent = openResponse(id, stream);
-    stream.pipe(sent.target);
-  });
+  const stream = new ResponseStream(id);
   try {
     await handler(event, stream, context);
     if (!stream.writableEnded) stream.end();
-    await new Promise(setImmediate);
-    sent ??= openResponse(id, stream);
-    if (!stream.readableFlowing) stream.pipe(sent.target);
-    await sent.answered;
+    await stream.answered;
   } catch (error) {
     process.stderr.write(`${JSON.stringify(describe(error))}\n`);
-    if (sent === undefined) await post(`invocation/${id}/error`, describe(error));
-    else {
-      sent.fail(error);
-      await sent.answered;
+    if (stream.begun) {
+      stream.destroy(error instanceof Error ? error : new Error(String(error)));
+      await stream.answered;
+    } else {
+      await post(`invocation/${id}/error`, describe(error));
     }
   }
-}
-
-function openResponse(id: string, stream: ResponseStream) {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const target = request(`${base}/invocation/${id}/response`, {
-    method: 'POST',
-    headers: {
-      'content-type': stream.contentType,
-      'lambda-runtime-function-response-mode': 'streaming',
-      'transfer-encoding': 'chunked',
-      trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
-    },
-  });
-  target.once('response', (response) => response.resume().once('end', resolve));
-  target.once('error', reject);
-  const fail = (error: unknown) => {
-    stream.unpipe(target);
-    target.addTrailers({ 'Lambda-Runtime-Function-Error-Type': error instanceof Error ? error.name : 'Error' });
-    target.end();
-  };
-  return { target, answered: promise, fail };
 }
 
 async function respondBuffered(handler: Handler, { id, event, context }: Invocation): Promise<void> {

@@ -1,0 +1,102 @@
+/**
+ * What operations cost, pinned: calls to the backend and DynamoDB's capacity units, for an owner
+ * with 10 and with 10,000 tasks, and tasks with none and with 300 KB of variables. A figure that
+ * changes is a decision: change it here, and write docs/costs.md anew.
+ */
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { costDocument } from '../../bench/cost-document.ts';
+import { meterDynamoDb, meterMemory } from '../../bench/cost-meter.ts';
+import type { Operation } from '../../bench/cost-operations.ts';
+import { type CornerCosts, costRows, measureCosts } from '../../bench/costs.ts';
+
+/** `operation (where)`: reads, writes, read units, write units. */
+const PINNED = {
+  create: [1, 2, 1, 3],
+  firstRun: [1, 1, 1, 2],
+  step: [0, 1, 0, 1],
+  slowStep: [0, 2, 0, 2],
+  progress: [0, 1, 0, 2],
+  pollWorking: [1, 0, 1, 0],
+  'setVariable (no variables)': [1, 3, 1, 4],
+  'setVariable (300 KB of variables)': [2, 5, 75, 592],
+  'getVariable (no variables)': [1, 2, 1, 2],
+  'getVariable (300 KB of variables)': [2, 2, 75, 2],
+  'extendDeadline (no variables)': [2, 10, 1, 11],
+  'extendDeadline (300 KB of variables)': [2, 13, 75, 307],
+  minute: [9, 3, 9, 6],
+  complete: [0, 2, 0, 4],
+  pollCompleted: [1, 0, 1, 0],
+  ask: [0, 2, 0, 3],
+  update: [1, 1, 1, 2],
+  resume: [2, 2, 2, 3],
+  cancel: [1, 2, 1, 3],
+  completeLarge: [0, 6, 0, 1031],
+  pollLarge: [5, 0, 261, 0],
+  list: [1, 0, 7, 0],
+  createWithKey: [1, 3, 1, 3],
+  createAgain: [2, 1, 2, 0],
+  refused: [2, 1, 39, 0],
+  lifecycle: [12, 7, 12, 11],
+};
+
+/**
+ * What touches the variables. Each is a step whose action awaits the store: in memory that is done at once and
+ * recorded in one entry, elsewhere it takes a while and is recorded in two.
+ */
+const TOUCHING_VARIABLES: readonly Operation[] = ['setVariable', 'getVariable', 'extendDeadline'];
+
+let dynamoDb: CornerCosts[] = [];
+let memory: CornerCosts[] = [];
+
+beforeAll(async () => {
+  dynamoDb = await measureCosts(meterDynamoDb);
+  memory = await measureCosts(meterMemory);
+}, 180_000);
+
+describe('on DynamoDB', () => {
+  test('each operation costs what is pinned, in every corner [STORE-9 I10]', () => {
+    const measured = costRows(dynamoDb).map(({ operation, where, cost }) => [
+      where === '' ? operation : `${operation} (${where})`,
+      [cost.reads, cost.writes, cost.readUnits, cost.writeUnits],
+    ]);
+
+    expect(Object.fromEntries(measured)).toEqual(PINNED);
+  });
+
+  test('a poll of a working task is one read of one unit, whatever tasks and variables there are [I10]', () => {
+    const polls = dynamoDb.map(({ costs }) => costs.pollWorking);
+
+    expect(polls).toEqual(Array.from({ length: 4 }, () => ({ reads: 1, writes: 0, readUnits: 1, writeUnits: 0 })));
+  });
+
+  test('nothing depends on the number of tasks, and on the size of variables only what reads, writes or prolongs them [STORE-9]', () => {
+    const differing = costRows(dynamoDb).filter(({ where }) => where !== '');
+
+    expect(new Set(differing.map(({ operation }) => operation))).toEqual(new Set(TOUCHING_VARIABLES));
+    expect(differing.filter(({ where }) => where.includes('tasks'))).toEqual([]);
+  });
+
+  test('a create is at most 2 writes; a lifecycle with 10 polls at most 7 writes and 13 reads [STORE-9]', () => {
+    for (const { costs } of dynamoDb) {
+      expect(costs.create.writes).toBeLessThanOrEqual(2);
+      expect(costs.lifecycle.writes).toBeLessThanOrEqual(7);
+      expect(costs.lifecycle.reads).toBeLessThanOrEqual(13);
+    }
+  });
+
+  test('docs/costs.md is what `node bench/run.ts --costs --write` writes [STORE-9]', () => {
+    const written = readFileSync(new URL('../../docs/costs.md', import.meta.url), 'utf8');
+
+    expect(written === costDocument(costRows(dynamoDb)) || 'stale: node bench/run.ts --costs --write').toBe(true);
+  });
+});
+
+test('in memory the same operations make the same calls [I10 I9]', () => {
+  const callsOf = (measured: readonly CornerCosts[]) =>
+    costRows(measured)
+      .filter(({ operation }) => !TOUCHING_VARIABLES.includes(operation))
+      .map(({ operation, where, cost: { reads, writes } }) => ({ operation, where, reads, writes }));
+
+  expect(callsOf(memory)).toEqual(callsOf(dynamoDb));
+});

@@ -1,0 +1,228 @@
+/**
+ * Calls of task tools by clients that know no tasks: run as a task all the same, awaited, and handed over past
+ * a limit. Also what clients of the older era get.
+ */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import * as z from 'zod';
+import { ProtocolError } from '../../src/protocol/sdk.ts';
+import { defineTaskTool } from '../../src/server/define-task-tool.ts';
+import { greet, keepAll } from '../support/hostile-world.ts';
+import { EventReader, type McpAnswer } from '../support/mcp-requests.ts';
+import { type HeldServer, holdServer } from '../support/mcp-server.ts';
+
+const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
+const empty = z.object({});
+const SERVER = { 'io.modelcontextprotocol/serverInfo': { name: 'held-server', version: '1.2.3' } };
+
+const asks = defineTaskTool({
+  name: 'asks',
+  description: 'Needs input.',
+  inputSchema: empty,
+  run: async (_args, task) =>
+    text((await task.elicit({ mode: 'url', message: 'Go', url: 'https://x.example/' })).action),
+});
+
+const refused = defineTaskTool({
+  name: 'refused',
+  description: 'Fails with an error of the protocol.',
+  inputSchema: empty,
+  run: async () => {
+    throw new ProtocolError(-32050, 'No more coffee.', { cups: 0 });
+  },
+});
+
+const long = defineTaskTool({
+  name: 'long',
+  description: 'Has a result too long for the head.',
+  inputSchema: empty,
+  run: async () => text('x'.repeat(500_000)),
+});
+
+const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: empty });
+
+const direct = defineTaskTool({
+  name: 'direct',
+  description: 'Never becomes a task.',
+  taskSupport: 'forbidden',
+  inputSchema: z.object({ fail: z.enum(['no', 'throw', 'protocol', 'nothing']) }),
+  run: async ({ fail }) => {
+    if (fail === 'throw') throw new Error('Spilled.');
+    if (fail === 'protocol') throw new ProtocolError(-32050, 'No more coffee.');
+    return fail === 'nothing' ? (undefined as unknown as ReturnType<typeof text>) : text('at once');
+  },
+});
+
+let held: HeldServer;
+
+beforeEach(() => {
+  held = holdServer([greet, asks, refused, long, required, direct, keepAll]);
+});
+
+const plainly = { declares: false };
+
+/** The task that the only call so far has made. */
+async function onlyTask() {
+  const { tasks } = await held.server.store.list({ issuer: 'unspecified', subject: 'client alice' }, { limit: 10 });
+  expect(tasks).toHaveLength(1);
+  return tasks[0];
+}
+
+/** Calls, and runs the task that the call makes. */
+async function callAndRun(name: string, args: object = {}): Promise<McpAnswer> {
+  const answer = held.peer.call(name, { ...args }, plainly);
+  await held.queue.filled();
+  await held.runDue();
+  return answer;
+}
+
+const handedOver = (id: string | undefined, why: string) => ({
+  resultType: 'complete',
+  isError: true,
+  content: [
+    {
+      type: 'text',
+      text:
+        `The tool goes on as task ${id}: ${why}. ` +
+        'Its result can be read with tasks/get by a client that supports the tasks extension.',
+    },
+  ],
+  _meta: SERVER,
+});
+
+describe('a plain call of a task tool', () => {
+  test('is answered with the tool’s result, as if there were no task [MOD-1]', async () => {
+    const { message } = await callAndRun('greet', { name: 'Ada' });
+
+    expect(message?.result).toEqual({
+      resultType: 'complete',
+      content: [{ type: 'text', text: 'Hello, Ada!' }],
+      _meta: SERVER,
+    });
+    expect((await onlyTask())?.status).toBe('completed');
+    expect(held.clock.pendingTimers).toBe(0);
+  });
+
+  test('is answered whole where the result is long [MOD-1]', async () => {
+    const { message } = await callAndRun('long');
+
+    expect(message?.result?.['content']).toEqual([{ type: 'text', text: 'x'.repeat(500_000) }]);
+  });
+
+  test('gets the error of a task that fails [MOD-1]', async () => {
+    expect((await callAndRun('refused')).message?.error).toEqual({
+      code: -32050,
+      message: 'No more coffee.',
+      data: { cups: 0 },
+    });
+  });
+
+  test('is handed over when it takes longer than a call is kept open [MOD-1]', async () => {
+    const answer = held.peer.call('greet', { name: 'Ada' }, plainly);
+    await held.queue.filled();
+
+    await held.clock.advance(25_000);
+
+    const task = await onlyTask();
+    expect((await answer).message?.result).toEqual(handedOver(task?.id, 'it takes longer than a call is kept open'));
+    expect(task?.status).toBe('working');
+    expect(held.clock.pendingTimers).toBe(0);
+  });
+
+  test('is kept open to its last millisecond [MOD-1]', async () => {
+    const answer = held.peer.call('greet', { name: 'Ada' }, plainly);
+    await held.queue.filled();
+    await held.clock.advance(24_999);
+
+    await held.runDue();
+
+    expect((await answer).message?.result?.['isError']).toBeUndefined();
+  });
+
+  test('is handed over when the tool needs input [MOD-1]', async () => {
+    const { message } = await callAndRun('asks');
+
+    const task = await onlyTask();
+    expect(message?.result).toEqual(handedOver(task?.id, 'it needs input that this client cannot be asked for'));
+    expect(task?.status).toBe('input_required');
+  });
+
+  test('is told when the task is cancelled by somebody else [MOD-1]', async () => {
+    const answer = held.peer.call('greet', { name: 'Ada' }, plainly);
+    await held.queue.filled();
+
+    await held.peer.result('tasks/cancel', { taskId: (await onlyTask())?.id });
+
+    expect((await answer).message?.result).toMatchObject({
+      isError: true,
+      content: [{ text: 'The task was cancelled.' }],
+    });
+  });
+
+  test('whose client leaves cancels the task [MOD-1]', async () => {
+    const client = new AbortController();
+    const cancelled = new Promise<string>((resolve) => {
+      held.server.store.onChange(({ task }) => task.status === 'cancelled' && resolve(String(task.statusMessage)));
+    });
+    const answer = held.peer.call('greet', { name: 'Ada' }, { ...plainly, signal: client.signal });
+    await held.queue.filled();
+
+    client.abort();
+
+    expect(await cancelled).toBe('The caller went away.');
+    await answer.catch(() => {});
+    await held.clock.advance(0);
+    expect(held.clock.pendingTimers).toBe(0);
+  });
+
+  test('notices the end of a task that another process ran [MOD-1]', async () => {
+    const other = holdServer([greet], { backend: held.backend, clock: held.clock });
+    const answer = held.peer.call('greet', { name: 'Ada' }, plainly);
+    await held.queue.filled();
+    const task = await onlyTask();
+    if (task !== undefined) await other.server.runTask(task);
+
+    await held.clock.advance(1000);
+
+    expect((await answer).message?.result?.['content']).toEqual([{ type: 'text', text: 'Hello, Ada!' }]);
+  });
+});
+
+describe('a tool without tasks', () => {
+  test.each([
+    ['no', { result: { content: [{ type: 'text', text: 'at once' }] } }],
+    ['throw', { result: { isError: true, content: [{ type: 'text', text: 'Spilled.' }] } }],
+    ['protocol', { error: { code: -32050, message: 'No more coffee.' } }],
+    ['nothing', { result: { isError: true, content: [{ text: expect.stringContaining('returned no tool result') }] } }],
+  ])('is answered within the call, and stores nothing: %s [MOD-1]', async (fail, expected) => {
+    expect((await held.peer.call('direct', { fail })).message).toMatchObject(expected);
+    expect((await held.stored()).size).toBe(0);
+  });
+});
+
+describe('a client of the 2025-11-25 era', () => {
+  const legacy = {
+    message: { params: undefined },
+    headers: { 'mcp-protocol-version': '2025-11-25', 'mcp-method': undefined, 'mcp-name': undefined },
+  };
+  const ask = async (method: string, params: object) => {
+    const { body } = await held.peer.open(method, {}, { ...legacy, message: { params } });
+    return body === null ? undefined : new EventReader(body).message();
+  };
+
+  test('gets the result of a task tool [MOD-1]', async () => {
+    const answer = ask('tools/call', { name: 'greet', arguments: { name: 'Ada' } });
+    await held.queue.filled();
+    await held.runDue();
+
+    expect((await answer)?.result).toEqual({ content: [{ type: 'text', text: 'Hello, Ada!' }] });
+  });
+
+  test.each([
+    ['tasks/get', { taskId: '0'.repeat(44) }, 'Method not found'],
+    ['tasks/cancel', { taskId: '0'.repeat(44) }, 'Method not found'],
+    ['tools/call', { name: 'required', arguments: {} }, 'Tool required can only be called as a task.'],
+  ])('finds no modern %s [MOD-1]', async (method, params, message) => {
+    expect((await ask(method, params))?.error).toMatchObject({ code: -32601, message });
+    expect((await held.stored()).size).toBe(0);
+  });
+});

@@ -1,0 +1,162 @@
+/** Tasks that run longer than they were first given: the deadline moves, and everything they need moves with it. */
+import { describe, expect, test } from '@jest/globals';
+import type { RecordKey, RecordWrite } from '../../../src/backends/backend.ts';
+import { BackendUnavailableError } from '../../../src/backends/errors.ts';
+import { encodeOwner } from '../../../src/domain/owner.ts';
+import type { TaskRef } from '../../../src/domain/task.ts';
+import { Gate, OWNER, RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
+
+const SHORT = { lifetime: { runDeadlineMs: 60_000, retentionMs: 60_000 } };
+
+/** Where a task's log and large values are kept. */
+function partitionOf(kind: string, id: string): string {
+  return JSON.stringify([kind, encodeOwner(OWNER), id]);
+}
+
+/** Extends its deadline by a minute, waits half of it, and so on; what it did first it needs at the end. */
+const marathon = (rounds: number) =>
+  toolOf('marathon', async (task) => {
+    const first = await task.step('first', async () => 'x'.repeat(400_000));
+    await task.variables.set('large', 'y'.repeat(50_000));
+    for (let round = 0; round < rounds; round += 1) {
+      await task.extendDeadline(60_000);
+      await task.wait('pause', { seconds: 45 });
+    }
+    return { first: first.length, large: String(await task.variables.get('large')).length };
+  });
+
+const extended = toolOf('extended', async (task) => {
+  await task.step('first', async () => 'x'.repeat(400_000));
+  await task.extendDeadline(600_000);
+  await task.wait('pause', { seconds: 1 });
+  return {};
+});
+
+/** Everything that is kept for the task expires when its head does. */
+async function expectOneLifetime(runtime: RuntimeUnderTest, ref: TaskRef): Promise<void> {
+  const { promisedUntil } = await runtime.read(ref);
+  for (const kind of ['log', 'values']) {
+    const { records } = await runtime.backend.listByPrefix(partitionOf(kind, ref.id), { limit: 100 });
+    expect(records.length).toBeGreaterThan(0);
+    expect(records.map(({ expiresAt }) => expiresAt)).toEqual(records.map(() => promisedUntil));
+  }
+}
+
+describe('extending the deadline', () => {
+  test('keeps log, large values and variables alive as long as the task [LIFE-3 LIFE-6 I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const runner = runtime.runner([marathon(8)]);
+    const task = await runtime.create('marathon', SHORT);
+
+    let report = await runner.runTask(task);
+    while (report === 'suspended') {
+      await runtime.clock.advance(45_000);
+      await runtime.backend.cleanupExpired(runtime.clock.now());
+      report = await runner.runTask(task);
+    }
+
+    expect(report).toBe('finished');
+    expect(await runtime.result(task)).toEqual({ first: 400_000, large: 50_000 });
+  });
+
+  test('moves the promised lifetime, never back [LIFE-3 I1]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tool = toolOf('extends', async (task) => {
+      await task.extendDeadline(600_000);
+      await task.extendDeadline(1_000);
+      await task.wait('pause', { seconds: 1 });
+      return {};
+    });
+    const task = await runtime.create('extends', SHORT);
+
+    await runtime.runner([tool]).runTask(task);
+
+    const { deadlineAt, promisedUntil } = await runtime.read(task);
+    expect(deadlineAt).toBe(runtime.clock.now() + 600_000);
+    expect(promisedUntil).toBe(runtime.clock.now() + 660_000);
+  });
+
+  test('while the handler runs moves the instant at which its signal would fire [LIFE-3]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const gate = new Gate();
+    let aborted = false;
+    const tool = toolOf('extends', async (task) => {
+      await task.extendDeadline(120_000);
+      task.signal.addEventListener('abort', () => {
+        aborted = true;
+        gate.open();
+      });
+      await gate.pass();
+      return {};
+    });
+    const task = await runtime.create('extends', SHORT);
+    const running = runtime.runner([tool]).runTask(task);
+    await gate.reached;
+
+    await runtime.clock.advance(119_999);
+    expect(aborted).toBe(false);
+    await runtime.clock.advance(1);
+    expect(aborted).toBe(true);
+    expect(await running).toBe('stopped');
+  });
+
+  test('counts only once everything is extended: storage trouble on the way is tried again [LIFE-3 I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const put = runtime.backend.putIfVersion.bind(runtime.backend);
+    let refusals = 0;
+    runtime.backend.putIfVersion = async (key: RecordKey, write: RecordWrite, expected: number) => {
+      const isExtension = key.partition.startsWith('["log"') && expected > 0;
+      if (isExtension && refusals < 2) {
+        refusals += 1;
+        throw new BackendUnavailableError('no answer');
+      }
+      return put(key, write, expected);
+    };
+    const runner = runtime.runner([extended]);
+    const task = await runtime.create('extended', SHORT);
+
+    while ((await runner.runTask(task)) === 'suspended') {
+      await runtime.clock.advance(((await runtime.read(task)).run.dueAt ?? 0) - runtime.clock.now());
+    }
+
+    expect(refusals).toBe(2);
+    await expectOneLifetime(runtime, task);
+  });
+
+  test('reaches an entry of the log that is just being written [LIFE-3 I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const put = runtime.backend.putIfVersion.bind(runtime.backend);
+    runtime.backend.putIfVersion = async (key: RecordKey, write: RecordWrite, expected: number) => {
+      // Over a network; a new entry is longer on its way than anything else.
+      const ticks = key.partition.startsWith('["log"') && expected === 0 ? 20 : 3;
+      for (let tick = 0; tick < ticks; tick += 1) await new Promise((resolve) => setImmediate(resolve));
+      return put(key, write, expected);
+    };
+    const tool = toolOf('parallel', async (task) => {
+      await Promise.all([extended.run({}, task), task.step('meanwhile', async () => 1)]);
+      return {};
+    });
+    const task = await runtime.create('parallel', SHORT);
+
+    await runtime.runner([tool]).runTask(task);
+
+    await expectOneLifetime(runtime, task);
+  });
+});
+
+describe('a gap in the log', () => {
+  test('is noticed, instead of a replay that takes later entries for earlier ones [STORE-4]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tool = toolOf('steps', async (task) => {
+      await task.step('one', async () => 1);
+      await task.step('two', async () => 2);
+      await task.wait('pause', { seconds: 1 });
+      return {};
+    });
+    const task = await runtime.create('steps');
+    await runtime.runner([tool]).runTask(task);
+    await runtime.backend.delete({ partition: partitionOf('log', task.id), id: '0000000001' });
+
+    await expect(runtime.store.log.read(await runtime.read(task))).rejects.toMatchObject({ code: 'unreadable_record' });
+  });
+});
