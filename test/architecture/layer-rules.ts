@@ -15,7 +15,7 @@ const ZONES = [
   ['runtime', /^src\/runtime\//],
   ['protocol', /^src\/protocol\//],
   ['workflow', /^src\/workflow\//],
-  ['composition', /^src\/server\/local[^/]*(\.ts|\/.*)$/],
+  ['composition', /^src\/server\/local-engines\.ts$/],
   ['server', /^src\/server\//],
   ['testing', /^src\/testing\//],
   ['lambda', /^lambda\//],
@@ -36,6 +36,8 @@ interface LayerRule {
   readonly instead: string;
 }
 
+/** What is deployed until a team brings its own. */
+const DEFAULT_TOOLS = /^examples\/tools\.ts$/;
 const SEAM_AND_ERRORS = /^src\/backends\/(backend|errors)\.ts$/;
 
 export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
@@ -81,8 +83,8 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
   },
   server: {
     may: ['protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
-    rule: 'src/server assembles what it is given; only a composition root (src/server/local…) chooses a driver',
-    instead: 'take a StorageBackend as an argument, or do it in src/server/local….ts',
+    rule: 'src/server assembles what it is given; only src/server/local-engines.ts opens a driver',
+    instead: 'take a StorageBackend as an argument, or do it in src/server/local-engines.ts',
   },
   composition: {
     may: ['server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
@@ -100,7 +102,19 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     instead: 'put a test of a higher layer, or its support code, into test/',
   },
   lambda: {
-    may: ['index', 'server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    may: [
+      'index',
+      'server',
+      'protocol',
+      'workflow',
+      'runtime',
+      'store',
+      'domain',
+      'clock',
+      'seam',
+      'driver',
+      DEFAULT_TOOLS,
+    ],
     rule: 'lambda/ stands on src/ and knows neither CDK nor the command lines',
     instead: 'let lib/ pass it in as an environment variable',
   },
@@ -129,16 +143,36 @@ export const VENDORS: readonly VendorHome[] = [
   { packages: /^@aws\/durable-execution-sdk-js(\/|$|-)/, homes: /^src\/runtime\//, where: 'src/runtime/' },
   {
     packages: /^@aws-sdk\/(client|lib|util)-dynamodb(\/|$)/,
-    homes: /^src\/backends\/dynamodb[^/]*\.ts$/,
-    where: 'src/backends/dynamodb*.ts',
+    homes: /^(src\/backends\/dynamodb[^/]*|lambda\/shared\/storage)\.ts$/,
+    where: 'src/backends/dynamodb*.ts and lambda/shared/storage.ts',
   },
-  { packages: /^ioredis(\/|$)/, homes: /^src\/backends\/redis[^/]*\.ts$/, where: 'src/backends/redis.ts' },
+  {
+    packages: /^ioredis(\/|$)/,
+    homes: /^(src\/backends\/redis[^/]*|lambda\/shared\/cache)\.ts$/,
+    where: 'src/backends/redis*.ts',
+  },
+  {
+    packages: /^@aws-sdk\/client-sqs$/,
+    homes: /^(src\/runtime\/sqs-queue|lambda\/shared\/composition)\.ts$/,
+    where: 'src/runtime/sqs-queue.ts',
+  },
+  {
+    packages: /^(@aws-sdk\/(client-secrets-manager|credential-provider-env)|jose)$/,
+    homes: /^lambda\/shared\//,
+    where: 'lambda/shared/',
+  },
+  // The team's tools, by the name under which the construct puts them into the bundle.
+  { packages: /^#tools$/, homes: /^lambda\/[^/]*\.ts$/, where: 'lambda/' },
   { packages: /^node:sqlite$/, homes: /^src\/backends\/sqlite[^/]*\.ts$/, where: 'src/backends/sqlite.ts' },
   { packages: /^(@middy|@aws-lambda-powertools)\//, homes: /^lambda\//, where: 'lambda/' },
   // Types only; the durable SDK's handlers take a Lambda `Context`.
   { packages: /^aws-lambda$/, homes: /^(lambda|src\/runtime)\//, where: 'lambda/ and src/runtime/' },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/|esbuild)/, homes: /^(lib|bin)\//, where: 'lib/ and bin/' },
-  { packages: /^zod(\/|$)/, homes: /^src\/(store|protocol|runtime)\//, where: 'src/store/, src/protocol/ and src/runtime/' },
+  {
+    packages: /^zod(\/|$)/,
+    homes: /^src\/(store|protocol|runtime)\//,
+    where: 'src/store/, src/protocol/ and src/runtime/',
+  },
   {
     packages: /^@standard-schema\/spec$/,
     homes: /^src\/(protocol|runtime|server)\//,

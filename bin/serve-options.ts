@@ -1,0 +1,90 @@
+/**
+ * What `npm start -- …` may be told, and what each option means. Throws `UsageError`, in one line, for
+ * what it does not understand; connects to nothing and loads nothing.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
+import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
+
+const DEFAULT_TOOLS = fileURLToPath(new URL('../examples/tools.ts', import.meta.url));
+
+export const HELP = `Usage: npm start -- [options]
+
+  --port N           the port to listen on; 0 takes any free one (default 3000)
+  --host ADDRESS     the address to listen on (default 127.0.0.1)
+  --backend WHERE    where tasks are kept (default sqlite:.data/tasks.sqlite):
+                     ${BACKEND_ADDRESSES}
+  --create-table     create the DynamoDB table if it is missing
+  --tools MODULE     a module whose default export is a list of tools (default: the examples)
+  --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
+  --help             print this
+  --version          print the version
+`;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface ServeOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly backend: BackendAddress;
+  readonly createTable: boolean;
+  readonly tools: string;
+  readonly logLevel: LogLevel;
+}
+
+const OPTIONS = {
+  port: { type: 'string', default: '3000' },
+  host: { type: 'string', default: '127.0.0.1' },
+  backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
+  'create-table': { type: 'boolean', default: false },
+  tools: { type: 'string', default: DEFAULT_TOOLS },
+  'log-level': { type: 'string', default: 'info' },
+  help: { type: 'boolean', default: false },
+  version: { type: 'boolean', default: false },
+} as const;
+
+export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
+  const values = parse(args);
+  if (values.help) return 'help';
+  if (values.version) return 'version';
+  const port = /^\d+$/.test(values.port) ? Number(values.port) : Number.NaN;
+  if (!(port <= 65_535)) throw new UsageError(`--port ${values.port}: a port is a whole number from 0 to 65535`);
+  const logLevel = LOG_LEVELS.find((level) => level === values['log-level']);
+  if (logLevel === undefined) {
+    throw new UsageError(`--log-level ${values['log-level']}: use one of ${LOG_LEVELS.join(', ')}`);
+  }
+  const backend = backendOf(values.backend);
+  const createTable = values['create-table'];
+  if (createTable && backend.engine !== 'dynamodb') {
+    throw new UsageError('--create-table: goes with --backend dynamodb:TABLE');
+  }
+  return { port, host: values.host, backend, createTable, tools: values.tools, logLevel };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    throw new UsageError(oneLine(error));
+  }
+}
+
+function backendOf(text: string): BackendAddress {
+  try {
+    return parseBackendAddress(text);
+  } catch (error) {
+    throw new UsageError(`--backend: ${oneLine(error)}`);
+  }
+}
+
+/** A message for a person: without line breaks and a full stop. */
+export function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/[.]$/, '');
+}
