@@ -1,0 +1,168 @@
+/**
+ * What must hold after the soak, read from the store, the clients' sightings and the workers'
+ * journal. Each check names its invariant and what breaks it.
+ */
+
+import type { StorageBackend } from '../src/backends/backend.ts';
+import { isTerminal } from '../src/domain/status.ts';
+import { cancelTask } from '../src/domain/task.ts';
+import type { JsonValue, Owner, Task, TaskStore } from '../src/index.ts';
+import { isTaskError } from '../src/index.ts';
+import { activeCountKey } from '../src/store/keys.ts';
+import type { Sighting } from './soak-clients.ts';
+import { LIMIT, TOOL } from './soak-settings.ts';
+
+/** The counter holds a generation above the count; see src/store/active-limit.ts. */
+const COUNTER_SPAN = 2 ** 20;
+
+export type JournalEvent =
+  | { readonly task: string; readonly ran: string }
+  | { readonly task: string; readonly ended: Task['status'] };
+
+/** One line for each breach; none: the invariant held. */
+export type Findings = Readonly<Record<string, readonly string[]>>;
+
+export async function tasksOf(store: TaskStore, owner: Owner): Promise<Task[]> {
+  const tasks: Task[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list(owner, { limit: 100, ...(cursor !== undefined && { cursor }) });
+    tasks.push(...page.tasks);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return tasks;
+}
+
+export async function activeTasks(store: TaskStore, owner: Owner): Promise<number> {
+  return (await tasksOf(store, owner)).filter(({ status }) => !isTerminal(status)).length;
+}
+
+/** One task against what its client saw. */
+export async function checkTask(store: TaskStore, owner: Owner, sighting: Sighting, journal: readonly JournalEvent[]) {
+  const { taskId, end, answer } = sighting;
+  const { task } = await store.get({ owner, id: taskId as Task['id'] });
+  const log = (await store.log.read(task)) as unknown as readonly LogEntry[];
+  const result =
+    task.result === undefined ? undefined : ((await store.load(task, task.result)) as unknown as JobResult);
+  const ends = journal.filter((event) => 'ended' in event);
+  const recorded = outcomesOf(log);
+  const twice = [...recorded.values()].filter((payloads) => payloads.length > 1);
+  const callbacks = log.flatMap(({ outcomes = [] }) => outcomes.map(({ callback }) => callback));
+  const logged = new Set([...recorded.values()].flat().map((payload) => JSON.parse(payload ?? 'null') as JsonValue));
+  const { outcomes = [], answer: used = null } = result?.structuredContent ?? {};
+  return {
+    'every task came to an end (I5)':
+      end === undefined || !isTerminal(task.status) ? [`${taskId} is ${task.status}`] : [],
+    'the end that a client saw is the end (I2)':
+      end !== undefined && (end.status !== task.status || !sameResult(end, result))
+        ? [`${taskId} was ${end.status} and is ${task.status}, or its result changed`]
+        : [],
+    'one end was written, once (I3)':
+      ends.length > 1 || ends.some(({ ended }) => ended !== task.status)
+        ? [`${taskId} is ${task.status}; written: ${ends.map(({ ended }) => ended).join(', ')}`]
+        : [],
+    'each step has one recorded outcome, and the result is made of those (I3)':
+      twice.length > 0 || outcomes.some((outcome) => !logged.has(outcome))
+        ? [`${taskId}: ${JSON.stringify(outcomes)}`]
+        : [],
+    'each accepted answer was used, once (I4)':
+      new Set(callbacks).size < callbacks.length || (task.status === 'completed' && used !== (answer ?? null))
+        ? [`${taskId}: the client said ${answer}, the task used ${used}`]
+        : [],
+  } satisfies Findings;
+}
+
+export interface CounterReport {
+  /** Slots that are counted though no task holds them. */
+  readonly surplus: number;
+  /** How often a refusal has repaired the counter so far. */
+  readonly repairs: number;
+  readonly broken: readonly string[];
+}
+
+/**
+ * The counter against a recount, when nothing runs any more. It may be above it, never below: a process that
+ * died between a task and its slot leaves one counted, and so does a task that ends after a repair (see
+ * docs/decisions/0002-active-limit.md). Then the owner must still get all of the limit and no more, each
+ * time, because the refusal that an over-count causes repairs the counter.
+ */
+export async function checkCounter(backend: StorageBackend, store: TaskStore, owner: Owner): Promise<CounterReport> {
+  const name = owner.subject;
+  const surplus = (await countedOf(backend, owner)) - (await activeTasks(store, owner));
+  const repairs = generationOf(await counterOf(backend, owner));
+  const broken: string[] = [];
+  const mustNotBeBelow = async () => {
+    const missing = (await activeTasks(store, owner)) - (await countedOf(backend, owner));
+    if (missing > 0) broken.push(`${name} has ${missing} active tasks that are not counted`);
+  };
+  await mustNotBeBelow();
+  for (let round = 0; round < 2; round += 1) {
+    const { created, refusal } = await fill(store, owner);
+    if (created.length !== LIMIT || !isTaskError(refusal, 'too_many_tasks')) {
+      broken.push(`${name} got ${created.length} tasks, allowed are ${LIMIT}: ${String(refusal)}`);
+    }
+    const counted = await countedOf(backend, owner);
+    if (counted !== LIMIT) broken.push(`${name} has ${LIMIT} active tasks, counted are ${counted}`);
+    for (const task of created) await store.update(task, (now, at) => cancelTask(now, undefined, at));
+    await mustNotBeBelow();
+  }
+  return { surplus, repairs, broken };
+}
+
+/** As many tasks as the owner can have, and what refused the next. */
+async function fill(store: TaskStore, owner: Owner): Promise<{ created: Task[]; refusal: unknown }> {
+  const created: Task[] = [];
+  try {
+    while (created.length <= LIMIT) created.push(await createIdle(store, owner));
+    return { created, refusal: 'none' };
+  } catch (refusal) {
+    return { created, refusal };
+  }
+}
+
+async function countedOf(backend: StorageBackend, owner: Owner): Promise<number> {
+  const counter = await counterOf(backend, owner);
+  return counter - generationOf(counter) * COUNTER_SPAN;
+}
+
+async function counterOf(backend: StorageBackend, owner: Owner): Promise<number> {
+  return Number((await backend.get(activeCountKey(owner)))?.value ?? 0);
+}
+
+function generationOf(counter: number): number {
+  return Math.max(0, Math.floor(counter / COUNTER_SPAN));
+}
+
+async function createIdle(store: TaskStore, owner: Owner): Promise<Task> {
+  const lifetime = { runDeadlineMs: 3_600_000, retentionMs: 3_600_000 };
+  const input = { owner, tool: TOOL, arguments: {}, lifetime, pollIntervalMs: 1_000, maxAttempts: 5 };
+  return (await store.create(input)).stored.task;
+}
+
+interface JobResult {
+  readonly structuredContent?: { readonly outcomes?: readonly string[]; readonly answer?: string | null };
+}
+
+interface LogEntry {
+  readonly updates?: readonly {
+    readonly Id: string;
+    readonly Type: string;
+    readonly Action: string;
+    readonly Payload?: string;
+  }[];
+  readonly outcomes?: readonly { readonly callback: string }[];
+}
+
+/** What was recorded as the outcome of each step; one each, if all is well. */
+function outcomesOf(log: readonly LogEntry[]): Map<string, (string | undefined)[]> {
+  const found = new Map<string, (string | undefined)[]>();
+  for (const { Id, Type, Action, Payload } of log.flatMap(({ updates = [] }) => updates)) {
+    if (Type === 'STEP' && Action === 'SUCCEED') found.set(Id, [...(found.get(Id) ?? []), Payload]);
+  }
+  return found;
+}
+
+function sameResult({ result }: { readonly result?: unknown }, stored: JobResult | undefined): boolean {
+  const seen = (result as JobResult | undefined)?.structuredContent;
+  return JSON.stringify(seen) === JSON.stringify(stored?.structuredContent);
+}
