@@ -7,7 +7,7 @@ export { DEFAULT_LIFETIME, type Lifetime, type LifetimePolicy } from './domain/l
 export { ANONYMOUS, encodeOwner, type Owner } from './domain/owner.ts';
 export type { TaskStatus } from './domain/status.ts';
 export type { Task, TaskRef, TraceContext } from './domain/task.ts';
-export type { TaskId } from './domain/task-id.ts';
+export { asTaskId, type TaskId } from './domain/task-id.ts';
 export type { FetchHandler } from './protocol/endpoint.ts';
 export { acceptedContent, type CallToolResult, inputRequired, type InputRequiredResult, inputResponse, ProtocolError, ProtocolErrorCode } from './protocol/sdk.ts';
 export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
@@ -15,6 +15,7 @@ export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './p
 export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
 export { DEFAULT_LEASE_TIMES, type LeaseTimes, TaskAborted } from './runtime/held-task.ts';
 export { type Logger, type LogFields, silentLogger } from './runtime/logger.ts';
+export { InProcessQueue, type InProcessQueueOptions } from './runtime/in-process-queue.ts';
 export type { TaskQueue } from './runtime/queue.ts';
 export type { RunReport } from './runtime/runner.ts';
 export type {
@@ -36,7 +37,7 @@ export {
   type TaskEndpointOptions,
 } from './server/create-task-endpoint.ts';
 export { createTaskServer, type TaskServer, type TaskServerOptions } from './server/create-task-server.ts';
-export { createTaskWorker, type TaskWorkerOptions } from './server/create-task-worker.ts';
+export { createTaskWorker, type TaskWorker, type TaskWorkerOptions } from './server/create-task-worker.ts';
 export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
 export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';

@@ -113,8 +113,11 @@ export interface StorageBackend {
  * uses it to find unfinished tasks; shared engines must not implement it (no scans).
  */
 export interface WalkableBackend extends StorageBackend {
-  /** Every partition that holds an unexpired record, once, in no particular order. */
-  partitions(): AsyncIterable<string>;
+  /**
+   * Every partition whose name begins with `prefix` and that holds an unexpired record, once, in no particular order.
+   * Other work of the process goes on in between.
+   */
+  partitions(prefix: string): AsyncIterable<string>;
 }
 
 export function isWalkable(backend: StorageBackend): backend is WalkableBackend {

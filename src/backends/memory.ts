@@ -101,8 +101,9 @@ export class MemoryBackend implements WalkableBackend {
     return removed;
   }
 
-  async *partitions(): AsyncIterable<string> {
+  async *partitions(prefix: string): AsyncIterable<string> {
     for (const [partition, { records }] of this.#partitions) {
+      if (!partition.startsWith(prefix)) continue;
       const now = this.#clock.now();
       if ([...records.values()].some((record) => isLive(record, now))) yield partition;
     }

@@ -5,6 +5,7 @@
  * file system or a fleet.
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import { type Clock, type EpochMs, systemClock } from '../clock.ts';
 import type { ListOptions, Page, RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
 import { BackendConflictError, BackendFormatError } from './errors.ts';
@@ -48,7 +49,7 @@ const SQL = {
     SELECT partition, EXISTS (
       SELECT 1 FROM record AS held WHERE held.partition = candidate.partition AND coalesce(held.expires_at > ?, TRUE)
     ) AS live
-    FROM record AS candidate WHERE partition > ? ORDER BY partition LIMIT 1`,
+    FROM record AS candidate WHERE partition >= ? AND partition <> ? ORDER BY partition LIMIT 1`,
 } as const;
 
 type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
@@ -133,13 +134,16 @@ export class SqliteBackend implements WalkableBackend {
     return translated(() => Number(this.#statements.cleanup.run(until).changes));
   }
 
-  async *partitions(): AsyncIterable<string> {
+  async *partitions(prefix: string): AsyncIterable<string> {
+    let from = prefix;
     let after = '';
     for (;;) {
-      const row = translated(() => this.#statements.nextPartition.get(this.#clock.now(), after));
-      if (row === undefined) return;
-      after = text(row.partition);
+      const row = translated(() => this.#statements.nextPartition.get(this.#clock.now(), from, after));
+      if (row === undefined || !text(row.partition).startsWith(prefix)) return;
+      after = from = text(row.partition);
       if (row.live === 1) yield after;
+      // The driver is synchronous: without this a long walk would stop everything else.
+      await setImmediate();
     }
   }
 

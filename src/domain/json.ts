@@ -36,45 +36,66 @@ export interface JsonBounds {
 /**
  * The first thing wrong with a value as JSON within bounds, or `undefined`. Refuses what JSON
  * cannot say (undefined, functions, non-finite numbers, class instances) and forbidden keys.
- * Iterative, so that depth cannot exhaust the stack.
+ * Goes no deeper than it allows, and builds a path only where something is wrong.
  */
-export function findJsonFault(root: unknown, bounds: JsonBounds): JsonFault | undefined {
-  const pending: { value: unknown; path: string; depth: number }[] = [{ value: root, path: '', depth: 0 }];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { value, path, depth } = item;
-    const at = path === '' ? '(root)' : path;
-    switch (typeof value) {
-      case 'string':
-        if (bounds.maxStringLength !== undefined && value.length > bounds.maxStringLength) {
-          return { path: at, problem: `string longer than ${bounds.maxStringLength} characters` };
-        }
-        continue;
-      case 'boolean':
-        continue;
-      case 'number':
-        if (!Number.isFinite(value)) return { path: at, problem: 'number is not finite' };
-        continue;
-      case 'object':
-        break;
-      default:
-        return { path: at, problem: `${typeof value} is not JSON` };
-    }
-    if (value === null) continue;
-    if (depth >= bounds.maxDepth) return { path: at, problem: `nested deeper than ${bounds.maxDepth}` };
-    if (Array.isArray(value)) {
-      for (let index = value.length - 1; index >= 0; index -= 1) {
-        pending.push({ value: value[index], path: `${path}[${index}]`, depth: depth + 1 });
-      }
-      continue;
-    }
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) return { path: at, problem: 'not a plain object' };
-    for (const [key, member] of Object.entries(value)) {
-      if (isForbiddenKey(key)) return { path: at, problem: `key "${key}" is not allowed` };
-      pending.push({ value: member, path: path === '' ? key : `${path}.${key}`, depth: depth + 1 });
-    }
+export function findJsonFault(value: unknown, bounds: JsonBounds): JsonFault | undefined {
+  const fault = faultIn(value, bounds, 0);
+  if (fault === undefined) return undefined;
+  const path = fault.path.reverse().map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`));
+  return { path: path.join('').replace(/^\./, '') || '(root)', problem: fault.problem };
+}
+
+/** The path is collected on the way out, innermost part first. */
+interface FaultBelow {
+  readonly path: (string | number)[];
+  readonly problem: string;
+}
+
+function faultIn(value: unknown, bounds: JsonBounds, depth: number): FaultBelow | undefined {
+  switch (typeof value) {
+    case 'string':
+      return value.length > (bounds.maxStringLength ?? Number.POSITIVE_INFINITY)
+        ? here(`string longer than ${bounds.maxStringLength} characters`)
+        : undefined;
+    case 'boolean':
+      return undefined;
+    case 'number':
+      return Number.isFinite(value) ? undefined : here('number is not finite');
+    case 'object':
+      if (value === null) return undefined;
+      if (depth >= bounds.maxDepth) return here(`nested deeper than ${bounds.maxDepth}`);
+      return Array.isArray(value) ? faultInArray(value, bounds, depth + 1) : faultInObject(value, bounds, depth + 1);
+    default:
+      return here(`${typeof value} is not JSON`);
+  }
+}
+
+function faultInArray(array: readonly unknown[], bounds: JsonBounds, depth: number): FaultBelow | undefined {
+  for (let index = 0; index < array.length; index += 1) {
+    const fault = faultIn(array[index], bounds, depth);
+    if (fault !== undefined) return below(index, fault);
   }
   return undefined;
+}
+
+function faultInObject(object: object, bounds: JsonBounds, depth: number): FaultBelow | undefined {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  if (prototype !== Object.prototype && prototype !== null) return here('not a plain object');
+  for (const key of Object.keys(object)) {
+    if (isForbiddenKey(key)) return here(`key "${key}" is not allowed`);
+    const fault = faultIn((object as Record<string, unknown>)[key], bounds, depth);
+    if (fault !== undefined) return below(key, fault);
+  }
+  return undefined;
+}
+
+function here(problem: string): FaultBelow {
+  return { path: [], problem };
+}
+
+function below(part: string | number, fault: FaultBelow): FaultBelow {
+  fault.path.push(part);
+  return fault;
 }
 
 const encoder = new TextEncoder();

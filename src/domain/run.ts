@@ -33,7 +33,7 @@ export function acquireLease(task: Task, holder: string, leaseMs: number, now: n
   }
   const crashes = task.run.crashes + (lease === undefined ? 0 : 1);
   if (crashes >= task.maxAttempts) return failExhausted(task, now);
-  const run = { epoch: epoch + 1, lease: { holder, until: now + leaseMs }, dueAt: task.run.dueAt, crashes };
+  const run = { ...task.run, epoch: epoch + 1, lease: { holder, until: now + leaseMs }, crashes };
   return closeTimedOut({ ...task, run }, now);
 }
 
@@ -48,9 +48,16 @@ function closeTimedOut(task: Task, now: number): Task {
   return withInputs({ ...task, answers: { ...task.answers, ...closed } }, open, now);
 }
 
-export function renewLease(task: Task, claim: LeaseClaim, leaseMs: number, now: number): Task {
+export interface Renewal {
+  readonly leaseMs: number;
+  /** Whether the run has recorded anything: then earlier crashes no longer count. */
+  readonly progressed: boolean;
+}
+
+export function renewLease(task: Task, claim: LeaseClaim, renewal: Renewal, now: number): Task {
   assertLease(task, claim);
-  return { ...task, run: { ...task.run, lease: { holder: claim.holder, until: now + leaseMs } } };
+  const lease = { holder: claim.holder, until: now + renewal.leaseMs };
+  return { ...task, run: { ...task.run, lease, crashes: renewal.progressed ? 0 : task.run.crashes } };
 }
 
 /** Closes inputs whose time ran out while the run goes on. */
@@ -84,6 +91,8 @@ export interface Suspension {
   readonly imported: ReadonlySet<string>;
   /** The earliest end of a wait or retry; `null`: only answers can wake the task. */
   readonly dueAt: number | null;
+  /** The longest time ahead for which the queue can take a delivery. */
+  readonly maxDelayMs: number;
   readonly statusMessage?: string;
 }
 
@@ -95,7 +104,8 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   const inputs = without(suspension.inputs, answered);
   const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
   const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
-  const run = { epoch: task.run.epoch, dueAt: due, crashes: 0 };
+  const wakeAt = due === null ? task.run.wakeAt : nextWake(due, suspension.maxDelayMs, now);
+  const run = { epoch: task.run.epoch, dueAt: due, wakeAt, crashes: 0 };
   const statusMessage = suspension.statusMessage ?? task.statusMessage;
   const suspended = { ...task, ...(statusMessage === undefined ? {} : { statusMessage }), answers, run };
   const changed = statusMessage !== task.statusMessage || !sameKeys(inputs, task.inputs);
@@ -107,7 +117,26 @@ export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: 
   assertLease(task, claim);
   const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
   if (crashes >= task.maxAttempts) return failExhausted(task, now);
-  return { ...task, run: { epoch: task.run.epoch, dueAt, crashes } };
+  return { ...task, run: { epoch: task.run.epoch, dueAt, wakeAt: dueAt, crashes } };
+}
+
+/**
+ * Makes a new delivery the one that counts: for a wait that a queue can reach only in hops, and for a task
+ * whose delivery was lost. Deliveries for any other time are left-overs from then on.
+ */
+export function rewake(task: Task, maxDelayMs: number, now: number): Task {
+  const due = nextRunAt(task);
+  return due === null ? task : { ...task, run: { ...task.run, wakeAt: nextWake(due, maxDelayMs, now) } };
+}
+
+function nextWake(due: number, maxDelayMs: number, now: number): number {
+  return Math.min(Math.max(due, now), now + maxDelayMs);
+}
+
+/** Whether the task should have run `graceMs` ago, and no delivery since then can be on its way. */
+export function isForgotten(task: Task, graceMs: number, now: number): boolean {
+  const due = nextRunAt(task);
+  return due !== null && Math.max(due, task.run.wakeAt) + graceMs < now;
 }
 
 export function setStatusMessage(task: Task, claim: LeaseClaim, statusMessage: string, now: number): Task {

@@ -51,8 +51,6 @@ export interface Task extends TaskRef {
   readonly trace?: TraceContext;
   /** The task that the creating call was bound to. */
   readonly related?: TaskId;
-  /** The recount of the owner's active tasks under which this one was counted. */
-  readonly generation: number;
 }
 
 export interface PendingInput {
@@ -72,6 +70,8 @@ export interface RunState {
   readonly lease?: Lease;
   /** When the next run is due; `null`: when an answer comes. */
   readonly dueAt: number | null;
+  /** What the newest delivery was enqueued for; one for another time is a left-over. */
+  readonly wakeAt: number;
   /** Runs in a row that ended without handing the task back. */
   readonly crashes: number;
 }
@@ -96,7 +96,7 @@ export interface Failure {
 }
 
 /** Why the runtime itself failed a task, in the `reason` of its error's data. */
-export const FAILURE_REASONS = ['deadline_exceeded', 'attempts_exhausted', 'replay_mismatch', 'unrecoverable'] as const;
+export const FAILURE_REASONS = ['deadline_exceeded', 'attempts_exhausted', 'replay_mismatch', 'unrecoverable', 'refused'] as const;
 export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 const JSON_RPC_INTERNAL_ERROR = -32603;
@@ -114,7 +114,6 @@ export interface NewTask extends TaskRef {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
-  readonly generation: number;
 }
 
 /** A working task, due at once. */
@@ -131,7 +130,7 @@ export function createTask(input: NewTask, now: number): Task {
     promisedUntil: promisedUntil(deadlineAt, lifetime.retentionMs),
     inputs: {},
     answers: {},
-    run: { epoch: 0, dueAt: now, crashes: 0 },
+    run: { epoch: 0, dueAt: now, wakeAt: now, crashes: 0 },
   };
 }
 
@@ -167,7 +166,7 @@ function ended(
     promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
     inputs: {},
     answers: {},
-    run: { epoch: task.run.epoch, dueAt: null, crashes: task.run.crashes },
+    run: { epoch: task.run.epoch, dueAt: null, wakeAt: task.run.wakeAt, crashes: task.run.crashes },
   };
 }
 
@@ -181,7 +180,16 @@ export function enforceDeadline(task: Task, now: number): Task {
   if (!isOverdue(task, now)) return task;
   const seconds = Math.round((task.deadlineAt - task.createdAt) / 1000);
   const message = `The task did not finish within its run deadline of ${seconds} s.`;
-  return failTask(task, runtimeFailure('deadline_exceeded', message), now);
+  // As of the deadline, so that it does not matter who notices, and when.
+  return failTask(task, runtimeFailure('deadline_exceeded', message), task.deadlineAt);
+}
+
+/**
+ * Until when a task's log and large values are kept: past its promise, to the next power of two of its lifetime, so that a
+ * deadline that is extended again and again makes them be written anew only each time the lifetime doubles.
+ */
+export function keptUntil({ createdAt, promisedUntil: promise }: Task): number | null {
+  return promise === null ? null : createdAt + 2 ** Math.ceil(Math.log2(promise - createdAt));
 }
 
 /** Whether the promised lifetime is over: the task then reads as unknown. */
@@ -201,11 +209,8 @@ export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answe
   });
   if (accepted.length === 0) return task;
   const open = without(task.inputs, new Set(accepted.map(([key]) => key)));
-  return withInputs(
-    { ...task, answers: { ...task.answers, ...Object.fromEntries(accepted) }, run: { ...task.run, dueAt: now } },
-    open,
-    now,
-  );
+  const answered = { ...task.answers, ...Object.fromEntries(accepted) };
+  return withInputs({ ...task, answers: answered, run: { ...task.run, dueAt: now, wakeAt: now } }, open, now);
 }
 
 /** Sets the outstanding inputs, and the status that follows from them. */

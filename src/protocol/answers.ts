@@ -3,6 +3,7 @@
  * filled form by the schema that the form was asked with.
  */
 import { fromJsonSchema, isSpecType, type JsonSchemaType } from '@modelcontextprotocol/server';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import { answerError, assertAnswersWithinBounds, type InputMethod, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Answer, Task } from '../domain/task.ts';
@@ -31,14 +32,16 @@ export async function checkAnswers(store: TaskStore, task: Task, received: Recei
   for (const key of received.dropped) {
     if (requestOf(task, key) !== undefined) throw answerError(key, 'not a response object');
   }
-  const answers: Record<string, Answer> = {};
+  const fitting: [key: string, value: JsonValue][] = [];
   for (const [key, value] of Object.entries(received.accepted)) {
     const payload = requestOf(task, key);
     if (payload === undefined) continue;
-    const request = (await store.load(task, payload)) as unknown as InputRequest;
-    await assertFits(key, request, value);
-    answers[key] = { outcome: 'answered', value: await store.keep(task, 'answer', value as JsonValue) };
+    await assertFits(key, (await store.load(task, payload)) as unknown as InputRequest, value);
+    fitting.push([key, value as JsonValue]);
   }
+  // Only now: an update that is refused stores nothing.
+  const answers: Record<string, Answer> = {};
+  for (const [key, value] of fitting) answers[key] = { outcome: 'answered', value: await store.keep(task, 'answer', value) };
   return answers;
 }
 
@@ -54,9 +57,23 @@ async function assertFits(key: string, request: InputRequest, value: unknown): P
   const { action, content } = value as { action: string; content?: JsonObject };
   const schema = request.params?.requestedSchema;
   if (action !== 'accept' || schema === undefined) return;
-  const checked = await fromJsonSchema(schema as JsonSchemaType)['~standard'].validate(content ?? {});
+  const checked = await formSchema(schema as JsonSchemaType)['~standard'].validate(content ?? {});
   if (checked.issues !== undefined) {
     const problems = checked.issues.map(({ message }) => message).join('; ');
     throw answerError(key, `the form's content does not fit its schema: ${problems.slice(0, 500)}`);
   }
+}
+
+/** Compiled forms. Bounded, and each with a validator of its own, which otherwise keeps every schema it has seen. */
+const forms = new Map<string, ReturnType<typeof fromJsonSchema>>();
+const MAX_FORMS = 200;
+
+function formSchema(schema: JsonSchemaType): ReturnType<typeof fromJsonSchema> {
+  const text = JSON.stringify(schema);
+  const known = forms.get(text);
+  if (known !== undefined) return known;
+  if (forms.size >= MAX_FORMS) forms.clear();
+  const compiled = fromJsonSchema(schema, new AjvJsonSchemaValidator());
+  forms.set(text, compiled);
+  return compiled;
 }

@@ -20,6 +20,8 @@ export interface EndpointOptions {
   readonly store: TaskStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Fires before `close`: open subscriptions of tasks then end. */
+  readonly closing: AbortSignal;
   /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
   readonly createServer?: McpServerFactory;
 }
@@ -31,7 +33,7 @@ export interface Endpoint {
 }
 
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { name, version, instructions, extension, store, clock, logger } = options;
+  const { name, version, instructions, extension, store, clock, logger, closing } = options;
   const createServer =
     options.createServer ??
     (() =>
@@ -52,20 +54,16 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
     },
   );
-  const closing = new AbortController();
   const fetch = withTaskSubscriptions(handler.fetch, {
     store,
     clock,
     ownerOf: (authInfo) => extension.ownerOf(authInfo),
     lookEveryMs: LOOK_EVERY_MS,
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    closing: closing.signal,
+    closing,
   });
   return {
     fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
-    close: async () => {
-      closing.abort();
-      await handler.close();
-    },
+    close: () => handler.close(),
   };
 }

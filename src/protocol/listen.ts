@@ -14,14 +14,14 @@ import {
 import type { Clock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
-import type { Owner } from '../domain/owner.ts';
+import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import { isTaskId } from '../domain/task-id.ts';
 import type { TaskRef } from '../domain/task.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
 import { metaDeclaresTasks } from './capability.ts';
-import { tasksRequired, toProtocolError } from './errors.ts';
+import { BUSY, tasksRequired, toProtocolError } from './errors.ts';
 import { KEEP_ALIVE, readEvents, writeEvent } from './event-stream.ts';
 import { detailedTask } from './wire.ts';
 
@@ -30,6 +30,8 @@ type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<R
 /** Tasks of one subscription. */
 const MAX_TASK_IDS = 100;
 const KEEP_ALIVE_MS = 15_000;
+/** Streams of one owner that are open at the same time in this process. */
+const MAX_STREAMS_PER_OWNER = 20;
 
 export interface ListenOptions {
   readonly store: TaskStore;
@@ -44,12 +46,13 @@ export interface ListenOptions {
 
 /** Wraps the entry's `fetch`; requests other than such a subscription go straight through. */
 export function withTaskSubscriptions(entry: Fetch, options: ListenOptions): Fetch {
+  const openStreams = new Map<string, number>();
   return async (request, requestOptions) => {
     if (request.headers.get('mcp-method')?.trim() !== 'subscriptions/listen') return entry(request, requestOptions);
     const body = requestOptions?.parsedBody ?? (await parseBody(request.clone(), options.maxRequestBodySize));
     const asked = taskFilterOf(body);
     if (asked === undefined) return entry(request, requestOptions);
-    return serve(entry, request, asked, { ...options, authInfo: requestOptions?.authInfo });
+    return serve(entry, request, asked, { ...options, openStreams, authInfo: requestOptions?.authInfo });
   };
 }
 
@@ -64,7 +67,7 @@ async function serve(
   entry: Fetch,
   request: Request,
   asked: TaskFilter,
-  options: ListenOptions & { readonly authInfo: AuthInfo | undefined },
+  options: ListenOptions & { readonly openStreams: Map<string, number>; readonly authInfo: AuthInfo | undefined },
 ): Promise<Response> {
   const { message, params, notifications, taskIds } = asked;
   const { taskIds: _taskIds, ...others } = notifications;
@@ -81,7 +84,9 @@ async function serve(
   if (!response.ok || !streams || response.body === null) return response;
   try {
     if (!metaDeclaresTasks(params._meta)) throw tasksRequired();
-    const refs = await knownTasks(taskIds, options.ownerOf(authInfo), options.store);
+    const owner = options.ownerOf(authInfo);
+    const refs = await knownTasks(taskIds, owner, options);
+    countStream(options.openStreams, encodeOwner(owner), signal);
     const stream = mergedStream(response.body, { id: message.id, refs, left, signal, options });
     return new Response(stream, { status: response.status, headers: response.headers });
   } catch (error) {
@@ -92,17 +97,37 @@ async function serve(
   }
 }
 
+/** Until the stream has ended. Throws when the owner has too many. */
+function countStream(openStreams: Map<string, number>, owner: string, ended: AbortSignal): void {
+  const open = openStreams.get(owner) ?? 0;
+  if (open >= MAX_STREAMS_PER_OWNER) {
+    throw new ProtocolError(BUSY, `There are already ${open} subscriptions of this caller; close one, or poll tasks/get.`);
+  }
+  openStreams.set(owner, open + 1);
+  const release = () => {
+    const left = (openStreams.get(owner) ?? 1) - 1;
+    if (left === 0) openStreams.delete(owner);
+    else openStreams.set(owner, left);
+  };
+  ended.addEventListener('abort', release, { once: true });
+}
+
+interface WatchedTask extends TaskRef {
+  readonly lookEveryMs: number;
+}
+
 /** The acknowledged subset: what exists and is the caller's. Unknown and foreign ids are left out alike. */
-async function knownTasks(taskIds: unknown, owner: Owner, store: TaskStore): Promise<TaskRef[]> {
+async function knownTasks(taskIds: unknown, owner: Owner, options: ListenOptions): Promise<WatchedTask[]> {
+  const { store, lookEveryMs } = options;
   if (!Array.isArray(taskIds) || taskIds.length > MAX_TASK_IDS || !taskIds.every((id) => typeof id === 'string')) {
     const text = `notifications.taskIds must be an array of at most ${MAX_TASK_IDS} task ids.`;
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, text);
   }
-  const found: TaskRef[] = [];
+  const found: WatchedTask[] = [];
   for (const id of new Set(taskIds.filter(isTaskId))) {
     try {
-      await store.get({ owner, id });
-      found.push({ owner, id });
+      const { task } = await store.get({ owner, id });
+      found.push({ owner, id, lookEveryMs: Math.max(lookEveryMs, task.pollIntervalMs) });
     } catch (error) {
       if (!isTaskError(error, 'task_not_found')) throw error;
     }
@@ -112,7 +137,7 @@ async function knownTasks(taskIds: unknown, owner: Owner, store: TaskStore): Pro
 
 interface Merge {
   readonly id: unknown;
-  readonly refs: readonly TaskRef[];
+  readonly refs: readonly WatchedTask[];
   /** Fired by us when the client cancels the stream. */
   readonly left: AbortController;
   /** Fires when the client is gone, by whatever way; ends the entry's stream too. */
@@ -174,8 +199,9 @@ async function carry(entry: ReadableStream<Uint8Array>, merge: Merge, send: (mes
 }
 
 /** Sends the task as it is, then each change, until it has ended or the client leaves. */
-async function notify(ref: TaskRef, merge: Merge, send: (message: object) => void): Promise<void> {
-  const { store, clock, lookEveryMs, closing } = merge.options;
+async function notify(ref: WatchedTask, merge: Merge, send: (message: object) => void): Promise<void> {
+  const { lookEveryMs } = ref;
+  const { store, clock, closing } = merge.options;
   const signal = AbortSignal.any([merge.signal, closing]);
   let shown = '';
   try {

@@ -19,10 +19,10 @@ import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import { asTaskId } from '../domain/task-id.ts';
-import { acceptAnswers, cancelTask, type TaskRef } from '../domain/task.ts';
+import { cancelTask, type TaskRef } from '../domain/task.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { HEALING_GRACE_MS, healOverdue } from '../runtime/recovery.ts';
+import { type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
@@ -42,6 +42,8 @@ export interface TasksExtensionOptions {
   readonly logger?: Logger;
   /** @default 24 h to run, 24 h readable */
   readonly lifetime?: LifetimePolicy;
+  /** Fires when the server is closing: calls that wait for a task then end, and their tasks go on. @default never */
+  readonly closing?: AbortSignal;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
@@ -57,6 +59,7 @@ export class TasksExtension {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #calls: ToolCalls;
+  readonly #deliveries: Deliveries;
   readonly #attached = new WeakSet<McpServer>();
 
   constructor(options: TasksExtensionOptions) {
@@ -64,6 +67,7 @@ export class TasksExtension {
     this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
+    this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
     this.#calls = new ToolCalls({
       store: options.store,
       queue: options.queue,
@@ -71,6 +75,7 @@ export class TasksExtension {
       logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
       plainCallWaitMs: options.plainCallWaitMs ?? 25_000,
+      closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
     });
   }
@@ -100,22 +105,21 @@ export class TasksExtension {
   }
 
   async #get(taskId: string, ctx: ServerContext): Promise<Result> {
-    const { store, queue } = this.#options;
-    const { task } = await store.get(this.#refOf(taskId, ctx));
-    await healOverdue(task, queue, this.#clock.now(), this.#options.healingGraceMs);
-    return { resultType: 'complete', ...(await detailedTask(store, task)) } as Result;
+    const { store, healingGraceMs } = this.#options;
+    const stored = await store.get(this.#refOf(taskId, ctx));
+    await healForgotten(this.#deliveries, stored, this.#clock.now(), healingGraceMs);
+    return { resultType: 'complete', ...(await detailedTask(store, stored.task)) } as Result;
   }
 
   async #update(taskId: string, ctx: ServerContext): Promise<Result> {
-    const { store, queue } = this.#options;
+    const { store } = this.#options;
     const { inputResponses: accepted, droppedInputResponseKeys: dropped = [] } = ctx.mcpReq;
     if (accepted === undefined) {
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'tasks/update needs inputResponses, an object of responses by key.');
     }
     const known = await store.get(this.#refOf(taskId, ctx));
     const answers = await checkAnswers(store, known.task, { accepted, dropped });
-    const { task } = await store.update(known.task, (now, at) => acceptAnswers(now, answers, at), known);
-    if (task.run.dueAt !== null) await queue.enqueue(task, { notBefore: task.run.dueAt });
+    await deliverAnswers(this.#deliveries, known, answers);
     return { resultType: 'complete' } as Result;
   }
 

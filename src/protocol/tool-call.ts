@@ -27,9 +27,9 @@ import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { cancelTask, type Failure, type Task, type TraceContext } from '../domain/task.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { healOverdue } from '../runtime/recovery.ts';
+import { healForgotten, nudge } from '../runtime/deliveries.ts';
 import { relatedTask } from '../runtime/related-task.ts';
-import type { TaskStore } from '../store/task-store.ts';
+import { MAX_IDEMPOTENCY_KEY_LENGTH, type TaskStore } from '../store/task-store.ts';
 import { awaitTask } from './awaiting.ts';
 import { declaresTasks, isModern } from './capability.ts';
 import { tasksRequired } from './errors.ts';
@@ -41,8 +41,9 @@ const MAX_ARGUMENT_DEPTH = 64;
 /** A path is made of the caller's own keys, which may be of any length. */
 const MAX_SHOWN_PATH_LENGTH = 200;
 const MAX_TRACE_LENGTH = 512;
-const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
+/** A call that is kept open is answered soon after its task has ended, also where another machine runs it. */
+const LOOK_EVERY_MS = 1_000;
 const DEFAULT_MAX_ATTEMPTS = 5;
 
 export interface ToolCallServices {
@@ -53,6 +54,8 @@ export interface ToolCallServices {
   readonly lifetime: LifetimePolicy;
   /** How long a call without task support is waited for, in milliseconds. */
   readonly plainCallWaitMs: number;
+  /** Fires when the server is closing: waiting ends, and the tasks go on. */
+  readonly closing: AbortSignal;
   /** How long a task must be overdue before it is enqueued again, in milliseconds. */
   readonly healingGraceMs: number;
 }
@@ -127,7 +130,7 @@ export class ToolCalls {
       readonly ctx: ServerContext;
     },
   ): Promise<Task> {
-    const { store, queue, clock, lifetime, logger, healingGraceMs } = this.#services;
+    const { store, clock, lifetime, logger, healingGraceMs } = this.#services;
     const policy = {
       ...lifetime,
       ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
@@ -150,25 +153,25 @@ export class ToolCalls {
     const { task } = stored;
     if (created) {
       logger.info('Task created', { task: task.id, tool: tool.name });
-      await queue.enqueue(task, { notBefore: task.createdAt });
+      await nudge(this.#services, task);
     } else {
-      await healOverdue(task, queue, clock.now(), healingGraceMs);
+      await healForgotten(this.#services, stored, clock.now(), healingGraceMs);
     }
     return task;
   }
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
   async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
-    const { store, clock, plainCallWaitMs } = this.#services;
+    const { store, clock, plainCallWaitMs, closing } = this.#services;
     const { signal } = ctx.mcpReq;
     const ended = await awaitTask(task, ({ task: now }) => isTerminal(now.status) || now.status === 'input_required', {
       store,
       clock,
-      lookEveryMs: task.pollIntervalMs,
+      lookEveryMs: Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
       maxMs: plainCallWaitMs,
-      signal,
+      signal: AbortSignal.any([signal, closing]),
     });
-    if (ended === undefined && signal.aborted) {
+    if (ended === undefined && signal.aborted && !closing.aborted) {
       await store.update(task, (now, at) => (isTerminal(now.status) ? now : cancelTask(now, 'The caller went away.', at)));
       return toolError('Cancelled.');
     }

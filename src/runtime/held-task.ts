@@ -1,12 +1,12 @@
 /**
  * A task while a run holds it: each change goes through here, is made under the lease, and one
- * after the other. A heartbeat renews the lease and notices what others did to the task; when the
- * task has ended or was taken over, `aborted` fires and nothing can be written any more.
+ * after the other. A heartbeat renews the lease, enforces the run deadline, and notices what others did to the task; when
+ * the task has ended or was taken over, `aborted` fires and nothing can be written any more.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
-import { isTaskError, TaskError } from '../domain/errors.ts';
-import { acquireLease, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
+import { isTaskError, type TaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { acquireLease, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { Task } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
@@ -29,7 +29,7 @@ export interface HeldTaskOptions {
 }
 
 /** Why a handler's `signal` fired. */
-export type AbortReason = 'cancelled' | 'ended' | 'lease_lost' | 'shutdown';
+export type AbortReason = 'cancelled' | 'ended' | 'lease_lost' | 'shutdown' | 'hand_over';
 
 export class TaskAborted extends Error {
   override readonly name = 'TaskAborted';
@@ -48,8 +48,8 @@ export class HeldTask {
   #stored: StoredTask;
   #last: Promise<unknown> = Promise.resolve();
   #cancelHeartbeat: CancelTimer = () => {};
-  #cancelDeadline: CancelTimer = () => {};
   #closed = false;
+  #progressed = false;
   readonly #onClose: (() => void)[] = [];
   readonly #stopListening: () => void;
 
@@ -69,7 +69,6 @@ export class HeldTask {
       if (changed.task.id === stored.task.id) this.#observe(changed);
     });
     this.#armHeartbeat();
-    this.#armDeadline();
   }
 
   /** As last read or written by this run. */
@@ -111,7 +110,16 @@ export class HeldTask {
    * so that an entry lives as long as the head promises, also when that is being extended.
    */
   append(sequence: number, entry: JsonValue): Promise<boolean> {
-    return this.#inTurn(() => this.#options.store.log.append(this.task, sequence, entry));
+    return this.#inTurn(async () => {
+      const written = await this.#options.store.log.append(this.task, sequence, entry);
+      this.#progressed ||= written;
+      return written;
+    });
+  }
+
+  /** Whether this run has recorded anything. */
+  get progressed(): boolean {
+    return this.#progressed;
   }
 
   /** Stops the run from outside. */
@@ -129,7 +137,6 @@ export class HeldTask {
     this.#closed = true;
     for (const action of this.#onClose) action();
     this.#cancelHeartbeat();
-    this.#cancelDeadline();
     this.#stopListening();
   }
 
@@ -161,26 +168,13 @@ export class HeldTask {
     this.#cancelHeartbeat = clock.after(times.heartbeatMs, () => {
       const left = (this.task.run.lease?.until ?? 0) - clock.now();
       const beat =
-        left < times.leaseMs / 2
-          ? this.change((task, claim, now) => renewLease(task, claim, times.leaseMs, now))
+        left < (times.leaseMs * 2) / 3
+          ? this.change((task, claim, now) => renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now))
           : this.refresh();
       void beat
         .catch((error: unknown) => logger.warn('A heartbeat failed', describeError(error)))
         .then(() => {
           if (!this.signal.aborted && !this.#closed) this.#armHeartbeat();
-        });
-    });
-  }
-
-  #armDeadline(): void {
-    const { clock, logger } = this.#options;
-    const { deadlineAt } = this.task;
-    this.#cancelDeadline = clock.after(deadlineAt - clock.now(), () => {
-      // Reading a task past its deadline fails it; an extended one is simply looked at again.
-      void this.refresh()
-        .catch((error: unknown) => logger.warn('The deadline could not be checked', describeError(error)))
-        .then(() => {
-          if (!this.signal.aborted && !this.#closed && this.task.deadlineAt > deadlineAt) this.#armDeadline();
         });
     });
   }

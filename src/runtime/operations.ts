@@ -102,7 +102,8 @@ export function outstandingCallbacks(operations: Operations): OutstandingCallbac
 /** Whether a branch around the operation is over, as when another branch was enough: nobody waits for it any more. */
 function isAbandoned(operations: Operations, { wire }: OperationState): boolean {
   let above = wire.ParentId === undefined ? undefined : operations.get(wire.ParentId)?.wire;
-  while (above?.Status === 'STARTED') above = above.ParentId === undefined ? undefined : operations.get(above.ParentId)?.wire;
+  while (above?.Status === 'STARTED')
+    above = above.ParentId === undefined ? undefined : operations.get(above.ParentId)?.wire;
   return above !== undefined;
 }
 
@@ -116,7 +117,7 @@ function callbackKey(operations: Operations, id: string): string {
 const KEY_DIGITS = 4;
 
 function callbackId(key: string): string {
-  return key.slice(KEY_DIGITS + 1);
+  return key.slice(key.indexOf('-') + 1);
 }
 
 function applyUpdate(
@@ -149,7 +150,9 @@ function applyUpdate(
     case 'CONTEXT': {
       const details = {
         ...before?.wire.ContextDetails,
-        ...(update.ContextOptions?.ReplayChildren === undefined ? {} : { ReplayChildren: update.ContextOptions.ReplayChildren }),
+        ...(update.ContextOptions?.ReplayChildren === undefined
+          ? {}
+          : { ReplayChildren: update.ContextOptions.ReplayChildren }),
         ...outcomeDetails(update),
       };
       return { wire: { ...wire, ...endOf(update, at), ContextDetails: details } };

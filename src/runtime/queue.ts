@@ -5,6 +5,14 @@
 import type { TaskRef } from '../domain/task.ts';
 
 export interface TaskQueue {
-  /** Delivers the task to a runner at `notBefore` (milliseconds since the epoch) or soon after. */
+  /**
+   * The longest time ahead for which a delivery can be enqueued, in milliseconds. Absent: any, by a queue that holds one
+   * delivery a task, so that enqueuing it again costs nothing.
+   */
+  readonly maxDelayMs?: number;
+  /**
+   * Delivers the task to a runner, with `notBefore`, at that time (milliseconds since the epoch) or soon after; at
+   * most `maxDelayMs` ahead.
+   */
   enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void>;
 }

@@ -6,10 +6,11 @@ import { type Clock, systemClock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { inline, type Payload } from '../domain/payload.ts';
-import { handBack, nextRunAt, setStatusMessage, suspendTask } from '../domain/run.ts';
+import { handBack, nextRunAt, rewake, setStatusMessage, suspendTask } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import { completeTask, type Failure, failTask, type Task, type TaskRef } from '../domain/task.ts';
+import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
+import { maxDelayOf } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
 import { describeError, type Logger, silentLogger, withFields } from './logger.ts';
 import { shortMessage } from './progress.ts';
@@ -35,7 +36,15 @@ export interface RunnerOptions {
 }
 
 /** What became of a delivery. */
-export type RunReport = 'finished' | 'suspended' | 'interrupted' | 'stopped' | 'not_due' | 'held_elsewhere' | 'ended_before' | 'gone';
+export type RunReport =
+  | 'finished'
+  | 'suspended'
+  | 'interrupted'
+  | 'stopped'
+  | 'not_due'
+  | 'held_elsewhere'
+  | 'ended_before'
+  | 'gone';
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -53,9 +62,9 @@ export class Runner {
   }
 
   /**
-   * Runs the task if it is due; otherwise schedules it for when it will be. `scheduledFor` is the due time that
-   * the delivery was made for: one for a time that has been replaced since is dropped, because who set
-   * the new time has scheduled it.
+   * Runs the task if it is due. `scheduledFor` is what the delivery was enqueued for; one that the task's head no longer
+   * names is a left-over and dropped, because who replaced it has sent another. Without it, as for a delivery
+   * that comes again, a task that is not due is scheduled anew.
    */
   async runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport> {
     const stops = this.#stops;
@@ -70,17 +79,21 @@ export class Runner {
     const due = nextRunAt(stored.task);
     if (due === null) return 'not_due';
     if (due > this.#clock.now()) {
-      const held = stored.task.run.lease !== undefined;
-      if (held || scheduledFor === undefined || scheduledFor === due) await this.#schedule(stored.task, due);
-      return held ? 'held_elsewhere' : 'not_due';
+      const { lease, wakeAt } = stored.task.run;
+      if (this.#options.queue.maxDelayMs === undefined) await this.#options.queue.enqueue(ref, { notBefore: due });
+      else if (scheduledFor === undefined || (lease === undefined && scheduledFor === wakeAt)) await this.#rewake(stored);
+      return lease === undefined ? 'not_due' : 'held_elsewhere';
     }
     return this.#takeAndRun(stored, stops);
   }
 
-  /** Aborts every handler that runs or is about to; each gives its task back for another process to go on with. */
-  stop(): void {
+  /**
+   * Aborts every handler that runs or is about to; each gives its task back for another process to go on with. `hand_over`:
+   * the process goes on, its time for this work is over; a run that has recorded nothing then counts as crashed.
+   */
+  stop(reason: 'shutdown' | 'hand_over' = 'shutdown'): void {
     this.#stops += 1;
-    for (const held of this.#held) held.stop('shutdown');
+    for (const held of this.#held) held.stop(reason);
   }
 
   async #takeAndRun(stored: StoredTask, stops: number): Promise<RunReport> {
@@ -90,10 +103,7 @@ export class Runner {
     try {
       held = await HeldTask.acquire(stored, holder, { store, clock: this.#clock, times: this.#times, logger });
     } catch (error) {
-      if (isTaskError(error, 'lease_held')) {
-        await this.#schedule(stored.task, Number(error.detail.until));
-        return 'held_elsewhere';
-      }
+      if (isTaskError(error, 'lease_held')) return 'held_elsewhere';
       if (isTaskError(error, 'invalid_transition')) return 'ended_before';
       throw error;
     }
@@ -118,25 +128,27 @@ export class Runner {
     const run = new TaskRun({ held, tool, store, clock: this.#clock, logger });
     const end = await Promise.race([run.execute(), this.#afterAbort(held)]);
     if (held.signal.aborted) return this.#stopped(held, logger);
+    if (end.kind === 'interrupted') return this.#interrupted(held, end.error, logger);
     try {
-      return await this.#record(held, run, end, logger);
+      await this.#record(held, run, end);
     } catch (error) {
-      return held.signal.aborted ? this.#stopped(held, logger) : this.#interrupted(held, error, logger);
+      if (held.signal.aborted) return this.#stopped(held, logger);
+      if (!isTaskError(error, 'value_too_large')) return this.#interrupted(held, error, logger);
+      await held.change((task, _claim, now) => failTask(task, runtimeFailure('unrecoverable', error.message), now));
     }
+    const { status, run: state } = held.task;
+    if (isTerminal(status)) {
+      logger.info('Task ended', { status });
+      return 'finished';
+    }
+    if (state.dueAt !== null) await this.#enqueue(held.task);
+    return 'suspended';
   }
 
-  async #record(held: HeldTask, run: TaskRun, end: RunEnd, logger: Logger): Promise<RunReport> {
-    switch (end.kind) {
-      case 'finished':
-        await this.#finish(held, end.outcome, end.message);
-        logger.info('Task ended', { status: held.task.status });
-        return 'finished';
-      case 'suspended':
-        await this.#suspend(held, run, end.message);
-        return 'suspended';
-      case 'interrupted':
-        return this.#interrupted(held, end.error, logger);
-    }
+  #record(held: HeldTask, run: TaskRun, end: Exclude<RunEnd, { kind: 'interrupted' }>): Promise<void> {
+    return end.kind === 'finished'
+      ? this.#finish(held, end.outcome, end.message)
+      : this.#suspend(held, run, end.message);
   }
 
   async #finish(held: HeldTask, outcome: RunOutcome, message: string | undefined): Promise<void> {
@@ -181,10 +193,10 @@ export class Runner {
       inputs,
       imported: run.client.imported,
       dueAt: run.client.nextDueAt,
+      maxDelayMs: maxDelayOf(this.#options.queue),
       ...(message === undefined ? {} : { statusMessage: message }),
     };
-    const task = await held.change((current, claim, now) => suspendTask(current, claim, suspension, now));
-    if (task.run.dueAt !== null) await this.#schedule(task, task.run.dueAt);
+    await held.change((current, claim, now) => suspendTask(current, claim, suspension, now));
   }
 
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
@@ -198,29 +210,48 @@ export class Runner {
     const { reason } = held.signal.reason;
     logger.info('A run was stopped', { reason });
     if (reason === 'shutdown') await this.#giveBack(held, 0, false, logger);
+    // A run that was handed over without having recorded anything would be handed over for ever.
+    if (reason === 'hand_over') await this.#giveBack(held, 0, !held.progressed, logger);
     // A place in the log may have gone to a run that lost its lease and does not know it: this one still has its own.
     if (reason === 'lease_lost') await this.#giveBack(held, retryDelayMs(held.task), true, logger);
     return 'stopped';
   }
 
+  /** Rejects when the task could not be enqueued again: then its delivery must come again. */
   async #giveBack(held: HeldTask, delayMs: number, crashed: boolean, logger: Logger): Promise<void> {
+    let task: Task;
     try {
-      const task = await held.change((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
-      if (task.run.dueAt !== null) await this.#schedule(task, task.run.dueAt);
+      task = await held.change((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
     } catch (error) {
+      if (isTaskError(error, 'lease_lost')) return;
       // The lease runs out by itself, and the next run counts it.
-      if (!isTaskError(error, 'lease_lost')) logger.warn('A task could not be given back', describeError(error));
+      logger.warn('A task could not be given back', describeError(error));
+      throw error;
     }
+    if (task.run.dueAt !== null) await this.#enqueue(task);
   }
 
-  async #schedule(task: Task, notBefore: number): Promise<void> {
-    await this.#options.queue.enqueue(task, { notBefore });
+  /** Makes a new delivery the one that counts; who comes second to that leaves it to the first. */
+  async #rewake(stored: StoredTask): Promise<void> {
+    const { store, queue } = this.#options;
+    const woken = await store.update(
+      stored.task,
+      (task, now) => (task.run.wakeAt === stored.task.run.wakeAt ? rewake(task, maxDelayOf(queue), now) : task),
+      stored,
+    );
+    if (woken.version !== stored.version) await this.#enqueue(woken.task);
+  }
+
+  async #enqueue(task: Task): Promise<void> {
+    await this.#options.queue.enqueue(task, { notBefore: task.run.wakeAt });
   }
 
   #afterAbort(held: HeldTask): Promise<RunEnd> {
     return new Promise((resolve) => {
       const end = () => {
-        held.onClose(this.#clock.after(ABORT_GRACE_MS, () => resolve({ kind: 'interrupted', error: held.signal.reason })));
+        held.onClose(
+          this.#clock.after(ABORT_GRACE_MS, () => resolve({ kind: 'interrupted', error: held.signal.reason })),
+        );
       };
       held.signal.addEventListener('abort', end, { once: true });
     });
@@ -232,5 +263,9 @@ function retryDelayMs(task: Task): number {
 }
 
 function fieldsOf(task: Task) {
-  return { task: task.id, tool: task.tool, ...(task.trace === undefined ? {} : { traceparent: task.trace.traceparent }) };
+  return {
+    task: task.id,
+    tool: task.tool,
+    ...(task.trace === undefined ? {} : { traceparent: task.trace.traceparent }),
+  };
 }

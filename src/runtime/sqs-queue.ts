@@ -19,6 +19,7 @@ export interface SqsQueueOptions {
 }
 
 export class SqsQueue implements TaskQueue {
+  readonly maxDelayMs = MAX_DELAY_SECONDS * 1000;
   readonly #options: SqsQueueOptions;
 
   constructor(options: SqsQueueOptions) {

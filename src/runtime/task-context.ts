@@ -45,7 +45,7 @@ export interface TaskScope {
    */
   waitForCallback<T = JsonValue>(
     name: string,
-    submit: (token: string, step: StepScope) => Promise<void>,
+    submit: (token: string) => Promise<void>,
     options?: CallbackOptions,
   ): Promise<T>;
 

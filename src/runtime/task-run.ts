@@ -11,8 +11,8 @@ import {
 } from '@aws/durable-execution-sdk-js';
 import type { Context } from 'aws-lambda';
 import type { Clock } from '../clock.ts';
-import { isTaskError } from '../domain/errors.ts';
-import type { InputRequest } from '../domain/inputs.ts';
+import { isTaskError, TaskError } from '../domain/errors.ts';
+import { ANSWER_LIMITS, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { extendDeadline, openInputs, setStatusMessage } from '../domain/run.ts';
 import { type Failure, type PendingInput, runtimeFailure } from '../domain/task.ts';
@@ -27,6 +27,10 @@ import type { ScopePort, TaskContext } from './task-context.ts';
 import { createScope } from './task-scope.ts';
 import type { RunnableTool, RunOutcome } from './tool.ts';
 
+/** Inputs and callbacks that a task can wait for at the same time: as many as one update can answer. */
+const MAX_OUTSTANDING = ANSWER_LIMITS.maxAnswers;
+/** Requests that may stand in the head itself; more would make each poll of it dearer. */
+const INLINE_REQUESTS = 3;
 /** How long a run may be busy with other things before its client is shown what it waits for. */
 const SHOW_INPUTS_AFTER_MS = 250;
 
@@ -57,7 +61,10 @@ export class TaskRun {
     this.#options = options;
     this.client = new CheckpointClient(options);
     this.#progress = new Progress(options.clock, (message) => {
-      this.#inBackground('progress', options.held.change((task, claim, now) => setStatusMessage(task, claim, message, now)));
+      this.#inBackground(
+        'progress',
+        options.held.change((task, claim, now) => setStatusMessage(task, claim, message, now)),
+      );
     });
   }
 
@@ -80,7 +87,11 @@ export class TaskRun {
       return this.#endOf(output);
     } catch (error) {
       if (!isNoJson(error)) return { kind: 'interrupted', error };
-      return { kind: 'finished', outcome: { kind: 'failure', failure: unrecoverable(error.message) }, message: undefined };
+      return {
+        kind: 'finished',
+        outcome: { kind: 'failure', failure: unrecoverable(error.message) },
+        message: undefined,
+      };
     } finally {
       this.#progress.take();
     }
@@ -93,13 +104,16 @@ export class TaskRun {
   async pendingInputs(opening?: string): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
-    for (const { key, timeoutAt } of this.client.outstanding) {
+    const { outstanding } = this.client;
+    if (outstanding.length > MAX_OUTSTANDING) throw tooManyInputs();
+    for (const [index, { key, timeoutAt }] of outstanding.entries()) {
       const timeout = timeoutAt === undefined ? {} : { timeoutAt };
       const shown = held.task.inputs[key];
       const request = this.#requests.get(key);
       if (shown !== undefined) inputs[key] = shown;
       else if (request !== undefined) {
-        inputs[key] = { ...timeout, request: await store.keep(held.task, 'request', { ...request }) };
+        const kind = index < INLINE_REQUESTS ? 'request' : 'further_request';
+        inputs[key] = { ...timeout, request: await store.keep(held.task, kind, { ...request }) };
       } else if (key === opening) inputs[key] = timeout;
     }
     return inputs;
@@ -212,6 +226,10 @@ function plain(message: string): string {
 /** A value that cannot be recorded, or a record that is no such value: another run would end the same way. */
 function isNoJson(error: unknown): error is Error {
   return error instanceof Error && 'terminationReason' in error && error.terminationReason === 'SERDES_FAILED';
+}
+
+function tooManyInputs(): TaskError {
+  return new TaskError('value_too_large', `A task can wait for at most ${MAX_OUTSTANDING} inputs at the same time.`);
 }
 
 /** The parts of Lambda's invocation context that the durable SDK reads. A run has no deadline of its own. */

@@ -10,7 +10,15 @@ import {
 import { isTaskError } from '../domain/errors.ts';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { ElicitResult, InputOptions, Root, ScopePort, StepScope, TaskScope, TaskVariables } from './task-context.ts';
+import type {
+  ElicitResult,
+  InputOptions,
+  Root,
+  ScopePort,
+  StepScope,
+  TaskScope,
+  TaskVariables,
+} from './task-context.ts';
 
 /** Six tries, 5 s apart at first, doubling up to a minute, with full jitter. */
 export const DEFAULT_STEP_RETRY = createRetryStrategy({
@@ -64,7 +72,7 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
     waitForCallback: (name, submit, options) =>
       durable.waitForCallback(
         name,
-        (key) => insideStep.run(true, async () => submit(await port.openCallback(key), stepScope(1))),
+        (key) => insideStep.run(true, async () => submit(await port.openCallback(key))),
         { retryStrategy: DEFAULT_STEP_RETRY, ...options, serdes: jsonAnswer },
       ),
     waitForCondition: (name, check, config) =>

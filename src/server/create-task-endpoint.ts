@@ -3,12 +3,13 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
-import { type Answer, acceptAnswers } from '../domain/task.ts';
+import type { Answer } from '../domain/task.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
 import { TasksExtension } from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { decodeCallbackToken } from '../runtime/callback-token.ts';
+import { deliverAnswers } from '../runtime/deliveries.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -63,7 +64,9 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const { store, queue, tools, allowAnonymous = false } = options;
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
+  const closing = new AbortController();
   const extension = new TasksExtension({
+    closing: closing.signal,
     tools,
     store,
     queue,
@@ -76,6 +79,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   });
   const { name, version, instructions, createServer } = options;
   const { fetch, close } = createEndpoint({
+    closing: closing.signal,
     name,
     version,
     extension,
@@ -87,17 +91,20 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   });
   return {
     fetch,
-    close,
+    close: () => {
+      closing.abort();
+      return close();
+    },
     extension,
     completeCallback: async (token, outcome) => {
       const { ref, key } = decodeCallbackToken(token);
       const known = await store.get(ref);
+      if (!Object.hasOwn(known.task.inputs, key)) return;
       const answer: Answer =
         'failure' in outcome
           ? { outcome: 'failed', message: outcome.failure }
           : { outcome: 'answered', value: await store.keep(known.task, 'answer', outcome.value) };
-      const { task } = await store.update(ref, (now, at) => acceptAnswers(now, { [key]: answer }, at), known);
-      if (task.run.dueAt !== null) await queue.enqueue(task, { notBefore: task.run.dueAt });
+      await deliverAnswers({ store, queue, logger }, known, { [key]: answer });
     },
   };
 }

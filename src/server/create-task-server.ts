@@ -9,7 +9,7 @@ import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
 import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { enqueueUnfinished } from '../runtime/recovery.ts';
+import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import type { RunReport } from '../runtime/runner.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';

@@ -1,10 +1,11 @@
 /** The side of a task server that runs tasks, over a store and a queue. Answers no requests. */
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+import type { TaskRef } from '../domain/task.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
 import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { Runner } from '../runtime/runner.ts';
+import { Runner, type RunReport } from '../runtime/runner.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 export interface WorkerSettings {
@@ -23,8 +24,18 @@ export interface TaskWorkerOptions extends WorkerSettings {
   readonly queue: TaskQueue;
 }
 
-/** `runTask` is safe for any task, at any time, any number of times, on any number of machines. */
-export function createTaskWorker(options: TaskWorkerOptions): Runner {
+export interface TaskWorker {
+  /**
+   * Runs the task if it is due; safe for any task, at any time, any number of times, on any number of machines.
+   * `scheduledFor` is the `notBefore` that the delivery was enqueued with; leave it out for one that comes again.
+   * Rejects when the delivery must come again.
+   */
+  runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport>;
+  /** Running handlers get their signal and give their tasks back; `hand_over` for a process that goes on. */
+  stop(reason?: 'shutdown' | 'hand_over'): void;
+}
+
+export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
   const random = options.random ?? systemRandom;
   return new Runner({
     store: options.store,

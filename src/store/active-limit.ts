@@ -1,28 +1,31 @@
 /**
- * The exact limit of an owner's active tasks. A slot is counted before its task is written and given back
- * after the task has ended, so that a crash in between can only over-count. A refusal is believed
- * only after a recount of the tasks themselves, which repairs the counter.
+ * The exact limit of an owner's active tasks. A slot is counted before its task is written, and given back
+ * after the task has ended, so that a crash in between can only over-count. A refusal is believed only after
+ * the tasks themselves have been counted, which repairs a counter that was wrong.
  *
- * A recount cannot see a task that another process has counted and is just writing. Therefore the
- * counter carries a generation, raised by each recount: who wrote a task looks again, and counts it anew if a
- * recount came between; who ends a task gives its slot back only to the generation that counted it.
- * Both are the same atomic `addIfBelow`: a newer generation is a larger number than any ceiling of an
- * older one. See docs/decisions/0002-active-limit.md.
+ * The counter carries a generation in its high digits. A repair first opens a new generation, closed to all, and
+ * counts then. Whoever wrote a task before that is seen by the count; whoever wrote one later finds another
+ * generation when it looks again, and takes a slot in that one. A slot is given back only to an open
+ * generation that its task was counted in. See docs/decisions/0002-active-limit.md.
  */
 import type { StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError, BackendLimitError } from '../backends/errors.ts';
 import { TaskError } from '../domain/errors.ts';
-import type { Owner } from '../domain/owner.ts';
+import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { activeCountKey } from './keys.ts';
 
 /** The counter's value is `generation * SPAN + active`. */
 const SPAN = 2 ** 20;
-export const MAX_ACTIVE_LIMIT = SPAN - 1;
+/** What stands in place of the number of active tasks while they are being counted. */
+const CLOSED = SPAN - 1;
+export const MAX_ACTIVE_LIMIT = CLOSED - 1;
 
 const ATTEMPTS = 12;
-/** Recounts that must agree, a moment apart, before a counter is taken to be wrong: a create in flight looks the same. */
+/** Looks, a moment apart, before a counter is taken to be wrong: a create in flight, or another's repair, looks the same. */
 const LOOKS = 3;
 const LOOK_PAUSE_MS = 15;
+/** Owners whose generation this process remembers, to find it at the first try. */
+const REMEMBERED_OWNERS = 10_000;
 
 export interface ActiveLimitOptions {
   readonly backend: StorageBackend;
@@ -37,6 +40,7 @@ export interface ActiveLimitOptions {
 
 export class ActiveLimit {
   readonly #options: ActiveLimitOptions;
+  readonly #generations = new Map<string, number>();
 
   constructor(options: ActiveLimitOptions) {
     this.#options = options;
@@ -45,58 +49,85 @@ export class ActiveLimit {
   /** Counts one more task. Resolves to the generation it is counted in; rejects with `too_many_tasks`. */
   async take(owner: Owner): Promise<number> {
     const { backend, limit } = this.#options;
-    let generation = 0;
+    let generation = this.#generations.get(encodeOwner(owner)) ?? 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       try {
         const sum = await backend.addIfBelow(activeCountKey(owner), 1, { ceiling: generation * SPAN + limit });
-        return generationOf(sum);
+        return this.#remember(owner, generationOf(sum));
       } catch (error) {
         if (!(error instanceof BackendLimitError)) throw error;
         const current = generationOf(error.current);
         if (current === generation) await this.#recount(owner);
-        else generation = current;
+        else generation = this.#remember(owner, current);
       }
     }
     throw this.#tooMany();
   }
 
-  /** Gives a slot back, unless a recount has come since: that one did not see the task, or will over-count it by one. */
+  /** Gives a slot back to the generation it was taken in; nothing happens if a recount has come since. */
   async giveBack(owner: Owner, generation: number): Promise<void> {
     try {
-      await this.#options.backend.addIfBelow(activeCountKey(owner), -1, { ceiling: (generation + 1) * SPAN - 1 });
+      await this.#options.backend.addIfBelow(activeCountKey(owner), -1, { ceiling: generation * SPAN + CLOSED - 2 });
     } catch (error) {
       if (!(error instanceof BackendLimitError)) throw error;
     }
   }
 
-  /** To be called once a counted task is written: counts it again if a recount may have missed it. */
+  /**
+   * The generation in which a task that is active now is counted, to be asked before the task ends; `undefined` while it
+   * cannot be told: then its slot is not given back, and the next recount finds it.
+   */
+  async generation(owner: Owner): Promise<number | undefined> {
+    const counter = await this.#read(owner);
+    return counter === undefined || counter.active === CLOSED ? undefined : counter.generation;
+  }
+
+  /** To be called once a counted task is written: takes another slot if a recount may have missed the task. */
   async confirm(owner: Owner, generation: number): Promise<void> {
-    const record = await this.#options.backend.get(activeCountKey(owner));
-    if (record !== undefined && generationOf(Number(record.value)) !== generation) await this.take(owner);
+    const counter = await this.#read(owner);
+    if (counter !== undefined && counter.generation !== generation) await this.take(owner);
   }
 
   /** Returns when there is room after all; rejects with `too_many_tasks` when the tasks themselves are too many. */
   async #recount(owner: Owner): Promise<void> {
-    const { backend, limit, countActive, pause } = this.#options;
-    for (let look = 1; look <= ATTEMPTS; look += 1) {
-      const record = await backend.get(activeCountKey(owner));
-      if (record === undefined) return;
-      const counter = Number(record.value);
-      if (counter - generationOf(counter) * SPAN < limit) return;
-      const active = look < LOOKS ? await countActive(owner, limit) : await countActive(owner);
-      if (active >= limit) throw this.#tooMany();
-      if (look < LOOKS) {
-        await pause(LOOK_PAUSE_MS);
-        continue;
-      }
-      try {
-        const repaired = (generationOf(counter) + 1) * SPAN + active;
-        await backend.putIfVersion(activeCountKey(owner), { value: String(repaired) }, record.version);
-        return;
-      } catch (error) {
-        if (!(error instanceof BackendConflictError)) throw error;
-      }
+    const { limit, countActive, pause } = this.#options;
+    for (let look = 1; look <= LOOKS; look += 1) {
+      const counter = await this.#read(owner);
+      if (counter === undefined || counter.active < limit) return;
+      if ((await countActive(owner, limit)) >= limit) throw this.#tooMany();
+      await pause(LOOK_PAUSE_MS);
     }
+    await this.#repair(owner);
+  }
+
+  /** Whoever finds another at it leaves it to that one. */
+  async #repair(owner: Owner): Promise<void> {
+    const { backend, limit, countActive } = this.#options;
+    const counter = await this.#read(owner);
+    if (counter === undefined || counter.active < limit) return;
+    const generation = counter.generation + 1;
+    const write = (active: number, version: number) =>
+      backend.putIfVersion(activeCountKey(owner), { value: String(generation * SPAN + active) }, version);
+    try {
+      const closed = await write(CLOSED, counter.version);
+      await write(Math.min(await countActive(owner), CLOSED - 1), closed);
+    } catch (error) {
+      if (!(error instanceof BackendConflictError)) throw error;
+    }
+  }
+
+  async #read(owner: Owner): Promise<{ generation: number; active: number; version: number } | undefined> {
+    const record = await this.#options.backend.get(activeCountKey(owner));
+    if (record === undefined) return undefined;
+    const generation = generationOf(Number(record.value));
+    return { generation, active: Number(record.value) - generation * SPAN, version: record.version };
+  }
+
+  #remember(owner: Owner, generation: number): number {
+    if (generation === 0) return 0;
+    if (this.#generations.size >= REMEMBERED_OWNERS) this.#generations.clear();
+    this.#generations.set(encodeOwner(owner), generation);
+    return generation;
   }
 
   #tooMany(): TaskError {

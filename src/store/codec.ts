@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { TaskError } from '../domain/errors.ts';
-import { TASK_STATUSES } from '../domain/status.ts';
+import { TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 
 /** Raised when a head written by this build could be misread by an older one. */
@@ -73,6 +73,7 @@ const head = z.strictObject({
     epoch: z.int(),
     lease: z.strictObject({ holder: z.string(), until: z.int() }).exactOptional(),
     dueAt: z.int().nullable(),
+    wakeAt: z.int(),
     crashes: z.int(),
   }),
   trace: z
@@ -83,8 +84,17 @@ const head = z.strictObject({
     })
     .exactOptional(),
   related: z.string().exactOptional(),
-  generation: z.int(),
 });
+
+/** Whether a head's text is of a task that has ended, without checking the rest of it; `false` for what cannot be read. */
+export function hasEnded(text: string): boolean {
+  try {
+    const { status } = JSON.parse(text) as { status?: TaskStatus };
+    return status === 'completed' || status === 'failed' || status === 'cancelled';
+  } catch {
+    return false;
+  }
+}
 
 export function encodeTask(task: Task): string {
   const { owner: _owner, id: _id, ...rest } = task;

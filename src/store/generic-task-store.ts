@@ -14,19 +14,29 @@ import { isTerminal } from '../domain/status.ts';
 import {
   createTask,
   enforceDeadline,
+  failTask,
   isExpired,
   isOverdue,
+  keptUntil,
   replaceVariables,
+  runtimeFailure,
   type Task,
   type TaskRef,
 } from '../domain/task.ts';
 import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
-import { decodeTask, encodeTask } from './codec.ts';
+import { decodeTask, encodeTask, hasEnded } from './codec.ts';
 import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
-import { headKey, logPartition, ownerOfTasksPartition, tasksPartition, valuesPartition } from './keys.ts';
+import {
+  headKey,
+  logPartition,
+  ownerOfTasksPartition,
+  TASKS_PARTITIONS,
+  tasksPartition,
+  valuesPartition,
+} from './keys.ts';
 import { PayloadStore } from './payload-store.ts';
 import { TaskLog } from './task-log.ts';
 import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
@@ -37,6 +47,7 @@ const INLINE_BYTES: Readonly<Record<PayloadKind, number>> = {
   result: 1200,
   variables: 800,
   request: 500,
+  further_request: 0,
   answer: 300,
 };
 
@@ -174,7 +185,7 @@ export class GenericTaskStore implements TaskStore {
 
   keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload> {
     return translated(() =>
-      this.#payloads.keep(task, value, { inlineBytes: INLINE_BYTES[kind], expiresAt: task.promisedUntil }),
+      this.#payloads.keep(task, value, { inlineBytes: INLINE_BYTES[kind], expiresAt: keptUntil(task) }),
     );
   }
 
@@ -189,10 +200,10 @@ export class GenericTaskStore implements TaskStore {
 
   async *unfinished(): AsyncIterable<Task> {
     if (!isWalkable(this.#backend)) return;
-    for await (const partition of this.#backend.partitions()) {
+    for await (const partition of this.#backend.partitions(TASKS_PARTITIONS)) {
       const owner = ownerOfTasksPartition(partition);
-      if (owner === undefined) continue;
       for await (const record of this.#records(partition)) {
+        if (hasEnded(record.value)) continue;
         const task = readable({ owner, id: asTaskId(record.id) }, record.value);
         if (task !== undefined && !isTerminal(task.status)) yield task;
       }
@@ -220,14 +231,14 @@ export class GenericTaskStore implements TaskStore {
   async #createNew(id: TaskId, input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
     const { arguments: args, admission, idempotencyKey, ...rest } = input;
     const generation = await this.#limit.take(input.owner);
-    const draft = createTask({ ...rest, id, arguments: { json: null }, generation }, this.#clock.now());
+    const draft = createTask({ ...rest, id, arguments: { json: null } }, this.#clock.now());
     const kept: Payload[] = [];
     const keep = async (value: JsonValue) => {
       const payload = await this.keep(draft, 'arguments', value);
       kept.push(payload);
       return payload;
     };
-    let stored: StoredTask;
+    let stored: StoredTask | undefined;
     try {
       const task: Task = {
         ...draft,
@@ -239,8 +250,13 @@ export class GenericTaskStore implements TaskStore {
     } catch (error) {
       // The next call with the same key finds what landed, or completes it.
       if (idempotencyKey !== undefined && mayHaveLanded(error)) throw error;
+      // Another call with the key may have been told of the task already: it is ended then, not taken back.
+      if (idempotencyKey !== undefined && stored !== undefined) {
+        await this.#refuse(stored, error);
+        throw error;
+      }
       const isTaken = error instanceof BackendConflictError;
-      await this.#undoCreate(draft, kept, { head: !isTaken });
+      await this.#undoCreate(draft, generation, kept, { head: !isTaken });
       const existing = isTaken ? await this.#read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
@@ -249,12 +265,24 @@ export class GenericTaskStore implements TaskStore {
     return { stored, created: true };
   }
 
+  /** Its slot is not given back: in which generation it was counted, if in any, is just what could not be told. */
+  async #refuse({ task, version }: StoredTask, error: unknown): Promise<void> {
+    const reason = error instanceof Error ? error.message : 'The task was refused.';
+    const refused = failTask(task, runtimeFailure('refused', reason), this.#clock.now());
+    await this.#backend.putIfVersion(headKey(task), headWrite(refused), version);
+  }
+
   /** In this order, and no further than storage answers: the place is given back only if the task is surely gone. */
-  async #undoCreate(task: Task, kept: readonly Payload[], what: { readonly head: boolean }): Promise<void> {
+  async #undoCreate(
+    task: Task,
+    generation: number,
+    kept: readonly Payload[],
+    what: { readonly head: boolean },
+  ): Promise<void> {
     try {
       if (what.head) await this.#backend.delete(headKey(task));
       await Promise.all(kept.map((payload) => this.#discard(task, refOf(payload))));
-      await this.#limit.giveBack(task.owner, task.generation);
+      await this.#limit.giveBack(task.owner, generation);
     } catch (error) {
       if (!mayHaveLanded(error)) throw error;
     }
@@ -269,6 +297,12 @@ export class GenericTaskStore implements TaskStore {
 
   /** `undefined`: somebody else was faster. */
   async #swap(current: StoredTask, next: Task): Promise<StoredTask | undefined> {
+    const before = current.task;
+    const ends = !isTerminal(before.status) && isTerminal(next.status);
+    if (!ends && keptUntil(next) !== keptUntil(before)) await this.#restamp(next);
+    // A recount passes over what is past its deadline: such a task may not be counted any more, and has nothing to give back.
+    const isCounted = ends && !isOverdue(before, this.#clock.now());
+    const generation = isCounted ? await this.#limit.generation(next.owner) : undefined;
     let stored: StoredTask;
     try {
       stored = {
@@ -280,38 +314,50 @@ export class GenericTaskStore implements TaskStore {
       throw error;
     }
     this.#notify(stored);
-    await this.#afterwards(current.task, next);
-    if (next.promisedUntil !== current.task.promisedUntil) await this.#restamp(next);
+    // What follows a change that is already durable: what fails of it heals later, or expires.
+    await Promise.allSettled([
+      generation === undefined ? undefined : this.#limit.giveBack(next.owner, generation),
+      this.#discardReplaced(before, next),
+    ]);
     return stored;
   }
 
-  /** What follows from a change that is already durable; whatever fails here heals later, or expires. */
-  async #afterwards(before: Task, after: Task): Promise<void> {
-    const work: Promise<unknown>[] = [];
-    if (!isTerminal(before.status) && isTerminal(after.status)) {
-      work.push(this.#limit.giveBack(after.owner, after.generation));
-    }
-    const named = new Set(refsOf(after).map((ref) => ref.id));
-    for (const ref of refsOf(before)) if (!named.has(ref.id)) work.push(this.#discard(after, ref));
-    await Promise.allSettled(work);
+  /**
+   * Only variables are replaced again and again. Requests and answers stay until the task expires: who has just read the
+   * head that names them may be about to read them.
+   */
+  async #discardReplaced(before: Task, after: Task): Promise<void> {
+    const replaced = refOf(before.variables);
+    if (replaced !== undefined && replaced.id !== refOf(after.variables)?.id) await this.#discard(after, replaced);
   }
 
   async #discard(ref: TaskRef, payload: PayloadRef | undefined): Promise<void> {
     if (payload !== undefined) await this.#payloads.remove(ref, payload);
   }
 
-  /** Lets a task's log and values live as long as its head. A failure is the caller's: without them the head is worth nothing. */
+  /** Lets a task's log and values live as long as its head will. Before the head promises it: a failure changes nothing. */
   async #restamp(task: Task): Promise<void> {
+    const expiresAt = keptUntil(task);
     for (const partition of [logPartition(task), valuesPartition(task)]) {
-      for await (const { id, value, version } of this.#records(partition)) {
-        const write = task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
-        try {
-          await this.#backend.putIfVersion({ partition, id }, write, version);
-        } catch (error) {
-          // Removed meanwhile, or extended by somebody else.
-          if (!(error instanceof BackendConflictError)) throw error;
-        }
-      }
+      let cursor: string | undefined;
+      do {
+        const page = await this.#backend.listByPrefix(partition, {
+          limit: PAGE,
+          ...(cursor === undefined ? {} : { cursor }),
+        });
+        await Promise.all(
+          page.records.map(async ({ id, value, version }) => {
+            const write = expiresAt === null ? { value } : { value, expiresAt };
+            try {
+              await this.#backend.putIfVersion({ partition, id }, write, version);
+            } catch (error) {
+              // Removed meanwhile, or extended by somebody else.
+              if (!(error instanceof BackendConflictError)) throw error;
+            }
+          }),
+        );
+        cursor = page.cursor;
+      } while (cursor !== undefined);
     }
   }
 
@@ -319,7 +365,10 @@ export class GenericTaskStore implements TaskStore {
   async #countActive(owner: Owner, enough = Number.POSITIVE_INFINITY): Promise<number> {
     let active = 0;
     for await (const task of this.#tasksOf(owner, Number.isFinite(enough) ? 'desc' : 'asc')) {
-      if (!isTerminal(enforceDeadline(task, this.#clock.now()).status)) active += 1;
+      if (isTerminal(task.status)) continue;
+      if (!isOverdue(task, this.#clock.now())) active += 1;
+      // Ended now, while the counter is closed: ended later it would give back a slot that this count does not hold.
+      else if (!Number.isFinite(enough)) await this.update(task, (current) => current);
       if (active >= enough) break;
     }
     return active;
@@ -371,11 +420,4 @@ function readable(ref: TaskRef, text: string): Task | undefined {
 function headWrite(task: Task) {
   const value = encodeTask(task);
   return task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
-}
-
-function refsOf(task: Task): PayloadRef[] {
-  const payloads: (Payload | undefined)[] = [task.arguments, task.admission, task.variables, task.result, task.error];
-  for (const input of Object.values(task.inputs)) payloads.push(input.request);
-  for (const answer of Object.values(task.answers)) if (answer.outcome === 'answered') payloads.push(answer.value);
-  return payloads.flatMap((payload) => refOf(payload) ?? []);
 }

@@ -14,8 +14,6 @@ import { mayHaveLanded } from './errors.ts';
 import { idempotencyKey } from './keys.ts';
 import type { CreateTask, StoredTask } from './task-store.ts';
 
-export const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
-
 const ATTEMPTS = 5;
 /** How often, and how long at most each time, to wait for a creator that may just be at it. */
 const LOOKS = 4;

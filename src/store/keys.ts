@@ -38,10 +38,12 @@ export function valuesPartition(ref: TaskRef): string {
   return partition('values', encodeOwner(ref.owner), ref.id);
 }
 
-/** The owner whose task heads a partition holds, or `undefined` for any other partition. */
-export function ownerOfTasksPartition(text: string): Owner | undefined {
-  const parts: unknown = JSON.parse(text);
-  if (!Array.isArray(parts) || parts[0] !== 'tasks' || typeof parts[1] !== 'string') return undefined;
-  const [issuer, subject, tenant] = JSON.parse(parts[1]) as [string, string, string?];
+/** How the names of all partitions with task heads begin. */
+export const TASKS_PARTITIONS = '["tasks",';
+
+/** The owner whose task heads a partition holds. */
+export function ownerOfTasksPartition(text: string): Owner {
+  const [, owner] = JSON.parse(text) as [string, string];
+  const [issuer, subject, tenant] = JSON.parse(owner) as [string, string, string?];
   return tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
 }

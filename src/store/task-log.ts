@@ -8,7 +8,7 @@ import { BackendConflictError } from '../backends/errors.ts';
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
-import type { Task } from '../domain/task.ts';
+import { keptUntil, type Task } from '../domain/task.ts';
 import { encodeRecord, parseRecord } from './codec.ts';
 import { translated } from './errors.ts';
 import { logPartition } from './keys.ts';
@@ -55,7 +55,7 @@ export class TaskLog {
   /** Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. */
   append(task: Task, sequence: number, entry: JsonValue): Promise<boolean> {
     return translated(async () => {
-      const expiresAt = task.promisedUntil;
+      const expiresAt = keptUntil(task);
       const payload = await this.#payloads.keep(task, entry, {
         inlineBytes: INLINE_ENTRY_BYTES,
         maxBytes: MAX_ENTRY_BYTES,

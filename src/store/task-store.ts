@@ -13,6 +13,8 @@ export interface StoredTask {
   readonly version: number;
 }
 
+export const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
+
 export interface CreateTask {
   readonly owner: Owner;
   readonly tool: string;
@@ -36,7 +38,7 @@ export interface TaskPage {
 export type Transition = (task: Task, now: number) => Task;
 
 /** Where a value belongs, which decides how much of the head it may take. */
-export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'answer';
+export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
 
 /** All methods reject with a `TaskError`; see its codes. */
 export interface TaskStore {

@@ -9,7 +9,7 @@ const ZONES = [
   ['index', /^src\/index\.ts$/],
   ['clock', /^src\/clock\.ts$/],
   ['domain', /^src\/domain\//],
-  ['seam', /^src\/backends\/(backend|errors|validation)\.ts$/],
+  ['seam', /^src\/backends\/(backend|errors|index|validation)\.ts$/],
   ['driver', /^src\/backends\//],
   ['store', /^src\/store\//],
   ['runtime', /^src\/runtime\//],

@@ -10,10 +10,9 @@ function walkable({ backend }: ContractEnvironment): WalkableBackend {
   return backend;
 }
 
-/** Other cases may have left partitions of theirs. */
 async function walk(backend: WalkableBackend, prefix: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const name of backend.partitions()) if (name.startsWith(prefix)) names.push(name);
+  for await (const name of backend.partitions(prefix)) names.push(name);
   return names.toSorted();
 }
 
@@ -29,6 +28,16 @@ export const walkingCases: readonly ContractCase[] = [
         for (const id of ['a', 'b', '😀']) await create(env.other, { partition, id });
       }
       assert.deepEqual(await walk(backend, home), names.toSorted());
+    },
+  },
+  {
+    name: 'a walk meets no partition whose name begins otherwise',
+    ids: ['STORE-1', 'I9'],
+    async run(env) {
+      const backend = walkable(env);
+      const home = env.partition();
+      for (const end of ['a', 'b', 'bb', 'c']) await create(env.other, { partition: home + end, id: 'x' });
+      assert.deepEqual(await walk(backend, `${home}b`), [`${home}b`, `${home}bb`]);
     },
   },
   {
@@ -61,8 +70,7 @@ export const walkingCases: readonly ContractCase[] = [
       const names = ['a', 'b', 'c', 'd'].map((end) => home + end);
       for (const partition of names) await create(backend, { partition, id: 'a' });
       const met: string[] = [];
-      for await (const partition of backend.partitions()) {
-        if (!partition.startsWith(home)) continue;
+      for await (const partition of backend.partitions(home)) {
         met.push(partition);
         await backend.delete({ partition, id: 'a' });
       }

@@ -1,0 +1,25 @@
+/** For people who write a backend: the seam, its errors, and what drivers share. */
+export {
+  isWalkable,
+  type ListOptions,
+  MAX_ID_BYTES,
+  MAX_PARTITION_BYTES,
+  MAX_VALUE_BYTES,
+  type Page,
+  type RecordKey,
+  type RecordWrite,
+  type StorageBackend,
+  type StoredRecord,
+  type Version,
+  type WalkableBackend,
+} from './backend.ts';
+export {
+  BackendConflictError,
+  BackendError,
+  type BackendErrorCode,
+  BackendFormatError,
+  BackendInvalidError,
+  BackendLimitError,
+  BackendUnavailableError,
+} from './errors.ts';
+export { assertKey, assertListOptions, assertPartition, assertWrite, decodeCursor, encodeCursor, parseCount } from './validation.ts';

@@ -1,0 +1,76 @@
+/**
+ * Bringing tasks to runners: what is accepted from outside, and what no delivery will bring back. For a task at most one
+ * delivery counts, the one that its head names (`run.wakeAt`); all others are left-overs, which a runner drops.
+ */
+import { isForgotten, nextRunAt, rewake } from '../domain/run.ts';
+import { type Answer, acceptAnswers, type Task } from '../domain/task.ts';
+import type { StoredTask, TaskStore } from '../store/task-store.ts';
+import { describeError, type Logger } from './logger.ts';
+import type { TaskQueue } from './queue.ts';
+
+/** How long past its due time a task must be before a poll takes its delivery for lost, unless told otherwise. */
+export const HEALING_GRACE_MS = 10_000;
+
+export interface Deliveries {
+  readonly store: TaskStore;
+  readonly queue: TaskQueue;
+  readonly logger: Logger;
+}
+
+export function maxDelayOf(queue: TaskQueue): number {
+  return queue.maxDelayMs ?? Number.MAX_SAFE_INTEGER / 2;
+}
+
+/**
+ * Enqueues the delivery that the task's head names. What its head says is durable already, so a queue that does
+ * not answer is no reason to refuse a client: a later poll finds the task forgotten.
+ */
+export async function nudge({ queue, logger }: Deliveries, task: Task): Promise<void> {
+  try {
+    await queue.enqueue(task, { notBefore: task.run.wakeAt });
+  } catch (error) {
+    logger.warn('A task could not be enqueued', { task: task.id, ...describeError(error) });
+  }
+}
+
+/** Accepts answers, and has the task run with them. A run that is going on finds them by itself. */
+export async function deliverAnswers(
+  deliveries: Deliveries,
+  known: StoredTask,
+  answers: Readonly<Record<string, Answer>>,
+): Promise<void> {
+  const { store } = deliveries;
+  const stored = await store.update(known.task, (task, now) => acceptAnswers(task, answers, now), known);
+  const accepted = stored.version !== known.version;
+  if (accepted && stored.task.run.dueAt !== null && stored.task.run.lease === undefined) await nudge(deliveries, stored.task);
+}
+
+/** Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. */
+export async function healForgotten(
+  deliveries: Deliveries,
+  stored: StoredTask,
+  now: number,
+  graceMs = HEALING_GRACE_MS,
+): Promise<void> {
+  if (!isForgotten(stored.task, graceMs, now)) return;
+  const woken = await deliveries.store.update(
+    stored.task,
+    (task, at) => (isForgotten(task, graceMs, at) ? rewake(task, 0, at) : task),
+    stored,
+  );
+  if (woken.version !== stored.version) await nudge(deliveries, woken.task);
+}
+
+/**
+ * At start, and every so often, a local server looks through its own store for unfinished tasks and enqueues them for when
+ * they are due. Shared engines cannot be walked; there a client's poll heals the task it asks about. Resolves to
+ * how many were enqueued.
+ */
+export async function enqueueUnfinished(store: TaskStore, queue: TaskQueue): Promise<number> {
+  let count = 0;
+  for await (const task of store.unfinished()) {
+    await queue.enqueue(task, { notBefore: Math.min(nextRunAt(task) ?? task.deadlineAt, task.deadlineAt) });
+    count += 1;
+  }
+  return count;
+}
