@@ -9,13 +9,21 @@ export type { TaskStatus } from './domain/status.ts';
 export type { Task, TaskRef, TraceContext } from './domain/task.ts';
 export { asTaskId, type TaskId } from './domain/task-id.ts';
 export type { FetchHandler } from './protocol/endpoint.ts';
-export { acceptedContent, type CallToolResult, inputRequired, type InputRequiredResult, inputResponse, ProtocolError, ProtocolErrorCode } from './protocol/sdk.ts';
+export {
+  acceptedContent,
+  type CallToolResult,
+  type InputRequiredResult,
+  inputRequired,
+  inputResponse,
+  ProtocolError,
+  ProtocolErrorCode,
+} from './protocol/sdk.ts';
 export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
 export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './protocol/tool.ts';
 export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
 export { DEFAULT_LEASE_TIMES, type LeaseTimes, TaskAborted } from './runtime/held-task.ts';
-export { type Logger, type LogFields, silentLogger } from './runtime/logger.ts';
 export { InProcessQueue, type InProcessQueueOptions } from './runtime/in-process-queue.ts';
+export { type LogFields, type Logger, silentLogger } from './runtime/logger.ts';
 export type { TaskQueue } from './runtime/queue.ts';
 export type { RunReport } from './runtime/runner.ts';
 export type {

@@ -22,4 +22,12 @@ export {
   BackendLimitError,
   BackendUnavailableError,
 } from './errors.ts';
-export { assertKey, assertListOptions, assertPartition, assertWrite, decodeCursor, encodeCursor, parseCount } from './validation.ts';
+export {
+  assertKey,
+  assertListOptions,
+  assertPartition,
+  assertWrite,
+  decodeCursor,
+  encodeCursor,
+  parseCount,
+} from './validation.ts';

@@ -5,7 +5,6 @@
  * file system or a fleet.
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { setImmediate } from 'node:timers/promises';
 import { type Clock, type EpochMs, systemClock } from '../clock.ts';
 import type { ListOptions, Page, RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
 import { BackendConflictError, BackendFormatError } from './errors.ts';
@@ -143,7 +142,7 @@ export class SqliteBackend implements WalkableBackend {
       after = from = text(row.partition);
       if (row.live === 1) yield after;
       // The driver is synchronous: without this a long walk would stop everything else.
-      await setImmediate();
+      await new Promise((resume) => setImmediate(resume));
     }
   }
 

@@ -96,7 +96,13 @@ export interface Failure {
 }
 
 /** Why the runtime itself failed a task, in the `reason` of its error's data. */
-export const FAILURE_REASONS = ['deadline_exceeded', 'attempts_exhausted', 'replay_mismatch', 'unrecoverable', 'refused'] as const;
+export const FAILURE_REASONS = [
+  'deadline_exceeded',
+  'attempts_exhausted',
+  'replay_mismatch',
+  'unrecoverable',
+  'refused',
+] as const;
 export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 const JSON_RPC_INTERNAL_ERROR = -32603;

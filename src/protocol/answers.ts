@@ -27,7 +27,11 @@ export interface ReceivedAnswers {
  * extension asks. Throws `invalid_answer`, naming the key, when one is out of bounds or does not fit:
  * then none is accepted.
  */
-export async function checkAnswers(store: TaskStore, task: Task, received: ReceivedAnswers): Promise<Record<string, Answer>> {
+export async function checkAnswers(
+  store: TaskStore,
+  task: Task,
+  received: ReceivedAnswers,
+): Promise<Record<string, Answer>> {
   assertAnswersWithinBounds(received.accepted);
   for (const key of received.dropped) {
     if (requestOf(task, key) !== undefined) throw answerError(key, 'not a response object');
@@ -41,7 +45,8 @@ export async function checkAnswers(store: TaskStore, task: Task, received: Recei
   }
   // Only now: an update that is refused stores nothing.
   const answers: Record<string, Answer> = {};
-  for (const [key, value] of fitting) answers[key] = { outcome: 'answered', value: await store.keep(task, 'answer', value) };
+  for (const [key, value] of fitting)
+    answers[key] = { outcome: 'answered', value: await store.keep(task, 'answer', value) };
   return answers;
 }
 

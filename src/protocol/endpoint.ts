@@ -7,7 +7,7 @@ import { withTaskSubscriptions } from './listen.ts';
 import type { TasksExtension } from './tasks-extension.ts';
 
 /** Room for the largest value that is kept, and what surrounds it. */
-const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
+export const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
 const LOOK_EVERY_MS = 1_000;
 
 export type FetchHandler = (request: Request, options?: { readonly authInfo?: AuthInfo }) => Promise<Response>;

@@ -16,8 +16,8 @@ import { isTaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
-import { isTaskId } from '../domain/task-id.ts';
 import type { TaskRef } from '../domain/task.ts';
+import { isTaskId } from '../domain/task-id.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
 import { metaDeclaresTasks } from './capability.ts';
@@ -101,7 +101,10 @@ async function serve(
 function countStream(openStreams: Map<string, number>, owner: string, ended: AbortSignal): void {
   const open = openStreams.get(owner) ?? 0;
   if (open >= MAX_STREAMS_PER_OWNER) {
-    throw new ProtocolError(BUSY, `There are already ${open} subscriptions of this caller; close one, or poll tasks/get.`);
+    throw new ProtocolError(
+      BUSY,
+      `There are already ${open} subscriptions of this caller; close one, or poll tasks/get.`,
+    );
   }
   openStreams.set(owner, open + 1);
   const release = () => {

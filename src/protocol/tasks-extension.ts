@@ -18,11 +18,11 @@ import { TaskError } from '../domain/errors.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
-import { asTaskId } from '../domain/task-id.ts';
 import { cancelTask, type TaskRef } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
+import { type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
@@ -91,9 +91,15 @@ export class TasksExtension {
     this.#registerTools(mcp);
     this.#routeToolCalls(mcp);
     const { server } = mcp;
-    server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#get(taskId, ctx)));
-    server.setRequestHandler('tasks/update', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#update(taskId, ctx)));
-    server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) => this.#answer(ctx, () => this.#cancel(taskId, ctx)));
+    server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) =>
+      this.#answer(ctx, () => this.#get(taskId, ctx)),
+    );
+    server.setRequestHandler('tasks/update', { params: taskParams }, ({ taskId }, ctx) =>
+      this.#answer(ctx, () => this.#update(taskId, ctx)),
+    );
+    server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) =>
+      this.#answer(ctx, () => this.#cancel(taskId, ctx)),
+    );
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
   }
 
@@ -108,19 +114,22 @@ export class TasksExtension {
     const { store, healingGraceMs } = this.#options;
     const stored = await store.get(this.#refOf(taskId, ctx));
     await healForgotten(this.#deliveries, stored, this.#clock.now(), healingGraceMs);
-    return { resultType: 'complete', ...(await detailedTask(store, stored.task)) } as Result;
+    return { resultType: 'complete', ...(await detailedTask(store, stored.task)) };
   }
 
   async #update(taskId: string, ctx: ServerContext): Promise<Result> {
     const { store } = this.#options;
     const { inputResponses: accepted, droppedInputResponseKeys: dropped = [] } = ctx.mcpReq;
     if (accepted === undefined) {
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'tasks/update needs inputResponses, an object of responses by key.');
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        'tasks/update needs inputResponses, an object of responses by key.',
+      );
     }
     const known = await store.get(this.#refOf(taskId, ctx));
     const answers = await checkAnswers(store, known.task, { accepted, dropped });
     await deliverAnswers(this.#deliveries, known, answers);
-    return { resultType: 'complete' } as Result;
+    return { resultType: 'complete' };
   }
 
   async #cancel(taskId: string, ctx: ServerContext): Promise<Result> {
@@ -128,7 +137,7 @@ export class TasksExtension {
     await this.#options.store.update(ref, (task, now) =>
       isTerminal(task.status) ? task : cancelTask(task, 'Cancelled by the client.', now),
     );
-    return { resultType: 'complete' } as Result;
+    return { resultType: 'complete' };
   }
 
   #refOf(taskId: string, ctx: ServerContext): TaskRef {

@@ -4,6 +4,7 @@
  * survives what a task survives.
  */
 import {
+  BAGGAGE_META_KEY,
   type CallToolRequest,
   type CallToolResult,
   type InputRequiredResult,
@@ -15,7 +16,6 @@ import {
   type ServerContext,
   TRACEPARENT_META_KEY,
   TRACESTATE_META_KEY,
-  BAGGAGE_META_KEY,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
@@ -23,17 +23,26 @@ import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '..
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
-import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { cancelTask, type Failure, type Task, type TraceContext } from '../domain/task.ts';
+import { asTaskId, type TaskId } from '../domain/task-id.ts';
+import { healForgotten, nudge } from '../runtime/deliveries.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { healForgotten, nudge } from '../runtime/deliveries.ts';
 import { relatedTask } from '../runtime/related-task.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH, type TaskStore } from '../store/task-store.ts';
 import { awaitTask } from './awaiting.ts';
 import { declaresTasks, isModern } from './capability.ts';
 import { tasksRequired } from './errors.ts';
-import { type AnyTool, type CallContext, checkResult, isTaskTool, parseArguments, type TaskTool, ToolInputError, toolError } from './tool.ts';
+import {
+  type AnyTool,
+  type CallContext,
+  checkResult,
+  isTaskTool,
+  parseArguments,
+  type TaskTool,
+  ToolInputError,
+  toolError,
+} from './tool.ts';
 import { createTaskResult, IDEMPOTENCY_META_KEY } from './wire.ts';
 
 /** Nesting of arguments that is accepted. */
@@ -67,7 +76,7 @@ export class TaskCreated extends Error {
 
   constructor(task: Task) {
     super('A task was created.');
-    this.result = createTaskResult(task) as Result;
+    this.result = createTaskResult(task);
   }
 }
 
@@ -172,16 +181,24 @@ export class ToolCalls {
       signal: AbortSignal.any([signal, closing]),
     });
     if (ended === undefined && signal.aborted && !closing.aborted) {
-      await store.update(task, (now, at) => (isTerminal(now.status) ? now : cancelTask(now, 'The caller went away.', at)));
+      await store.update(task, (now, at) =>
+        isTerminal(now.status) ? now : cancelTask(now, 'The caller went away.', at),
+      );
       return toolError('Cancelled.');
     }
     const now = ended?.task ?? task;
     switch (now.status) {
       case 'completed':
-        return (now.result === undefined ? { content: [] } : await store.load(now, now.result)) as unknown as CallToolResult;
+        return (now.result === undefined
+          ? { content: [] }
+          : await store.load(now, now.result)) as unknown as CallToolResult;
       case 'failed': {
         const failure = (now.error === undefined ? undefined : await store.load(now, now.error)) as Failure | undefined;
-        throw new ProtocolError(failure?.code ?? ProtocolErrorCode.InternalError, failure?.message ?? 'The task failed.', failure?.data);
+        throw new ProtocolError(
+          failure?.code ?? ProtocolErrorCode.InternalError,
+          failure?.message ?? 'The task failed.',
+          failure?.data,
+        );
       }
       case 'cancelled':
         return toolError('The task was cancelled.');
@@ -243,13 +260,21 @@ function idempotencyKeyOf(ctx: ServerContext): string | undefined {
   const key = ctx.mcpReq._meta?.[IDEMPOTENCY_META_KEY];
   if (key === undefined) return undefined;
   if (typeof key === 'string' && key.length > 0 && key.length <= MAX_IDEMPOTENCY_KEY_LENGTH) return key;
-  throw new TaskError('invalid_arguments', `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`);
+  throw new TaskError(
+    'invalid_arguments',
+    `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`,
+  );
 }
 
 /** W3C trace context from `_meta` (SEP-414); what does not look like it is left out. */
 function traceOf(ctx: ServerContext): TraceContext | undefined {
-  const { [TRACEPARENT_META_KEY]: traceparent, [TRACESTATE_META_KEY]: tracestate, [BAGGAGE_META_KEY]: baggage } = ctx.mcpReq._meta ?? {};
-  if (typeof traceparent !== 'string' || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return undefined;
+  const {
+    [TRACEPARENT_META_KEY]: traceparent,
+    [TRACESTATE_META_KEY]: tracestate,
+    [BAGGAGE_META_KEY]: baggage,
+  } = ctx.mcpReq._meta ?? {};
+  if (typeof traceparent !== 'string' || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent))
+    return undefined;
   return {
     traceparent,
     ...(isShortText(tracestate) ? { tracestate } : {}),

@@ -95,6 +95,7 @@ export async function parseArguments(tool: ToolDeclaration, raw: unknown): Promi
 
 /** The result as given, or one that says what is wrong with it. */
 export async function checkResult(tool: ToolDeclaration, returned: unknown): Promise<CallToolResult> {
+  if (!isJson(returned)) return toolError(`The tool ${tool.name} returned what JSON cannot say.`);
   if (!isCallToolResult(returned)) {
     return toolError(`The tool ${tool.name} returned no tool result: it must return an object with a content array.`);
   }
@@ -103,7 +104,17 @@ export async function checkResult(tool: ToolDeclaration, returned: unknown): Pro
   if (tool.outputSchema === undefined || result.isError === true) return result;
   const checked = await tool.outputSchema['~standard'].validate(result.structuredContent);
   if (checked.issues === undefined) return result;
-  return toolError(`The structured content of tool ${tool.name} does not fit its schema: ${describeIssues(checked.issues)}`);
+  return toolError(
+    `The structured content of tool ${tool.name} does not fit its schema: ${describeIssues(checked.issues)}`,
+  );
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 export function toolError(text: string): CallToolResult {

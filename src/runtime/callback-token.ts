@@ -3,8 +3,8 @@
  * handed to the host's own code, which decides who may complete what.
  */
 import { TaskError } from '../domain/errors.ts';
-import { asTaskId } from '../domain/task-id.ts';
 import type { TaskRef } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
 
 export interface CallbackAddress {
   readonly ref: TaskRef;
@@ -22,7 +22,7 @@ export function decodeCallbackToken(token: string): CallbackAddress {
   try {
     const parts: unknown = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
     if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw new TypeError('not a token');
-    const [id, key, issuer, subject, tenant] = parts as string[];
+    const [id, key, issuer, subject, tenant] = parts;
     if (key === undefined || issuer === undefined || subject === undefined) throw new TypeError('incomplete');
     const owner = tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
     return { ref: { owner, id: asTaskId(id) }, key };

@@ -42,7 +42,8 @@ export async function deliverAnswers(
   const { store } = deliveries;
   const stored = await store.update(known.task, (task, now) => acceptAnswers(task, answers, now), known);
   const accepted = stored.version !== known.version;
-  if (accepted && stored.task.run.dueAt !== null && stored.task.run.lease === undefined) await nudge(deliveries, stored.task);
+  if (accepted && stored.task.run.dueAt !== null && stored.task.run.lease === undefined)
+    await nudge(deliveries, stored.task);
 }
 
 /** Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. */

@@ -169,7 +169,9 @@ export class HeldTask {
       const left = (this.task.run.lease?.until ?? 0) - clock.now();
       const beat =
         left < (times.leaseMs * 2) / 3
-          ? this.change((task, claim, now) => renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now))
+          ? this.change((task, claim, now) =>
+              renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now),
+            )
           : this.refresh();
       void beat
         .catch((error: unknown) => logger.warn('A heartbeat failed', describeError(error)))

@@ -81,7 +81,8 @@ export class Runner {
     if (due > this.#clock.now()) {
       const { lease, wakeAt } = stored.task.run;
       if (this.#options.queue.maxDelayMs === undefined) await this.#options.queue.enqueue(ref, { notBefore: due });
-      else if (scheduledFor === undefined || (lease === undefined && scheduledFor === wakeAt)) await this.#rewake(stored);
+      else if (scheduledFor === undefined || (lease === undefined && scheduledFor === wakeAt))
+        await this.#rewake(stored);
       return lease === undefined ? 'not_due' : 'held_elsewhere';
     }
     return this.#takeAndRun(stored, stops);

@@ -5,8 +5,8 @@
  */
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../clock.ts';
-import { asTaskId } from '../domain/task-id.ts';
 import type { TaskRef } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
 import type { TaskQueue } from './queue.ts';
 
 /** SQS's own limit for `DelaySeconds`. */

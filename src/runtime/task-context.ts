@@ -15,8 +15,8 @@ import type {
 } from '@aws/durable-execution-sdk-js';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { TaskId } from '../domain/task-id.ts';
 import type { TraceContext } from '../domain/task.ts';
+import type { TaskId } from '../domain/task-id.ts';
 import type { Logger } from './logger.ts';
 
 export interface StepScope {

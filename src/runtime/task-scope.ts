@@ -70,11 +70,11 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
     step,
     wait: (name, duration) => durable.wait(name, duration),
     waitForCallback: (name, submit, options) =>
-      durable.waitForCallback(
-        name,
-        (key) => insideStep.run(true, async () => submit(await port.openCallback(key))),
-        { retryStrategy: DEFAULT_STEP_RETRY, ...options, serdes: jsonAnswer },
-      ),
+      durable.waitForCallback(name, (key) => insideStep.run(true, async () => submit(await port.openCallback(key))), {
+        retryStrategy: DEFAULT_STEP_RETRY,
+        ...options,
+        serdes: jsonAnswer,
+      }),
     waitForCondition: (name, check, config) =>
       durable.waitForCondition(
         name,
@@ -91,7 +91,7 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
       ),
     runInChildContext: (name, action) => durable.runInChildContext(name, (context) => action(branch(context))),
     elicit: (params, options) =>
-      ask<ElicitResult>({ method: 'elicitation/create', params: params as JsonObject }, options),
+      ask<ElicitResult>({ method: 'elicitation/create', params: params }, options),
     sample: (params, options) => ask<JsonObject>({ method: 'sampling/createMessage', params }, options),
     listRoots: async (options) => (await ask<{ roots: Root[] }>({ method: 'roots/list' }, options)).roots,
     variables: createVariables(step, port),

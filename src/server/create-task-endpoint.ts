@@ -78,7 +78,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
   });
   const { name, version, instructions, createServer } = options;
-  const { fetch, close } = createEndpoint({
+  const endpoint = createEndpoint({
     closing: closing.signal,
     name,
     version,
@@ -90,10 +90,10 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     ...(createServer === undefined ? {} : { createServer }),
   });
   return {
-    fetch,
+    fetch: endpoint.fetch,
     close: () => {
       closing.abort();
-      return close();
+      return endpoint.close();
     },
     extension,
     completeCallback: async (token, outcome) => {

@@ -2,14 +2,15 @@
  * Puts a server with tasks together: store over a backend, queue, endpoint and worker. The composition for
  * hosts of one process; a host that separates them takes `createTaskEndpoint` and `createTaskWorker`.
  */
-import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+
 import type { StorageBackend } from '../backends/backend.ts';
+import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
+import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
 import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import type { RunReport } from '../runtime/runner.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -51,7 +52,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
   });
   const local = new InProcessQueue({ clock, logger, ...(concurrency === undefined ? {} : { concurrency }) });
   const queue = options.queue ?? local;
-  const { close, ...endpoint } = createTaskEndpoint({ ...options, store, queue });
+  const endpoint = createTaskEndpoint({ ...options, store, queue });
   const worker = createTaskWorker({ ...options, store, queue });
 
   let draining = false;
@@ -68,7 +69,9 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
   };
 
   return {
-    ...endpoint,
+    fetch: endpoint.fetch,
+    extension: endpoint.extension,
+    completeCallback: (token, outcome) => endpoint.completeCallback(token, outcome),
     store,
     runTask: (ref, scheduledFor) => worker.runTask(ref, scheduledFor),
     start: async () => {
@@ -79,7 +82,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
       draining = true;
       stopSweeping();
       worker.stop();
-      await Promise.all([local.drain(), close()]);
+      await Promise.all([local.drain(), endpoint.close()]);
     },
   };
 }

@@ -1,12 +1,8 @@
 /** Defining a tool: types that follow from its schemas, and checks that name the tool when something is wrong. */
-import type {
-  CallToolResult,
-  InputRequiredResult,
-  StandardSchemaV1,
-  StandardSchemaWithJSON,
-} from '../protocol/sdk.ts';
+
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
+import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
 import type { AnyTool, CallContext, PlainTool, TaskTool } from '../protocol/tool.ts';
 import type { TaskContext } from '../runtime/task-context.ts';
 
@@ -15,7 +11,8 @@ type Output<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Sche
 type Untyped<Tool> = Omit<Tool, 'inputSchema' | 'admit' | 'run'>;
 
 /** A tool whose calls become tasks: `taskSupport` is `optional` (default) or `required`. */
-export interface TaskToolDefinition<Schema extends StandardSchemaWithJSON> extends Omit<Untyped<TaskTool>, 'taskSupport'> {
+export interface TaskToolDefinition<Schema extends StandardSchemaWithJSON>
+  extends Omit<Untyped<TaskTool>, 'taskSupport'> {
   /** `required`: clients without task support are refused. @default 'optional' */
   readonly taskSupport?: 'optional' | 'required';
   readonly inputSchema: Schema;
@@ -34,8 +31,12 @@ export interface PlainToolDefinition<Schema extends StandardSchemaWithJSON> exte
  * cannot work: a name that MCP does not allow, a schema without JSON Schema, a time that is no time.
  */
 export function defineTaskTool<Schema extends StandardSchemaWithJSON>(definition: TaskToolDefinition<Schema>): TaskTool;
-export function defineTaskTool<Schema extends StandardSchemaWithJSON>(definition: PlainToolDefinition<Schema>): PlainTool;
-export function defineTaskTool(definition: TaskToolDefinition<StandardSchemaWithJSON> | PlainToolDefinition<StandardSchemaWithJSON>): AnyTool {
+export function defineTaskTool<Schema extends StandardSchemaWithJSON>(
+  definition: PlainToolDefinition<Schema>,
+): PlainTool;
+export function defineTaskTool(
+  definition: TaskToolDefinition<StandardSchemaWithJSON> | PlainToolDefinition<StandardSchemaWithJSON>,
+): AnyTool {
   const tool = { taskSupport: 'optional', ...definition } as AnyTool;
   assertUsable(tool);
   return tool;
@@ -62,7 +63,8 @@ function assertUsable(tool: AnyTool): void {
     throw wrong(name, 'a name has 1 to 128 letters, digits, "_", "-" or "."');
   }
   if (typeof tool.description !== 'string' || tool.description === '') throw wrong(name, 'it needs a description');
-  if (!TASK_SUPPORT.includes(tool.taskSupport)) throw wrong(name, `taskSupport must be one of ${TASK_SUPPORT.join(', ')}`);
+  if (!TASK_SUPPORT.includes(tool.taskSupport))
+    throw wrong(name, `taskSupport must be one of ${TASK_SUPPORT.join(', ')}`);
   if (typeof tool.run !== 'function') throw wrong(name, 'it needs a run function');
   assertSchema(name, 'inputSchema', tool.inputSchema, 'input');
   if (tool.outputSchema !== undefined) assertSchema(name, 'outputSchema', tool.outputSchema, 'output');

@@ -5,9 +5,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
 
-export const MCP_PATH = '/mcp';
+const MCP_PATH = '/mcp';
+/** The MCP endpoint's own, which answers what it does not serve; no other method reaches it. */
+const METHODS = ['POST', 'GET', 'DELETE', 'OPTIONS', 'HEAD', 'PUT', 'PATCH'];
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface LocalServerOptions extends TaskServerOptions {
@@ -28,7 +31,7 @@ export interface LocalServer {
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
   const { port, host = '127.0.0.1', ...serverOptions } = options;
   const tasks = createTaskServer(serverOptions);
-  const handle = toNodeHandler({ fetch: tasks.fetch });
+  const handle = toNodeHandler({ fetch: tasks.fetch }, { maxRequestBodySize: MAX_REQUEST_BYTES });
   const hostname = host.includes(':') ? `[${host}]` : host;
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
   const checkHost = hostHeaderValidation(allowedHosts);
@@ -37,8 +40,13 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     // Whoever listens on all addresses has chosen to be reached by any name.
     if (!isUnspecified(host) && !checkHost(request, response)) return;
     if (!checkOrigin(request, response)) return;
-    if (new URL(request.url ?? '/', 'http://localhost').pathname !== MCP_PATH) {
+    // Not parsed as a URL: anybody can send a request line that is none.
+    if (request.url?.split('?', 1)[0] !== MCP_PATH) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end(`Not found. The MCP endpoint is ${MCP_PATH}.\n`);
+      return;
+    }
+    if (!METHODS.includes(request.method ?? '')) {
+      response.writeHead(405, { allow: METHODS.join(', ') }).end();
       return;
     }
     void handle(request as Parameters<typeof handle>[0], response);

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import type { RecordWrite } from '../backends/backend.ts';
 import { TaskError } from '../domain/errors.ts';
 import { TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
@@ -99,6 +100,12 @@ export function hasEnded(text: string): boolean {
 export function encodeTask(task: Task): string {
   const { owner: _owner, id: _id, ...rest } = task;
   return canonicalJson({ format: FORMAT, ...rest }, VERBATIM);
+}
+
+/** A task's head as it is written. */
+export function headWrite(task: Task): RecordWrite {
+  const value = encodeTask(task);
+  return task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
 }
 
 /** Throws `unreadable_record` for text that is no task head of a format that this build knows. */

@@ -12,21 +12,18 @@ import type { Owner } from '../domain/owner.ts';
 import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
 import {
-  createTask,
   enforceDeadline,
-  failTask,
   isExpired,
   isOverdue,
   keptUntil,
   replaceVariables,
-  runtimeFailure,
   type Task,
   type TaskRef,
 } from '../domain/task.ts';
 import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
-import { decodeTask, encodeTask, hasEnded } from './codec.ts';
+import { decodeTask, hasEnded, headWrite } from './codec.ts';
 import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import {
@@ -38,6 +35,7 @@ import {
   valuesPartition,
 } from './keys.ts';
 import { PayloadStore } from './payload-store.ts';
+import { type Creation, TaskCreation } from './task-creation.ts';
 import { TaskLog } from './task-log.ts';
 import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
 
@@ -71,6 +69,7 @@ export class GenericTaskStore implements TaskStore {
   readonly #random: RandomBytes;
   readonly #payloads: PayloadStore;
   readonly #limit: ActiveLimit;
+  readonly #creation: TaskCreation;
   readonly #idempotent: IdempotentCreation;
   readonly #listeners = new Set<(stored: StoredTask) => void>();
 
@@ -91,6 +90,14 @@ export class GenericTaskStore implements TaskStore {
       countActive: (owner, enough) => this.#countActive(owner, enough),
       pause,
     });
+    this.#creation = new TaskCreation({
+      backend: this.#backend,
+      clock: this.#clock,
+      limit: this.#limit,
+      payloads: this.#payloads,
+      keep: (task, kind, value) => this.keep(task, kind, value),
+      find: (ref) => this.#read(ref),
+    });
     this.#idempotent = new IdempotentCreation({
       backend: this.#backend,
       pause,
@@ -100,7 +107,7 @@ export class GenericTaskStore implements TaskStore {
     });
   }
 
-  create(input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
+  create(input: CreateTask): Promise<Creation> {
     return translated(() =>
       input.idempotencyKey === undefined
         ? this.#createNew(this.#newId(), input)
@@ -228,64 +235,10 @@ export class GenericTaskStore implements TaskStore {
     return newTaskId(this.#clock.now(), this.#random);
   }
 
-  async #createNew(id: TaskId, input: CreateTask): Promise<{ stored: StoredTask; created: boolean }> {
-    const { arguments: args, admission, idempotencyKey, ...rest } = input;
-    const generation = await this.#limit.take(input.owner);
-    const draft = createTask({ ...rest, id, arguments: { json: null } }, this.#clock.now());
-    const kept: Payload[] = [];
-    const keep = async (value: JsonValue) => {
-      const payload = await this.keep(draft, 'arguments', value);
-      kept.push(payload);
-      return payload;
-    };
-    let stored: StoredTask | undefined;
-    try {
-      const task: Task = {
-        ...draft,
-        arguments: await keep(args),
-        ...(admission === undefined ? {} : { admission: await keep(admission) }),
-      };
-      stored = { task, version: await this.#backend.putIfVersion(headKey(task), headWrite(task), 0) };
-      await this.#limit.confirm(input.owner, generation);
-    } catch (error) {
-      // The next call with the same key finds what landed, or completes it.
-      if (idempotencyKey !== undefined && mayHaveLanded(error)) throw error;
-      // Another call with the key may have been told of the task already: it is ended then, not taken back.
-      if (idempotencyKey !== undefined && stored !== undefined) {
-        await this.#refuse(stored, error);
-        throw error;
-      }
-      const isTaken = error instanceof BackendConflictError;
-      await this.#undoCreate(draft, generation, kept, { head: !isTaken });
-      const existing = isTaken ? await this.#read(draft) : undefined;
-      if (existing === undefined) throw error;
-      return { stored: existing, created: false };
-    }
-    this.#notify(stored);
-    return { stored, created: true };
-  }
-
-  /** Its slot is not given back: in which generation it was counted, if in any, is just what could not be told. */
-  async #refuse({ task, version }: StoredTask, error: unknown): Promise<void> {
-    const reason = error instanceof Error ? error.message : 'The task was refused.';
-    const refused = failTask(task, runtimeFailure('refused', reason), this.#clock.now());
-    await this.#backend.putIfVersion(headKey(task), headWrite(refused), version);
-  }
-
-  /** In this order, and no further than storage answers: the place is given back only if the task is surely gone. */
-  async #undoCreate(
-    task: Task,
-    generation: number,
-    kept: readonly Payload[],
-    what: { readonly head: boolean },
-  ): Promise<void> {
-    try {
-      if (what.head) await this.#backend.delete(headKey(task));
-      await Promise.all(kept.map((payload) => this.#discard(task, refOf(payload))));
-      await this.#limit.giveBack(task.owner, generation);
-    } catch (error) {
-      if (!mayHaveLanded(error)) throw error;
-    }
+  async #createNew(id: TaskId, input: CreateTask): Promise<Creation> {
+    const creation = await this.#creation.create(id, input);
+    if (creation.created) this.#notify(creation.stored);
+    return creation;
   }
 
   async #read(ref: TaskRef): Promise<StoredTask | undefined> {
@@ -365,10 +318,7 @@ export class GenericTaskStore implements TaskStore {
   async #countActive(owner: Owner, enough = Number.POSITIVE_INFINITY): Promise<number> {
     let active = 0;
     for await (const task of this.#tasksOf(owner, Number.isFinite(enough) ? 'desc' : 'asc')) {
-      if (isTerminal(task.status)) continue;
-      if (!isOverdue(task, this.#clock.now())) active += 1;
-      // Ended now, while the counter is closed: ended later it would give back a slot that this count does not hold.
-      else if (!Number.isFinite(enough)) await this.update(task, (current) => current);
+      if (!isTerminal(task.status) && !isOverdue(task, this.#clock.now())) active += 1;
       if (active >= enough) break;
     }
     return active;
@@ -415,9 +365,4 @@ function readable(ref: TaskRef, text: string): Task | undefined {
     if (isTaskError(error, 'unreadable_record')) return undefined;
     throw error;
   }
-}
-
-function headWrite(task: Task) {
-  const value = encodeTask(task);
-  return task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
 }

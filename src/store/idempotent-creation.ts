@@ -12,14 +12,13 @@ import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { canonicalJson, encodeRecord, parseRecord, sha256 } from './codec.ts';
 import { mayHaveLanded } from './errors.ts';
 import { idempotencyKey } from './keys.ts';
+import type { Creation } from './task-creation.ts';
 import type { CreateTask, StoredTask } from './task-store.ts';
 
 const ATTEMPTS = 5;
 /** How often, and how long at most each time, to wait for a creator that may just be at it. */
 const LOOKS = 4;
 const LOOK_PAUSE_MS = 25;
-
-type Creation = { readonly stored: StoredTask; readonly created: boolean };
 
 export interface IdempotentCreationOptions {
   readonly backend: StorageBackend;
