@@ -1,15 +1,13 @@
 /** The CDK app: reads its settings from the context, and names its stacks after the stage. */
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
 import { App, Tags } from 'aws-cdk-lib';
 import { readSettings, SettingsError } from '../lib/settings.ts';
-import { StatefulStack, StatelessStack } from '../lib/stacks.ts';
+import { environmentOf, StatefulStack, StatelessStack } from '../lib/stacks.ts';
 
 const app = new App();
 try {
-  const settings = readSettings((name) => app.node.tryGetContext(name));
-  const env = {
-    ...(process.env.CDK_DEFAULT_ACCOUNT === undefined ? {} : { account: process.env.CDK_DEFAULT_ACCOUNT }),
-    ...(process.env.CDK_DEFAULT_REGION === undefined ? {} : { region: process.env.CDK_DEFAULT_REGION }),
-  };
+  const settings = readSettings(app.node.getAllContext() as Readonly<Record<string, unknown>>);
+  const env = environmentOf(settings, process.env);
   const { storage } = new StatefulStack(app, `mcp-tasks-${settings.stage}-state`, settings, { env });
   new StatelessStack(app, `mcp-tasks-${settings.stage}`, settings, storage, { env });
   Tags.of(app).add('application', 'mcp-durable-tasks');

@@ -1,17 +1,25 @@
 /**
  * A function out of `lambda/`, bundled by esbuild with the team's tools in the place of ours, and only with
- * the client of its own store. Sees `lambda/` as entry paths and environment names.
+ * the client of its own store. Sees `lambda/` as entry paths and environment names. Its role may write its own
+ * log and nothing else; everything more is granted by who needs it.
  */
 import { fileURLToPath } from 'node:url';
-import type { Duration } from 'aws-cdk-lib';
+import { type Duration, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc, SelectedSubnets } from 'aws-cdk-lib/aws-ec2';
-import { Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, LoggingFormat, type RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BackendKind, type Environment, toVariables, VARIABLES } from '../lambda/shared/environment.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+export interface FunctionNetwork {
+  readonly vpc?: IVpc;
+  readonly vpcSubnets?: SelectedSubnets;
+  readonly securityGroups?: ISecurityGroup[];
+}
 
 export interface BundledFunctionProps {
   /** The file in `lambda/`. */
@@ -24,16 +32,23 @@ export interface BundledFunctionProps {
   /** A module whose default export is the list of tools. */
   readonly toolsEntry: string;
   /** Where the function runs; empty: in no network of ours. */
-  readonly network: { readonly vpc?: IVpc; readonly vpcSubnets?: SelectedSubnets; readonly securityGroups?: ISecurityGroup[] };
+  readonly network: FunctionNetwork;
   /** @default - not reserved */
   readonly reservedConcurrentExecutions?: number;
+  /** @default RecursiveLoop.TERMINATE */
+  readonly recursiveLoop?: RecursiveLoop;
+  /** @default false */
+  readonly tracing?: boolean;
 }
 
 /** An ESM bundle has no `require`, which some CommonJS dependencies call. */
 const REQUIRE_BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 export function bundledFunction(scope: Construct, id: string, props: BundledFunctionProps): NodejsFunction {
+  const { reservedConcurrentExecutions, recursiveLoop, tracing = false } = props;
   const logGroup = new LogGroup(scope, `${id}Logs`, { retention: RetentionDays.THREE_MONTHS });
+  const role = createRole(scope, `${id}Role`, props);
+  logGroup.grantWrite(role);
   return new NodejsFunction(scope, id, {
     entry: `${ROOT}lambda/${props.entry}`,
     handler: 'handler',
@@ -42,24 +57,26 @@ export function bundledFunction(scope: Construct, id: string, props: BundledFunc
     architecture: Architecture.ARM_64,
     memorySize: props.memoryMiB,
     timeout: props.timeout,
+    role,
     logGroup,
     loggingFormat: LoggingFormat.JSON,
-    tracing: Tracing.DISABLED,
+    tracing: tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     ...props.network,
     environment: { ...toVariables(props.environment), NODE_OPTIONS: '--enable-source-maps' },
-    ...(props.reservedConcurrentExecutions === undefined
-      ? {}
-      : { reservedConcurrentExecutions: props.reservedConcurrentExecutions }),
+    ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
+    ...(recursiveLoop === undefined ? {} : { recursiveLoop }),
     projectRoot: ROOT,
     depsLockFilePath: `${ROOT}package-lock.json`,
     bundling: {
       format: OutputFormat.ESM,
+      logLevel: LogLevel.ERROR,
       target: 'node24',
       mainFields: ['module', 'main'],
       minify: true,
       sourceMap: true,
       sourcesContent: false,
       banner: REQUIRE_BANNER,
+      // Only this, so the AWS clients are in the bundle: pinned, and smaller than the runtime's own copy is to load.
       // The durable SDK would load it for its managed service only, which is not used here.
       externalModules: ['@aws-sdk/client-lambda'],
       // Lets esbuild leave out the other store's client.
@@ -70,4 +87,23 @@ export function bundledFunction(scope: Construct, id: string, props: BundledFunc
       },
     },
   });
+}
+
+/** Lambda's usual managed policy would let each function write every log of the account. */
+function createRole(scope: Construct, id: string, { network, tracing, description }: BundledFunctionProps): Role {
+  const role = new Role(scope, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com'), description });
+  if (network.vpc !== undefined) {
+    role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaENIManagementAccess'));
+    Validations.of(role).acknowledge({
+      id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaENIManagementAccess]',
+      reason: 'Lambda attaches the function to its network; the network interfaces have no ARN before they exist.',
+    });
+  }
+  if (tracing === true) {
+    Validations.of(role).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'xray:PutTraceSegments and xray:PutTelemetryRecords, which know no resources.',
+    });
+  }
+  return role;
 }

@@ -1,6 +1,6 @@
 /**
- * The times that must agree between queue, functions, leases and API, in one place, with the reasons. A test
- * checks the relations.
+ * The times and numbers that must agree between queue, functions, leases and API, in one place, with the
+ * reasons. A test checks the relations.
  */
 import { Duration } from 'aws-cdk-lib';
 
@@ -8,27 +8,41 @@ import { Duration } from 'aws-cdk-lib';
 export const WORKER_TIMEOUT = Duration.minutes(15);
 
 /**
- * At least the worker's timeout, so that a message never comes back while it is being worked on. Recovery
- * does not wait for it: a lease runs out in half a minute, and a poll of the task enqueues it again.
+ * At least the worker's timeout (Lambda refuses less), so that a message never comes back while it is being
+ * worked on. Recovery does not wait for it: a lease runs out in half a minute, and a poll of the task
+ * enqueues it again. A longer time would only delay the redelivery that helps tasks nobody polls.
  */
 export const VISIBILITY_TIMEOUT = Duration.minutes(16);
 
 /** Deliveries of one message before it is a dead letter: a crash of the function itself counts as one. */
 export const MAX_RECEIVE_COUNT = 5;
 
-/** Long enough to find out and redrive by hand, before SQS drops a message. */
+/**
+ * Far above the delay of a message (15 minutes) and all its deliveries (five times 16 minutes). Shorter than the
+ * dead letters' retention, because a message keeps its age when it moves there.
+ */
+export const QUEUE_RETENTION = Duration.days(4);
+
+/** SQS's maximum: ten days are left to find out and redrive by hand. */
 export const DEAD_LETTER_RETENTION = Duration.days(14);
+
+export const DEAD_LETTER_TIMEOUT = Duration.seconds(30);
+
+/** Six times the consumer's timeout, as AWS advises for functions that fetch batches. */
+export const DEAD_LETTER_VISIBILITY_TIMEOUT = Duration.minutes(3);
 
 /** Streams (subscriptions, plain calls) end with the function; REST APIs allow 15 minutes when streaming. */
 export const STREAMING_TIMEOUT = Duration.minutes(15);
 
-/** Below the 29 and 30 seconds after which a buffering API answers 504 by itself. */
+/** Below the 30 seconds after which an HTTP API answers 503 by itself; above a plain call's wait of 25. */
 export const BUFFERED_TIMEOUT = Duration.seconds(28);
-
-export const DEAD_LETTER_TIMEOUT = Duration.seconds(30);
 
 /** One message an invocation: a long run does not hold back the acknowledgement of others. */
 export const WORKER_BATCH_SIZE = 1;
 
-/** Functions that run tasks at the same time. */
+/** Functions that run tasks at the same time. What comes above it waits in the queue, without failed deliveries. */
 export const WORKER_MAX_CONCURRENCY = 50;
+
+/** A brake for runaway clients, per API and not per caller; a polling client makes a request every few seconds. */
+export const THROTTLING_RATE_LIMIT = 100;
+export const THROTTLING_BURST_LIMIT = 200;

@@ -1,40 +1,18 @@
-/** The MCP function and the API in front of it. */
-import { CfnOutput, Stack } from 'aws-cdk-lib';
-import {
-  AccessLogFormat,
-  AuthorizationType,
-  EndpointType,
-  LambdaIntegration,
-  LogGroupLogDestination,
-  MethodLoggingLevel,
-  ResponseTransferMode,
-  RestApi,
-} from 'aws-cdk-lib/aws-apigateway';
-import { HttpApi, HttpMethod, HttpNoneAuthorizer, LogGroupLogDestination as HttpLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
-import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
-import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
+/** The MCP function, and the API in front of it. */
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput } from 'aws-cdk-lib';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
-import { FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction } from './bundled-function.ts';
-import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT } from './limits.ts';
+import { type ApiKind, type Front, MCP_PATH } from './front.ts';
+import { HttpFront, UrlFront } from './http-front.ts';
+import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING_RATE_LIMIT } from './limits.ts';
+import { type CustomDomain, RestFront } from './rest-front.ts';
 import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
-
-/** `rest`: streams, every feature. `http`: about a third of the price a request, buffered: no subscriptions. `url`: a function URL, streams. */
-export const API_KINDS = ['rest', 'http', 'url'] as const;
-export type ApiKind = (typeof API_KINDS)[number];
-
-export interface CustomDomain {
-  readonly domainName: string;
-  readonly certificate: ICertificate;
-}
 
 export interface McpEndpointProps {
   readonly storage: TaskStorage;
@@ -48,34 +26,33 @@ export interface McpEndpointProps {
   readonly customDomain?: CustomDomain;
   /** REST APIs only: the ARN of a web ACL. @default - none */
   readonly webAclArn?: string;
-  /** Requests a second that are let through on average; APIs only. @default 100 */
+  /** Requests a second that are let through on average; not for function URLs. @default 100 */
   readonly throttlingRateLimit?: number;
-  /** Requests that are let through at once; APIs only. @default 200 */
+  /** Requests that are let through at once; not for function URLs. @default 200 */
   readonly throttlingBurstLimit?: number;
-  /** @default - not reserved */
+  /** REST APIs only: sets the account's role for API Gateway's logs in this region. @default true */
+  readonly apiGatewayLogRole?: boolean;
+  /** Taken from the account for this function alone, and its upper bound. @default - not reserved */
   readonly reservedConcurrency?: number;
   /** @default 512 */
   readonly memoryMiB?: number;
+  /** X-Ray traces. @default false */
+  readonly tracing?: boolean;
   /** More variables for the function: server name, limits. @default - none */
   readonly environment?: Environment;
 }
 
-/** The path that the function serves MCP at. */
-const MCP_PATH = 'mcp';
-const STAGE = 'v1';
-
 export class McpEndpoint extends Construct {
   readonly function: NodejsFunction;
+  readonly front: Front;
   /** Where MCP clients connect. */
   readonly url: string;
-  /** Absent for HTTP APIs and function URLs. */
-  readonly restApi?: RestApi;
-  readonly httpApi?: HttpApi;
 
   constructor(scope: Construct, id: string, props: McpEndpointProps) {
     super(scope, id);
-    const { storage, queue, api = 'rest', customDomain } = props;
-    const resourceUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}/${MCP_PATH}`;
+    assertSupported(props);
+    const { storage, queue, api = 'rest', customDomain, reservedConcurrency, tracing = false } = props;
+    const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}/${MCP_PATH}`;
     this.function = bundledFunction(this, 'Function', {
       entry: 'mcp.ts',
       description: 'MCP endpoint of durable tasks',
@@ -86,36 +63,25 @@ export class McpEndpoint extends Construct {
       toolsEntry: props.toolsEntry,
       environment: {
         ...storageEnvironment(storage),
-        ...authorizationEnvironment(props.authorization, resourceUrl),
+        ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',
         ...props.environment,
       },
-      ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
+      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      tracing,
     });
     storage.grantTasks(this.function);
-    queue.queue.grantSendMessages(this.function);
-    switch (api) {
-      case 'rest': {
-        this.restApi = this.#createRestApi(props);
-        this.url = resourceUrl ?? `${executeApiUrl(this, this.restApi.restApiId)}/${STAGE}/${MCP_PATH}`;
-        break;
-      }
-      case 'http': {
-        this.httpApi = this.#createHttpApi(props);
-        this.url = `${executeApiUrl(this, this.httpApi.httpApiId)}/${MCP_PATH}`;
-        break;
-      }
-      case 'url': {
-        const url = this.function.addFunctionUrl({
-          authType: props.authorization.mode === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
-          invokeMode: InvokeMode.RESPONSE_STREAM,
-        });
-        this.url = `${url.url}${MCP_PATH}`;
-        break;
-      }
-    }
+    queue.grantSend(this.function);
+    this.front = this.#createFront(api, props);
+    this.url = customUrl ?? this.front.url;
     new CfnOutput(this, 'Url', { value: this.url, description: 'MCP endpoint' });
+    new CfnOutput(this, 'FunctionName', { value: this.function.functionName, description: 'For direct invocation' });
+  }
+
+  /** Lets an IAM principal be an MCP client, as the owner that it is. For `authorization` by IAM. */
+  grantConnect(grantee: IGrantable): void {
+    this.front.grantConnect(grantee);
   }
 
   /** Lets a principal call the function itself with a JSON-RPC message, on behalf of whatever owner it names. */
@@ -123,61 +89,39 @@ export class McpEndpoint extends Construct {
     this.function.grantInvoke(grantee);
   }
 
-  #createRestApi(props: McpEndpointProps): RestApi {
-    const { customDomain, webAclArn } = props;
-    const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS });
-    const api = new RestApi(this, 'Api', {
-      description: 'MCP endpoint of durable tasks',
-      endpointTypes: [EndpointType.REGIONAL],
-      cloudWatchRole: true,
-      disableExecuteApiEndpoint: customDomain !== undefined,
-      deployOptions: {
-        stageName: STAGE,
-        throttlingRateLimit: props.throttlingRateLimit ?? 100,
-        throttlingBurstLimit: props.throttlingBurstLimit ?? 200,
-        metricsEnabled: true,
-        loggingLevel: MethodLoggingLevel.ERROR,
-        // Bodies hold arguments and results.
-        dataTraceEnabled: false,
-        accessLogDestination: new LogGroupLogDestination(accessLog),
-        accessLogFormat: AccessLogFormat.jsonWithStandardFields(),
-      },
-      ...(customDomain === undefined
-        ? {}
-        : { domainName: { domainName: customDomain.domainName, certificate: customDomain.certificate } }),
-    });
-    const integration = new LambdaIntegration(this.function, {
-      proxy: true,
-      responseTransferMode: ResponseTransferMode.STREAM,
-      timeout: STREAMING_TIMEOUT,
-    });
-    const authorizationType = props.authorization.mode === 'iam' ? AuthorizationType.IAM : AuthorizationType.NONE;
-    api.root.addProxy({ defaultIntegration: integration, defaultMethodOptions: { authorizationType } });
-    if (webAclArn !== undefined) {
-      new CfnWebACLAssociation(this, 'WebAcl', { webAclArn, resourceArn: api.deploymentStage.stageArn });
+  #createFront(api: ApiKind, props: McpEndpointProps): Front {
+    const common = { handler: this.function, authorization: props.authorization };
+    const throttling = {
+      throttlingRateLimit: props.throttlingRateLimit ?? THROTTLING_RATE_LIMIT,
+      throttlingBurstLimit: props.throttlingBurstLimit ?? THROTTLING_BURST_LIMIT,
+    };
+    switch (api) {
+      case 'rest': {
+        const { customDomain, webAclArn, apiGatewayLogRole, tracing } = props;
+        return new RestFront(this, 'Rest', {
+          ...common,
+          ...throttling,
+          ...(customDomain === undefined ? {} : { customDomain }),
+          ...(webAclArn === undefined ? {} : { webAclArn }),
+          ...(apiGatewayLogRole === undefined ? {} : { apiGatewayLogRole }),
+          ...(tracing === undefined ? {} : { tracing }),
+        });
+      }
+      case 'http':
+        return new HttpFront(this, 'Http', { ...common, ...throttling });
+      case 'url':
+        return new UrlFront(this, 'Direct', common);
     }
-    return api;
-  }
-
-  #createHttpApi(props: McpEndpointProps): HttpApi {
-    const api = new HttpApi(this, 'HttpApi', { description: 'MCP endpoint of durable tasks', createDefaultStage: false });
-    const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS });
-    api.addStage('Stage', {
-      autoDeploy: true,
-      throttle: { rateLimit: props.throttlingRateLimit ?? 100, burstLimit: props.throttlingBurstLimit ?? 200 },
-      accessLogSettings: { destination: new HttpLogDestination(accessLog) },
-    });
-    api.addRoutes({
-      path: '/{proxy+}',
-      methods: [HttpMethod.ANY],
-      integration: new HttpLambdaIntegration('Integration', this.function),
-      authorizer: props.authorization.mode === 'iam' ? new HttpIamAuthorizer() : new HttpNoneAuthorizer(),
-    });
-    return api;
   }
 }
 
-function executeApiUrl(scope: Construct, apiId: string): string {
-  const { region, urlSuffix } = Stack.of(scope);
-  return `https://${apiId}.execute-api.${region}.${urlSuffix}`;
+/** What an API cannot do is refused rather than left out in silence. */
+function assertSupported(props: McpEndpointProps): void {
+  const { api = 'rest', customDomain, webAclArn, throttlingRateLimit, throttlingBurstLimit } = props;
+  if (api !== 'rest' && (customDomain !== undefined || webAclArn !== undefined)) {
+    throw new Error(`customDomain and webAclArn need api 'rest'; it is '${api}'.`);
+  }
+  if (api === 'url' && (throttlingRateLimit ?? throttlingBurstLimit) !== undefined) {
+    throw new Error("Function URLs cannot throttle; use reservedConcurrency, or api 'rest' or 'http'.");
+  }
 }

@@ -1,6 +1,9 @@
 /** Two stacks: what must never be lost, and what can be deployed anew at any time. */
-import { Stack, type StackProps } from 'aws-cdk-lib';
+import { Arn, ArnFormat, type Environment, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { DurableTaskServer } from './durable-task-server.ts';
 import type { Settings } from './settings.ts';
@@ -12,12 +15,17 @@ export class StatefulStack extends Stack {
   readonly storage: TaskStorage;
 
   constructor(scope: Construct, id: string, settings: Settings, props: StackProps = {}) {
-    super(scope, id, { description: 'Durable MCP tasks: where they are stored', terminationProtection: true, ...props });
+    const { backend, protection, internetAccess } = settings;
+    const description = 'Durable MCP tasks: where they are stored';
+    super(scope, id, { description, terminationProtection: protection, ...props });
+    const common = {
+      ...encryptionOf(this, settings),
+      removalPolicy: protection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    };
     this.storage =
-      settings.backend === 'dynamodb'
-        ? new TaskTable(this, 'Tasks')
-        : // Keys of a token issuer are fetched over the internet.
-          new TaskCache(this, 'Tasks', { internetAccess: settings.authorization.mode === 'jwt' });
+      backend === 'dynamodb'
+        ? new TaskTable(this, 'Tasks', { ...common, deletionProtection: protection })
+        : new TaskCache(this, 'Tasks', { ...common, internetAccess });
   }
 }
 
@@ -26,16 +34,40 @@ export class StatelessStack extends Stack {
 
   constructor(scope: Construct, id: string, settings: Settings, storage: TaskStorage, props: StackProps = {}) {
     super(scope, id, { description: 'Durable MCP tasks: endpoint and workers', ...props });
-    const { api, authorization, tools, domainName, certificateArn, webAclArn } = settings;
+    const { domainName, certificateArn, alarmTopicArn } = settings;
     this.server = new DurableTaskServer(this, 'Server', {
+      ...settings,
       storage,
-      api,
-      authorization,
-      toolsEntry: tools,
+      toolsEntry: settings.tools,
+      ...encryptionOf(this, settings),
       ...(domainName === undefined || certificateArn === undefined
         ? {}
-        : { customDomain: { domainName, certificate: Certificate.fromCertificateArn(this, 'Certificate', certificateArn) } }),
-      ...(webAclArn === undefined ? {} : { webAclArn }),
+        : {
+            customDomain: {
+              domainName,
+              certificate: Certificate.fromCertificateArn(this, 'Certificate', certificateArn),
+            },
+          }),
+      ...(alarmTopicArn === undefined
+        ? {}
+        : { alarmActions: [new SnsAction(Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn))] }),
     });
   }
+}
+
+function encryptionOf(stack: Stack, { encryptionKeyArn }: Settings): { readonly encryptionKey?: IKey } {
+  if (encryptionKeyArn === undefined) return {};
+  return { encryptionKey: Key.fromKeyArn(stack, 'EncryptionKey', encryptionKeyArn) };
+}
+
+/**
+ * Where the CDK command line says that the stacks go; without it (synthesis alone), anywhere. A table with a key of the
+ * team's own needs its region, which is the key's.
+ */
+export function environmentOf({ encryptionKeyArn }: Settings, variables: NodeJS.ProcessEnv): Environment {
+  const keyRegion =
+    encryptionKeyArn === undefined ? undefined : Arn.split(encryptionKeyArn, ArnFormat.SLASH_RESOURCE_NAME).region;
+  const account = variables['CDK_DEFAULT_ACCOUNT'];
+  const region = variables['CDK_DEFAULT_REGION'] ?? keyRegion;
+  return { ...(account === undefined ? {} : { account }), ...(region === undefined ? {} : { region }) };
 }

@@ -1,6 +1,8 @@
 /** Where tasks live, as the functions need to know it: the table or the cache, never both. */
 import type { BackendKind, Environment } from '../lambda/shared/environment.ts';
-import { privateSubnets, TaskCache } from './task-cache.ts';
+import type { FunctionNetwork } from './bundled-function.ts';
+import type { TaskCache } from './task-cache.ts';
+import { privateSubnets } from './task-network.ts';
 import { TaskTable } from './task-table.ts';
 
 export type TaskStorage = TaskTable | TaskCache;
@@ -17,7 +19,7 @@ export function storageEnvironment(storage: TaskStorage): Environment {
 }
 
 /** Functions that use a cache run in its network. */
-export function networkOf(storage: TaskStorage) {
+export function networkOf(storage: TaskStorage): FunctionNetwork {
   if (storage instanceof TaskTable) return {};
   const { vpc, clientSecurityGroup } = storage;
   return { vpc, vpcSubnets: privateSubnets(vpc), securityGroups: [clientSecurityGroup] };

@@ -1,38 +1,52 @@
 /**
  * The Redis alternative to the table: ElastiCache Serverless for Valkey in private subnets, with TLS and a user whose
- * password is a secret. The functions run in the same network; what else they call, they reach through endpoints.
+ * password is a secret. Encrypted at rest, cluster mode always; the functions run in the same network.
  */
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
-import {
-  FlowLogDestination,
-  InterfaceVpcEndpointAwsService,
-  type ISecurityGroup,
-  type IVpc,
-  Peer,
-  Port,
-  SecurityGroup,
-  type SelectedSubnets,
-  SubnetType,
-  Vpc,
-} from 'aws-cdk-lib/aws-ec2';
+import { type Duration, Names, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { type ISecurityGroup, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elasticache';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { privateSubnets, TaskNetwork } from './task-network.ts';
 
 export interface TaskCacheProps {
-  /** Needs private subnets. @default - a network of its own, without a way to the internet */
+  /**
+   * Needs private subnets in two zones, from which SQS and Secrets Manager can be reached.
+   * @default - a network of its own, with endpoints for these services
+   */
   readonly vpc?: IVpc;
-  /** Lets the functions reach the internet through a NAT gateway, as they must to fetch a token issuer's keys. @default false */
+  /**
+   * Lets the functions of our own network reach the internet through a NAT gateway: to fetch a token issuer's keys,
+   * and for what tools call. @default false
+   */
   readonly internetAccess?: boolean;
-  /** Upper bound of what the cache may hold, in GB. @default 10 */
+  /** Upper bound of what the cache may hold, in GB. Near it, tasks are evicted: see the alarms. @default 10 */
   readonly maxStorageGb?: number;
   /** Daily snapshots that are kept. @default 7 */
   readonly snapshotRetentionDays?: number;
+  /** For the cache and its password. @default - keys that ElastiCache and Secrets Manager own */
+  readonly encryptionKey?: IKey;
+  /** Of cache, user and password. @default RemovalPolicy.RETAIN */
+  readonly removalPolicy?: RemovalPolicy;
 }
 
 const VALKEY_PORT = 6379;
-const USER_NAME = 'tasks';
+export const CACHE_USER_NAME = 'tasks';
+
+/**
+ * All that the backend's scripts and a cluster client call, on the backend's own keys; nothing that administers,
+ * flushes, or lists keys. A test runs the backend as this user.
+ */
+export const CACHE_ACCESS = [
+  'on ~mcp-tasks:* -@all',
+  '+eval +evalsha',
+  '+hmget +hset +hdel +del +persist +pexpireat',
+  '+zadd +zrem +zcard +zrangebyscore +zrevrange +zrangebylex +zrevrangebylex',
+  '+ping +info +readonly +readwrite +asking +cluster|slots +cluster|info +client|setinfo +client|setname',
+].join(' ');
 
 export class TaskCache extends Construct {
   readonly vpc: IVpc;
@@ -42,90 +56,105 @@ export class TaskCache extends Construct {
   readonly endpoint: string;
   /** `{ "username": …, "password": … }`. */
   readonly secret: Secret;
+  readonly maxStorageGb: number;
+  readonly #cacheName: string;
 
   constructor(scope: Construct, id: string, props: TaskCacheProps = {}) {
     super(scope, id);
-    this.vpc = props.vpc ?? this.#createNetwork(props.internetAccess ?? false);
-    this.clientSecurityGroup = new SecurityGroup(this, 'Clients', { vpc: this.vpc, description: 'Uses the task cache' });
-    const cacheSecurityGroup = new SecurityGroup(this, 'CacheNodes', {
+    const { encryptionKey, removalPolicy = RemovalPolicy.RETAIN, maxStorageGb = 10 } = props;
+    this.maxStorageGb = maxStorageGb;
+    const network =
+      props.vpc === undefined
+        ? new TaskNetwork(this, 'Network', { internetAccess: props.internetAccess ?? false })
+        : undefined;
+    this.vpc = network?.vpc ?? (props.vpc as IVpc);
+    // Outbound is open because tools call what they call; our own network without internet access ends at its borders.
+    this.clientSecurityGroup = new SecurityGroup(this, 'Clients', {
       vpc: this.vpc,
-      description: 'The task cache',
-      allowAllOutbound: false,
+      description: 'Uses the task cache',
     });
-    // Serverless caches answer writes on one port and reads of replicas on the next.
-    cacheSecurityGroup.addIngressRule(this.clientSecurityGroup, Port.tcpRange(VALKEY_PORT, VALKEY_PORT + 1), 'Task functions');
-    this.secret = new Secret(this, 'Password', {
-      description: 'The user of the task cache',
-      removalPolicy: RemovalPolicy.RETAIN,
-      generateSecretString: {
-        secretStringTemplate: JSON.stringify({ username: USER_NAME }),
-        generateStringKey: 'password',
-        excludePunctuation: true,
-        passwordLength: 64,
-      },
-    });
-    const userId = `${Stack.of(this).stackName}-tasks`.toLowerCase().slice(0, 40);
-    const user = new CfnUser(this, 'User', {
-      engine: 'valkey',
-      userId,
-      userName: USER_NAME,
-      // Everything that the backend's scripts call; nothing that administers, flushes or lists keys.
-      accessString: 'on ~* -@all +@read +@write +@scripting +@connection +cluster +info +config|get -flushall -flushdb -keys',
-      authenticationMode: { Type: 'password', Passwords: [this.secret.secretValueFromJson('password').unsafeUnwrap()] },
-    });
-    const group = new CfnUserGroup(this, 'Users', { engine: 'valkey', userGroupId: `${userId}-users`, userIds: [userId] });
-    group.addDependency(user);
+    network?.allowFrom(this.clientSecurityGroup);
+    this.secret = this.#createSecret(removalPolicy, encryptionKey);
+    // ElastiCache makes no names itself. From the path and the stack's name, so each cache has its own.
+    this.#cacheName = Names.uniqueResourceName(this, { maxLength: 34 }).toLowerCase();
+    const group = this.#createUserGroup(removalPolicy);
     const cache = new CfnServerlessCache(this, 'Cache', {
       engine: 'valkey',
       majorEngineVersion: '8',
-      serverlessCacheName: userId,
+      serverlessCacheName: this.#cacheName,
       description: 'Durable MCP tasks',
-      securityGroupIds: [cacheSecurityGroup.securityGroupId],
+      securityGroupIds: [this.#createCacheSecurityGroup().securityGroupId],
       subnetIds: privateSubnets(this.vpc).subnetIds,
-      userGroupId: group.userGroupId,
+      userGroupId: group.ref,
       snapshotRetentionLimit: props.snapshotRetentionDays ?? 7,
-      cacheUsageLimits: { dataStorage: { maximum: props.maxStorageGb ?? 10, unit: 'GB' } },
+      cacheUsageLimits: { dataStorage: { maximum: maxStorageGb, unit: 'GB' } },
+      ...(encryptionKey === undefined ? {} : { kmsKeyId: encryptionKey.keyArn }),
     });
-    cache.addDependency(group);
-    cache.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    cache.applyRemovalPolicy(removalPolicy);
     this.endpoint = `rediss://${cache.attrEndpointAddress}:${cache.attrEndpointPort}`;
   }
 
+  /** Lets a function read the password. The network lets it connect: see `clientSecurityGroup`. */
   grantTasks(grantee: IGrantable): void {
     this.secret.grantRead(grantee);
   }
 
-  #createNetwork(internetAccess: boolean): IVpc {
-    const vpc = new Vpc(this, 'Network', {
-      maxAzs: 2,
-      natGateways: internetAccess ? 1 : 0,
-      subnetConfiguration: internetAccess
-        ? [
-            { name: 'tasks', subnetType: SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 24 },
-            { name: 'gateway', subnetType: SubnetType.PUBLIC, mapPublicIpOnLaunch: false, cidrMask: 28 },
-          ]
-        : [{ name: 'tasks', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
+  metric(metricName: string, statistic: string, period: Duration): Metric {
+    // Not "CacheClusterId", which is for caches of nodes.
+    const dimensionsMap = { clusterId: this.#cacheName };
+    return new Metric({ namespace: 'AWS/ElastiCache', metricName, dimensionsMap, statistic, period });
+  }
+
+  #createSecret(removalPolicy: RemovalPolicy, encryptionKey: IKey | undefined): Secret {
+    const secret = new Secret(this, 'Password', {
+      description: 'The user of the task cache',
+      removalPolicy,
+      generateSecretString: {
+        secretStringTemplate: JSON.stringify({ username: CACHE_USER_NAME }),
+        generateStringKey: 'password',
+        excludePunctuation: true,
+        passwordLength: 64,
+      },
+      ...(encryptionKey === undefined ? {} : { encryptionKey }),
     });
-    vpc.addFlowLog('Flow', { destination: FlowLogDestination.toCloudWatchLogs() });
-    const endpoints = new SecurityGroup(this, 'Endpoints', {
-      vpc: vpc as IVpc,
-      description: 'AWS services',
+    Validations.of(secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'Secrets Manager rotates no ElastiCache users by itself. The password has 64 random characters, is only good ' +
+        'inside the network, and is replaced as docs/operations.md says.',
+    });
+    return secret;
+  }
+
+  /** In a group of Valkey's no `default` user is needed (in one of Redis's it is), so nobody connects without a password. */
+  #createUserGroup(removalPolicy: RemovalPolicy): CfnUserGroup {
+    // The template holds a reference, which CloudFormation resolves when it makes the user.
+    const password = this.secret.secretValueFromJson('password').unsafeUnwrap();
+    const user = new CfnUser(this, 'User', {
+      engine: 'valkey',
+      userId: `${this.#cacheName}-user`,
+      userName: CACHE_USER_NAME,
+      accessString: CACHE_ACCESS,
+      authenticationMode: { Type: 'password', Passwords: [password] },
+    });
+    const group = new CfnUserGroup(this, 'Users', {
+      engine: 'valkey',
+      userGroupId: `${this.#cacheName}-users`,
+      userIds: [user.ref],
+    });
+    user.applyRemovalPolicy(removalPolicy);
+    group.applyRemovalPolicy(removalPolicy);
+    return group;
+  }
+
+  #createCacheSecurityGroup(): SecurityGroup {
+    const group = new SecurityGroup(this, 'CacheNodes', {
+      vpc: this.vpc,
+      description: 'The task cache',
       allowAllOutbound: false,
     });
-    endpoints.addIngressRule(Peer.ipv4(vpc.vpcCidrBlock), Port.tcp(443), 'From this network');
-    for (const [name, service] of [
-      ['Sqs', InterfaceVpcEndpointAwsService.SQS],
-      ['SecretsManager', InterfaceVpcEndpointAwsService.SECRETS_MANAGER],
-      ['Logs', InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS],
-    ] as const) {
-      vpc.addInterfaceEndpoint(name, { service, securityGroups: [endpoints], open: false });
-    }
-    return vpc as IVpc;
+    // Serverless caches answer on one port and, for reads of replicas, on the next.
+    group.addIngressRule(this.clientSecurityGroup, Port.tcpRange(VALKEY_PORT, VALKEY_PORT + 1), 'Task functions');
+    return group;
   }
-}
-
-/** Where cache and functions are: private subnets, with a way out or without. */
-export function privateSubnets(vpc: IVpc): SelectedSubnets {
-  const withEgress = vpc.privateSubnets.length > 0;
-  return vpc.selectSubnets({ subnetType: withEgress ? SubnetType.PRIVATE_WITH_EGRESS : SubnetType.PRIVATE_ISOLATED });
 }

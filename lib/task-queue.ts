@@ -1,16 +1,23 @@
 /** The queue of due tasks, and where what cannot be delivered ends. */
 import { Duration } from 'aws-cdk-lib';
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { DEAD_LETTER_RETENTION, MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT } from './limits.ts';
+import {
+  DEAD_LETTER_RETENTION,
+  DEAD_LETTER_VISIBILITY_TIMEOUT,
+  MAX_RECEIVE_COUNT,
+  QUEUE_RETENTION,
+  VISIBILITY_TIMEOUT,
+} from './limits.ts';
 
 export interface TaskQueueProps {
   /** @default - a key that SQS manages */
   readonly encryptionKey?: IKey;
   /** At least the worker's timeout. @default 16 minutes */
   readonly visibilityTimeout?: Duration;
-  /** @default 5 */
+  /** Deliveries of one message before it is a dead letter. @default 5 */
   readonly maxReceiveCount?: number;
 }
 
@@ -30,14 +37,20 @@ export class TaskQueue extends Construct {
     this.deadLetters = new Queue(this, 'DeadLetters', {
       ...common,
       retentionPeriod: DEAD_LETTER_RETENTION,
-      visibilityTimeout: Duration.minutes(3),
+      visibilityTimeout: DEAD_LETTER_VISIBILITY_TIMEOUT,
     });
     this.queue = new Queue(this, 'Queue', {
       ...common,
       visibilityTimeout: props.visibilityTimeout ?? VISIBILITY_TIMEOUT,
       receiveMessageWaitTime: Duration.seconds(20),
-      retentionPeriod: Duration.days(14),
+      retentionPeriod: QUEUE_RETENTION,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceiveCount ?? MAX_RECEIVE_COUNT },
     });
+  }
+
+  /** Lets a function enqueue tasks, and not even ask what the queue is like. */
+  grantSend(grantee: IGrantable): void {
+    this.queue.grant(grantee, 'sqs:SendMessage');
+    this.queue.encryptionMasterKey?.grant(grantee, 'kms:GenerateDataKey', 'kms:Decrypt');
   }
 }

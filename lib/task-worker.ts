@@ -1,4 +1,5 @@
 /** The functions that run due tasks, and the one that ends those that cannot be delivered. */
+import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
@@ -17,6 +18,10 @@ export interface TaskWorkerProps {
   readonly memoryMiB?: number;
   /** Tasks that run at the same time, from 2 to 1000. @default 50 */
   readonly maxConcurrency?: number;
+  /** Taken from the account for the worker alone; at least `maxConcurrency`. @default - not reserved */
+  readonly reservedConcurrency?: number;
+  /** X-Ray traces. @default false */
+  readonly tracing?: boolean;
   /** More variables for the functions: lease times, limits. @default - none */
   readonly environment?: Environment;
 }
@@ -27,32 +32,29 @@ export class TaskWorker extends Construct {
 
   constructor(scope: Construct, id: string, props: TaskWorkerProps) {
     super(scope, id);
-    const { storage, queue, toolsEntry, memoryMiB = 512 } = props;
+    const { storage, queue, memoryMiB = 512, maxConcurrency = WORKER_MAX_CONCURRENCY, reservedConcurrency } = props;
+    if (reservedConcurrency !== undefined && reservedConcurrency < maxConcurrency) {
+      throw new Error(`reservedConcurrency (${reservedConcurrency}) is below maxConcurrency (${maxConcurrency}).`);
+    }
     const common = {
-      toolsEntry,
+      toolsEntry: props.toolsEntry,
+      tracing: props.tracing ?? false,
       backend: backendOf(storage),
       network: networkOf(storage),
-      environment: {
-        ...storageEnvironment(storage),
-        queueUrl: queue.queue.queueUrl,
-        // Needed by what both kinds of functions share; the worker answers no requests.
-        authMode: 'iam',
-        ...props.environment,
-      },
-    } as const;
+      environment: { ...storageEnvironment(storage), queueUrl: queue.queue.queueUrl, ...props.environment },
+    };
     this.worker = bundledFunction(this, 'Worker', {
       ...common,
       entry: 'worker.ts',
       description: 'Runs due MCP tasks',
       timeout: WORKER_TIMEOUT,
       memoryMiB,
+      // A long wait is a chain of delayed messages through this function, which Lambda would cut after 16.
+      recursiveLoop: RecursiveLoop.ALLOW,
+      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
     });
     this.worker.addEventSource(
-      new SqsEventSource(queue.queue, {
-        batchSize: WORKER_BATCH_SIZE,
-        reportBatchItemFailures: true,
-        maxConcurrency: props.maxConcurrency ?? WORKER_MAX_CONCURRENCY,
-      }),
+      new SqsEventSource(queue.queue, { batchSize: WORKER_BATCH_SIZE, reportBatchItemFailures: true, maxConcurrency }),
     );
     this.deadLetterConsumer = bundledFunction(this, 'DeadLetterConsumer', {
       ...common,
@@ -66,6 +68,6 @@ export class TaskWorker extends Construct {
     );
     storage.grantTasks(this.worker);
     storage.grantTasks(this.deadLetterConsumer);
-    queue.queue.grantSendMessages(this.worker);
+    queue.grantSend(this.worker);
   }
 }

@@ -1,0 +1,42 @@
+/** What stands in front of the MCP function, as the endpoint sees it: one shape for the three kinds of API. */
+import type { Duration } from 'aws-cdk-lib';
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Authorization } from './authorization.ts';
+
+/**
+ * `rest`: streams, every feature. `http`: about a third of the price a request, buffered: no subscriptions. `url`: a
+ * function URL, streams; no throttling, access log, custom domain or web ACL.
+ */
+export const API_KINDS = ['rest', 'http', 'url'] as const;
+export type ApiKind = (typeof API_KINDS)[number];
+
+/** The path that the function serves MCP at. */
+export const MCP_PATH = 'mcp';
+/** Where clients that were refused find out who issues tokens (RFC 9728): at the root, and for the path. */
+export const METADATA_PATHS = [
+  '.well-known/oauth-protected-resource',
+  `.well-known/oauth-protected-resource/${MCP_PATH}`,
+] as const;
+
+export interface FrontProps {
+  readonly handler: IFunction;
+  readonly authorization: Authorization;
+}
+
+export interface Throttling {
+  readonly throttlingRateLimit: number;
+  readonly throttlingBurstLimit: number;
+}
+
+export interface Front {
+  /** Where MCP clients connect, unless there is a custom domain. */
+  readonly url: string;
+  /** 5xx answers. */
+  metricServerErrors(period: Duration): Metric;
+  /** Requests: what an API is paid by. */
+  metricRequests(period: Duration): Metric;
+  /** Lets an IAM principal connect, where `authorization` is `iam`. */
+  grantConnect(grantee: IGrantable): void;
+}

@@ -1,0 +1,92 @@
+/** An HTTP API: cheaper than a REST API, but it buffers; and a function URL, which streams and does nothing else. */
+import { type Duration, Stack, Validations } from 'aws-cdk-lib';
+import { HttpApi, HttpMethod, HttpNoneAuthorizer, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { type FunctionUrl, FunctionUrlAuthType, type IFunction, InvokeMode } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { type Front, type FrontProps, MCP_PATH, METADATA_PATHS, type Throttling } from './front.ts';
+
+export class HttpFront extends Construct implements Front {
+  readonly api: HttpApi;
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: FrontProps & Throttling) {
+    super(scope, id);
+    this.api = new HttpApi(this, 'Api', { description: 'MCP endpoint of durable tasks', createDefaultStage: false });
+    const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS });
+    this.api.addStage('Stage', {
+      autoDeploy: true,
+      detailedMetricsEnabled: true,
+      throttle: { rateLimit: props.throttlingRateLimit, burstLimit: props.throttlingBurstLimit },
+      accessLogSettings: { destination: new LogGroupLogDestination(accessLog) },
+    });
+    this.#addRoutes(props);
+    const { region, urlSuffix } = Stack.of(this);
+    this.url = `https://${this.api.httpApiId}.execute-api.${region}.${urlSuffix}/${MCP_PATH}`;
+  }
+
+  metricServerErrors(period: Duration): Metric {
+    return this.api.metricServerError({ period, statistic: 'Sum' });
+  }
+
+  metricRequests(period: Duration): Metric {
+    return this.api.metricCount({ period, statistic: 'Sum' });
+  }
+
+  grantConnect(grantee: IGrantable): void {
+    const resourceArns = [this.api.arnForExecuteApi('*', `/${MCP_PATH}`)];
+    Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns });
+  }
+
+  /** Only the paths that are served: whatever else somebody tries does not reach the function. */
+  #addRoutes({ handler, authorization }: FrontProps): void {
+    const integration = new HttpLambdaIntegration('Integration', handler);
+    const authorizer = authorization.mode === 'iam' ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
+    const routes = this.api.addRoutes({ path: `/${MCP_PATH}`, methods: [HttpMethod.ANY], integration, authorizer });
+    if (authorization.mode === 'jwt') {
+      for (const path of METADATA_PATHS) {
+        routes.push(...this.api.addRoutes({ path: `/${path}`, methods: [HttpMethod.GET], integration, authorizer }));
+      }
+    }
+    if (authorization.mode === 'iam') return;
+    const reason =
+      authorization.mode === 'none'
+        ? 'Asked for by name (auth=none), for trials.'
+        : 'The function verifies the token: only it can answer 401 and 403 as MCP prescribes. Metadata is public.';
+    for (const route of routes) Validations.of(route).acknowledge({ id: 'AwsSolutions-APIG4', reason });
+  }
+}
+
+export class UrlFront extends Construct implements Front {
+  readonly url: string;
+  readonly #handler: IFunction;
+  readonly #functionUrl: FunctionUrl;
+
+  constructor(scope: Construct, id: string, { handler, authorization }: FrontProps) {
+    super(scope, id);
+    this.#handler = handler;
+    this.#functionUrl = handler.addFunctionUrl({
+      authType: authorization.mode === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
+      invokeMode: InvokeMode.RESPONSE_STREAM,
+    });
+    // The URL ends with a slash.
+    this.url = `${this.#functionUrl.url}${MCP_PATH}`;
+  }
+
+  metricServerErrors(period: Duration): Metric {
+    return this.#handler.metric('Url5xxCount', { period, statistic: 'Sum' });
+  }
+
+  metricRequests(period: Duration): Metric {
+    return this.#handler.metric('UrlRequestCount', { period, statistic: 'Sum' });
+  }
+
+  /** By URL only: without that condition a caller could invoke the function itself, and name any owner. */
+  grantConnect(grantee: IGrantable): void {
+    this.#functionUrl.grantInvokeUrl(grantee);
+  }
+}

@@ -1,0 +1,245 @@
+/** The three kinds of API, how they are authorized, and what the MCP function is told. */
+import { describe, expect, test } from '@jest/globals';
+import { type App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { oneOf, RESPONSE_MODES, readEnvironment, VARIABLES } from '../../lambda/shared/environment.ts';
+import { MCP_PATH, METADATA_PATHS } from '../../lambda/shared/paths.ts';
+import { McpEndpoint, TaskQueue, TaskTable } from '../../lib/index.ts';
+import { appWithoutBundling, ofType, only, type Properties, resourcesOf, synthesize } from './synthesized.ts';
+
+const JWT = { auth: 'jwt', jwtIssuer: 'https://issuer.example.com' };
+const REST_METHOD = 'AWS::ApiGateway::Method';
+const ROUTE = 'AWS::ApiGatewayV2::Route';
+const MCP_FUNCTION = /EndpointFunction/;
+
+describe('a REST API', () => {
+  test('streams every answer, for as long as the function may take [AWS-1]', () => {
+    const { server } = synthesize();
+    const [method] = ofType(server, REST_METHOD);
+    const integration = method?.properties['Integration'] as Properties;
+
+    expect(ofType(server, REST_METHOD)).toHaveLength(1);
+    expect(integration).toMatchObject({
+      Type: 'AWS_PROXY',
+      IntegrationHttpMethod: 'POST',
+      ResponseTransferMode: 'STREAM',
+      TimeoutInMillis: 15 * 60 * 1000,
+    });
+    expect(JSON.stringify(integration['Uri'])).toContain(':lambda:path/2021-11-15/functions/');
+    expect(JSON.stringify(integration['Uri'])).toMatch(/\/response-streaming-invocations"\]\]\}$/);
+    expect(only(server, 'AWS::Lambda::Function', MCP_FUNCTION).properties['Timeout']).toBe(15 * 60);
+  });
+
+  test('is regional, since an edge-optimized one cuts streams that are idle for 30 seconds [AWS-1]', () => {
+    const api = only(synthesize().server, 'AWS::ApiGateway::RestApi');
+
+    expect(api.properties['EndpointConfiguration']).toMatchObject({ Types: ['REGIONAL'] });
+  });
+
+  test('logs requests and errors, and never a body [SEC-4 AWS-4]', () => {
+    const stage = only(synthesize().server, 'AWS::ApiGateway::Stage');
+
+    expect(stage.properties['MethodSettings']).toEqual([
+      expect.objectContaining({ LoggingLevel: 'ERROR', DataTraceEnabled: false, MetricsEnabled: true }),
+    ]);
+    expect(JSON.stringify(stage.properties['AccessLogSetting'])).not.toMatch(/authorization|body/i);
+  });
+
+  test('throttles as asked [AWS-1]', () => {
+    const settings = (context: Record<string, string>) =>
+      only(synthesize(context).server, 'AWS::ApiGateway::Stage').properties['MethodSettings'];
+
+    expect(settings({})).toMatchObject([{ ThrottlingRateLimit: 100, ThrottlingBurstLimit: 200 }]);
+    expect(settings({ throttlingRateLimit: '3', throttlingBurstLimit: '5' })).toMatchObject([
+      { ThrottlingRateLimit: 3, ThrottlingBurstLimit: 5 },
+    ]);
+  });
+
+  test('with a domain of its own answers there only, and says what the domain must point to [AWS-1 SEC-5]', () => {
+    const { server, outputs } = synthesize({
+      ...JWT,
+      domainName: 'tasks.example.com',
+      certificateArn: 'arn:aws:acm:eu-central-1:111111111111:certificate/a',
+    });
+
+    expect(only(server, 'AWS::ApiGateway::RestApi').properties['DisableExecuteApiEndpoint']).toBe(true);
+    expect(only(server, 'AWS::ApiGateway::DomainName').properties).toMatchObject({
+      DomainName: 'tasks.example.com',
+      SecurityPolicy: 'TLS_1_2',
+    });
+    expect(ofType(server, 'AWS::ApiGateway::BasePathMapping')).toHaveLength(1);
+    expect(environmentOf(server).resourceUrl).toBe('https://tasks.example.com/mcp');
+    expect(outputOf(outputs, /Url/)).toBe('https://tasks.example.com/mcp');
+    expect(outputOf(outputs, /DomainTarget/)).toMatchObject({
+      'Fn::GetAtt': [expect.anything(), 'RegionalDomainName'],
+    });
+  });
+
+  test('takes a web ACL [SEC-5]', () => {
+    const webAclArn = 'arn:aws:wafv2:eu-central-1:111111111111:regional/webacl/a/b';
+    const { server } = synthesize({ webAclArn });
+    const stage = only(server, 'AWS::ApiGateway::Stage');
+    const { properties } = only(server, 'AWS::WAFv2::WebACLAssociation');
+
+    expect(properties['WebACLArn']).toBe(webAclArn);
+    expect(JSON.stringify(properties['ResourceArn'])).toContain(`"${stage.id}"`);
+  });
+});
+
+describe('authorization', () => {
+  test('by IAM is checked on every method and route, and there are no open ones [SEC-2]', () => {
+    const methods = ofType(synthesize().server, REST_METHOD);
+    const routes = ofType(synthesize({ api: 'http' }).server, ROUTE);
+    const url = only(synthesize({ api: 'url' }).server, 'AWS::Lambda::Url');
+
+    expect(methods.map(({ properties }) => properties['AuthorizationType'])).toEqual(['AWS_IAM']);
+    expect(routes.map(({ properties }) => properties['AuthorizationType'])).toEqual(['AWS_IAM']);
+    expect(url.properties).toMatchObject({ AuthType: 'AWS_IAM', InvokeMode: 'RESPONSE_STREAM' });
+  });
+
+  test('by token is left to the function, whose metadata anybody may read [SEC-2]', () => {
+    const { server } = synthesize(JWT);
+    const routes = ofType(synthesize({ ...JWT, api: 'http' }).server, ROUTE);
+
+    expect(ofType(server, REST_METHOD).map(({ properties }) => properties['AuthorizationType'])).toEqual(
+      Array.from({ length: 3 }, () => 'NONE'),
+    );
+    expect(routes.map(({ properties }) => String(properties['RouteKey'])).toSorted()).toEqual([
+      `ANY ${MCP_PATH}`,
+      ...METADATA_PATHS.map((path) => `GET ${path}`),
+    ]);
+    expect(environmentOf(server)).toMatchObject({ authMode: 'jwt', jwtIssuer: JWT.jwtIssuer });
+  });
+
+  test('anonymous has to be asked for by name [SEC-2]', () => {
+    expect(environmentOf(synthesize().server).authMode).toBe('iam');
+    expect(environmentOf(synthesize({ auth: 'none' }).server).authMode).toBe('none');
+  });
+});
+
+describe('an HTTP API', () => {
+  test('is told to buffer, throttled, and logged [AWS-1]', () => {
+    const { server } = synthesize({ api: 'http', throttlingRateLimit: '3' });
+
+    expect(environmentOf(server).responseMode).toBe('buffered');
+    expect(only(server, 'AWS::ApiGatewayV2::Stage').properties).toMatchObject({
+      DefaultRouteSettings: { ThrottlingRateLimit: 3, ThrottlingBurstLimit: 200 },
+      AccessLogSettings: { DestinationArn: expect.anything() },
+    });
+    expect(ofType(server, 'AWS::ApiGateway::RestApi')).toEqual([]);
+  });
+});
+
+describe('the function’s environment', () => {
+  test.each([
+    ['rest', 'dynamodb', 'stream'],
+    ['http', 'dynamodb', 'buffered'],
+    ['url', 'dynamodb', 'stream'],
+    ['rest', 'redis', 'stream'],
+  ] as const)('of %s over %s is what its own reader understands [AWS-1]', (api, backend, mode) => {
+    const environment = environmentOf(
+      synthesize({ ...JWT, api, backend, serverName: 'acme', maxActiveTasksPerOwner: '11', jwtScopes: 'a,b' }).server,
+    );
+
+    expect(oneOf(environment, 'responseMode', RESPONSE_MODES)).toBe(mode);
+    expect(environment).toMatchObject({
+      backend,
+      authMode: 'jwt',
+      jwtIssuer: JWT.jwtIssuer,
+      jwtScopes: 'a b',
+      serverName: 'acme',
+      maxActiveTasksPerOwner: '11',
+      queueUrl: expect.stringContaining('Ref'),
+      ...(backend === 'redis'
+        ? { redisEndpoint: expect.stringContaining('rediss://'), redisSecretArn: expect.stringContaining('Password') }
+        : { tableName: expect.stringContaining('TasksTable') }),
+    });
+  });
+
+  test('holds nothing that the functions do not read, and no secret [SEC-4]', () => {
+    const { server } = synthesize({ ...JWT, backend: 'redis' });
+    const known: readonly string[] = [...Object.values(VARIABLES), 'NODE_OPTIONS'];
+    for (const { properties } of ofType(server, 'AWS::Lambda::Function')) {
+      const { Variables } = properties['Environment'] as { readonly Variables: Properties };
+
+      expect(Object.keys(Variables).filter((name) => !known.includes(name))).toEqual([]);
+      expect(JSON.stringify(Variables)).not.toContain('resolve:secretsmanager');
+    }
+  });
+
+  test('of the worker has a store and a queue, and no word on callers [AWS-1]', () => {
+    const { server } = synthesize(JWT);
+
+    expect(Object.keys(environmentOf(server, /^ServerWorker(?!DeadLetter)/)).sort()).toEqual([
+      'backend',
+      'queueUrl',
+      'tableName',
+    ]);
+  });
+});
+
+test('the MCP function’s concurrency can be reserved [AWS-1]', () => {
+  const reservedOf = (context: Record<string, string>) =>
+    only(synthesize(context).server, 'AWS::Lambda::Function', MCP_FUNCTION).properties['ReservedConcurrentExecutions'];
+
+  expect(reservedOf({})).toBeUndefined();
+  expect(reservedOf({ reservedConcurrency: '20' })).toBe(20);
+});
+
+describe('a principal that is let in', () => {
+  test.each([
+    ['rest', /execute-api:Invoke.*\/v1\/\*\/mcp"/],
+    ['http', /execute-api:Invoke.*\/\*\/\*\/mcp"/],
+    ['url', /lambda:InvokeFunction","Condition":\{"Bool":\{"lambda:InvokedViaFunctionUrl":true|InvokedViaFunctionUrl/],
+  ] as const)('may connect to the endpoint (%s), and not invoke the function itself [SEC-5 AWS-3]', (api, allowed) => {
+    const { policy } = endpointFor(api, (endpoint, role) => endpoint.grantConnect(role));
+
+    expect(policy).toMatch(allowed);
+    for (const statement of statementsIn(policy)) {
+      const invokes = JSON.stringify(statement['Action']).includes('"lambda:InvokeFunction"');
+      expect(invokes && statement['Condition'] === undefined).toBe(false);
+    }
+  });
+
+  test('directly may invoke the function, on behalf of anybody [AWS-3]', () => {
+    const { policy } = endpointFor('rest', (endpoint, role) => endpoint.grantDirectInvocation(role));
+
+    expect(policy).toContain('"lambda:InvokeFunction"');
+  });
+});
+
+function endpointFor(api: 'rest' | 'http' | 'url', grant: (endpoint: McpEndpoint, role: Role) => void) {
+  const app: App = appWithoutBundling();
+  const stack = new Stack(app, 'Another');
+  const role = new Role(stack, 'Client', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+  const endpoint = new McpEndpoint(stack, 'Mcp', {
+    storage: new TaskTable(stack, 'Tasks'),
+    queue: new TaskQueue(stack, 'Queue'),
+    authorization: { mode: 'iam' },
+    toolsEntry: 'lambda/tools.ts',
+    api,
+  });
+  grant(endpoint, role);
+  const { properties } = only(resourcesOf(Template.fromStack(stack)), 'AWS::IAM::Policy', /^Client/);
+  return { policy: JSON.stringify(properties['PolicyDocument']) };
+}
+
+function statementsIn(policy: string): readonly Properties[] {
+  return (JSON.parse(policy) as { readonly Statement: readonly Properties[] }).Statement;
+}
+
+/** Tokens as their JSON text; read by the very function that the Lambda functions use. */
+function environmentOf(resources: ReturnType<typeof synthesize>['server'], id = MCP_FUNCTION) {
+  const { properties } = only(resources, 'AWS::Lambda::Function', id);
+  const { Variables } = properties['Environment'] as { readonly Variables: Properties };
+  const texts = Object.entries(Variables).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  return readEnvironment(Object.fromEntries(texts) as Record<string, string>);
+}
+
+function outputOf(outputs: ReturnType<typeof synthesize>['outputs'], id: RegExp): unknown {
+  return Object.entries(outputs).find(([name]) => id.test(name))?.[1].Value;
+}
