@@ -16,6 +16,13 @@ import { openBackend } from '../src/server/open-backend.ts';
 import { HELP, oneLine, readOptions, type ServeOptions, UsageError } from './serve-options.ts';
 
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '::1'];
+/** What becomes of unfinished tasks then. Engines that are shared are not searched for work. */
+const UNFINISHED = {
+  memory: 'unfinished tasks are lost then',
+  sqlite: 'unfinished tasks go on at the next start',
+  dynamodb: 'unfinished tasks go on, after the next start, once their clients ask about them',
+  redis: 'unfinished tasks go on, after the next start, once their clients ask about them',
+} as const;
 /** One Ctrl-C under `npm start` may arrive twice: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 500;
 
@@ -66,7 +73,7 @@ async function serve(options: ServeOptions): Promise<void> {
     complain(`whoever reaches ${host} may call these tools: no credentials are asked for`);
   process.stdout.write(
     `MCP server  ${server.url}\nTasks       ${opened.description}\nTools       ${tools.map(({ name }) => name).join(', ')}\n` +
-      'Ctrl-C stops it; unfinished tasks go on at the next start.\n',
+      `Ctrl-C stops it; ${UNFINISHED[options.backend.engine]}.\n`,
   );
   onStop(async () => {
     await server.close();

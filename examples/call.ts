@@ -112,9 +112,16 @@ async function answersTo(requests: Readonly<Record<string, InputRequest>>): Prom
 }
 
 const [tool, json = '{}'] = process.argv.slice(2);
-if (tool === undefined) throw new Error('name a tool: node examples/call.ts profile_csv \'{"file":"cities.csv"}\'');
-const result = await callAndWait(tool, JSON.parse(json));
-for (const { text } of result.content) if (text !== undefined) process.stdout.write(`${text}\n`);
-if (result.structuredContent !== undefined)
-  process.stdout.write(`${JSON.stringify(result.structuredContent, null, 2)}\n`);
-process.exit(result.isError === true ? 1 : 0);
+try {
+  if (tool === undefined) throw new Error('name a tool, e.g. profile_csv \'{"file":"cities.csv"}\'');
+  const { content, structuredContent, isError = false } = await callAndWait(tool, JSON.parse(json));
+  for (const { text } of content) if (text !== undefined) process.stdout.write(`${text}\n`);
+  if (structuredContent !== undefined) process.stdout.write(`${JSON.stringify(structuredContent, null, 2)}\n`);
+  process.exit(isError ? 1 : 0);
+} catch (error) {
+  const { message, cause } = error as Error;
+  process.stderr.write(
+    `call: ${cause instanceof Error ? `${URL_OF_SERVER} does not answer (${cause.message})` : message}\n`,
+  );
+  process.exit(1);
+}

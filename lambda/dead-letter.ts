@@ -1,7 +1,7 @@
 /** Ends the tasks whose messages could not be processed: what no run can bring forward fails, with the reason. */
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import middy from '@middy/core';
+import { middy } from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isTaskError } from '../src/domain/errors.ts';
 import { failPoisoned } from '../src/domain/run.ts';
@@ -29,4 +29,6 @@ async function failTaskOf(record: SQSRecord): Promise<void> {
 const bury = (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
   processPartialResponse(event, failTaskOf, processor, { context });
 
-export const handler = middy<SQSEvent, SQSBatchResponse>(bury).use(injectLambdaContext(powertoolsLogger, { resetKeys: true }));
+export const handler = middy<SQSEvent, SQSBatchResponse>(bury).use(
+  injectLambdaContext(powertoolsLogger, { resetKeys: true }),
+);

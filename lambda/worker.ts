@@ -4,12 +4,13 @@
  */
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import middy from '@middy/core';
+import { middy } from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { systemClock } from '../src/clock.ts';
-import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
 import tools from '#tools';
+import { systemClock } from '../src/clock.ts';
+import { describeError } from '../src/runtime/logger.ts';
+import { type Delivery, decodeDelivery } from '../src/runtime/sqs-queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
@@ -17,6 +18,8 @@ import { logger, powertoolsLogger } from './shared/observability.ts';
 
 /** Left for giving tasks back: their checkpoints, their heads and a message each. */
 const HAND_OVER_MS = 15_000;
+/** Of a function that may run for less than a minute: most of its time is still for the tasks. */
+const HAND_OVER_SHARE = 0.25;
 
 const worker = once(async () => {
   const { environment, store, queue } = await foundation();
@@ -30,16 +33,27 @@ const processor = new BatchProcessor(EventType.SQS);
 async function runDelivery(record: SQSRecord): Promise<void> {
   const delivery = decodeDelivery(record.body);
   if (delivery === undefined) throw new Error('This message names no task.');
-  const runner = await worker();
+  try {
+    await (await worker()).runTask(delivery.ref, scheduledFor(record, delivery));
+  } catch (error) {
+    // The message comes again; what is told of the batch says no more than that it failed.
+    logger.error('A delivery failed', { task: delivery.ref.id, ...describeError(error) });
+    throw error;
+  }
+}
+
+function scheduledFor(record: SQSRecord, { notBefore }: Delivery): number | undefined {
   // A message that comes again may be all that is left of a run that crashed before it sent the next one.
   const again = Number(record.attributes.ApproximateReceiveCount) > 1;
-  await runner.runTask(delivery.ref, again ? undefined : delivery.notBefore);
+  return again ? undefined : notBefore;
 }
 
 async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
   const runner = await worker();
-  const timeLeft = context.getRemainingTimeInMillis() - HAND_OVER_MS;
-  const cancel = systemClock.after(timeLeft, () => runner.stop());
+  const leftMs = context.getRemainingTimeInMillis();
+  const cancel = systemClock.after(leftMs - Math.min(HAND_OVER_MS, leftMs * HAND_OVER_SHARE), () =>
+    runner.stop('hand_over'),
+  );
   try {
     return await processPartialResponse(event, runDelivery, processor, { context });
   } finally {
@@ -47,4 +61,6 @@ async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse
   }
 }
 
-export const handler = middy<SQSEvent, SQSBatchResponse>(work).use(injectLambdaContext(powertoolsLogger, { resetKeys: true }));
+export const handler = middy<SQSEvent, SQSBatchResponse>(work).use(
+  injectLambdaContext(powertoolsLogger, { resetKeys: true }),
+);

@@ -3,10 +3,10 @@
  * the `authInfo` from which the owner is taken, or the response that refuses the caller.
  */
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
+import type { Logger } from '../../src/runtime/logger.ts';
 import { AUTH_MODES, type Environment, oneOf } from './environment.ts';
 import type { HttpEvent } from './http-event.ts';
 import { iamAuthInfo } from './iam.ts';
-import { createResourceServer } from './resource-server.ts';
 
 export interface Authenticated {
   /** Absent: anonymous, where that is allowed. */
@@ -16,8 +16,8 @@ export interface Authenticated {
 /** Resolves to a `Response` for requests that it answers itself: refusals and the resource's metadata. */
 export type Authenticate = (request: Request, event: HttpEvent) => Promise<Authenticated | Response>;
 
-/** Throws an error that names the variable when a setting is missing or wrong. */
-export function createAuthenticate(environment: Environment): Authenticate {
+/** Rejects with an error that names the variable when a setting is missing or wrong. */
+export async function createAuthenticate(environment: Environment, logger: Logger): Promise<Authenticate> {
   const mode = oneOf(environment, 'authMode', AUTH_MODES);
   switch (mode) {
     case 'none':
@@ -27,7 +27,10 @@ export function createAuthenticate(environment: Environment): Authenticate {
         const authInfo = iamAuthInfo(event);
         return authInfo === undefined ? new Response('Forbidden', { status: 403 }) : { authInfo };
       };
-    case 'jwt':
-      return createResourceServer(environment);
+    case 'jwt': {
+      // Only where it is used: it costs as much of a cold start as the rest of the authentication together.
+      const { createResourceServer } = await import('./resource-server.ts');
+      return createResourceServer(environment, logger);
+    }
   }
 }

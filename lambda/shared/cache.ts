@@ -30,6 +30,7 @@ async function credentialsOf(environment: Environment): Promise<{ username?: str
   const secrets = new SecretsManagerClient({});
   const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId: redisSecretArn }));
   const { username, password } = JSON.parse(SecretString ?? '{}') as { username?: string; password?: string };
-  if (username === undefined || password === undefined) throw new Error('The Redis secret holds no username and password.');
+  if (username === undefined || password === undefined)
+    throw new Error('The Redis secret holds no username and password.');
   return { username, password };
 }

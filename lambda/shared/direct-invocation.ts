@@ -3,47 +3,85 @@
  * may invoke the function by IAM can do so, and `owner` says on whose behalf; HTTP events cannot carry it,
  * because API Gateway makes them. The answer is the JSON-RPC response. Always the 2026-07-28 era with tasks.
  */
-import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, TASKS_EXTENSION } from '../../src/protocol/sdk.ts';
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
+import { readEvents } from '../../src/protocol/event-stream.ts';
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  PROTOCOL_VERSION_META_KEY,
+  TASKS_EXTENSION,
+} from '../../src/protocol/sdk.ts';
 
 const PROTOCOL_VERSION = '2026-07-28';
 
 export interface DirectMessage {
-  readonly jsonrpc: '2.0';
-  readonly id?: string | number;
-  readonly method: string;
-  readonly params?: Readonly<Record<string, unknown>>;
+  readonly jsonrpc: unknown;
+  readonly id?: unknown;
+  readonly method: unknown;
+  readonly params?: unknown;
   /** The owner of the tasks: issuer, subject and, where there are several, tenant. */
-  readonly owner?: { readonly issuer?: unknown; readonly subject?: unknown; readonly tenant?: unknown };
+  readonly owner?: unknown;
 }
 
 export function isDirectMessage(event: unknown): event is DirectMessage {
-  return (
-    typeof event === 'object' && event !== null && 'jsonrpc' in event && 'method' in event && !('requestContext' in event)
-  );
+  return isObject(event) && 'jsonrpc' in event && 'method' in event && !('requestContext' in event);
 }
 
-/** The JSON-RPC response as text. An HTTP-only answer (a stream, no content) becomes its text. */
-export async function answerDirectly(message: DirectMessage, fetch: FetchHandler, signal: AbortSignal): Promise<string> {
-  const { owner, id = 1, method, params = {} } = message;
-  const { issuer, subject, tenant } = owner ?? {};
-  if (typeof issuer !== 'string' || typeof subject !== 'string' || issuer === '' || subject === '') {
-    return refusal(id, 'A direct invocation needs an owner: { "issuer": …, "subject": … }.');
-  }
+/** Resolves to the JSON-RPC response, also where the endpoint streams it. */
+export async function answerDirectly(
+  message: DirectMessage,
+  fetch: FetchHandler,
+  signal: AbortSignal,
+): Promise<object> {
+  const { id = 1, method, params = {} } = message;
+  const claims = claimsOf(message.owner);
+  if (claims === undefined)
+    return refusal(id, 'A direct invocation needs an owner: { "issuer": …, "subject": …, "tenant"?: … }.');
+  if (typeof method !== 'string' || !isObject(params))
+    return refusal(id, 'The method must be text and the params an object.');
   if (method === 'subscriptions/listen') return refusal(id, 'A direct invocation cannot stream; poll tasks/get.');
+  const body = JSON.stringify({
+    jsonrpc: message.jsonrpc,
+    id,
+    method,
+    params: { ...params, _meta: withEnvelope(params._meta) },
+  });
+  const request = new Request('https://localhost/mcp', {
+    method: 'POST',
+    headers: headersOf(method, params),
+    body,
+    signal,
+  });
+  const authInfo = { token: '', clientId: 'direct-invocation', scopes: [], extra: claims };
+  return responseOf(await fetch(request, { authInfo }));
+}
+
+export function internalError(id: unknown): object {
+  return { jsonrpc: '2.0', id, error: { code: -32603, message: 'Internal error' } };
+}
+
+/** As a token's claims. `undefined`: no owner, or one that says less than it means to. */
+function claimsOf(owner: unknown): Record<string, string> | undefined {
+  if (!isObject(owner)) return undefined;
+  const { issuer: iss, subject: sub, tenant } = owner;
+  if (!isText(iss) || !isText(sub)) return undefined;
+  if (tenant === undefined) return { iss, sub };
+  return isText(tenant) ? { iss, sub, tenant } : undefined;
+}
+
+function headersOf(method: string, { taskId, name, uri }: Record<string, unknown>): Headers {
   const headers = new Headers({
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
     'mcp-protocol-version': PROTOCOL_VERSION,
-    'mcp-method': method,
   });
-  const name = params.taskId ?? params.name ?? params.uri;
-  if (typeof name === 'string' && /^[\x20-\x7e]*$/.test(name)) headers.set('mcp-name', name);
-  const body = JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: withEnvelope(params._meta) } });
-  const claims = { iss: issuer, sub: subject, ...(typeof tenant === 'string' ? { tenant } : {}) };
-  const authInfo = { token: '', clientId: 'direct-invocation', scopes: [], extra: claims };
-  const response = await fetch(new Request('https://localhost/mcp', { method: 'POST', headers, body, signal }), { authInfo });
-  return response.text();
+  for (const [header, value] of [
+    ['mcp-method', method],
+    ['mcp-name', taskId ?? name ?? uri],
+  ] as const) {
+    if (typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)) headers.set(header, value);
+  }
+  return headers;
 }
 
 /** What a client would send with each request, where the caller left it out. */
@@ -52,12 +90,28 @@ function withEnvelope(meta: unknown): Record<string, unknown> {
     [PROTOCOL_VERSION_META_KEY]: PROTOCOL_VERSION,
     [CLIENT_INFO_META_KEY]: { name: 'direct-invocation', version: '1' },
     [CLIENT_CAPABILITIES_META_KEY]: { extensions: { [TASKS_EXTENSION]: {} }, elicitation: {}, sampling: {}, roots: {} },
-    ...(typeof meta === 'object' && meta !== null ? meta : {}),
+    ...(isObject(meta) ? meta : {}),
   };
+}
+
+/** Of a stream, the message that ends it. */
+async function responseOf(response: Response): Promise<object> {
+  const streams = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  if (!streams || response.body === null) return (await response.json()) as object;
+  for await (const event of readEvents(response.body)) if ('result' in event || 'error' in event) return event;
+  throw new Error('The stream ended without a response.');
 }
 
 const INVALID_REQUEST = -32600;
 
-function refusal(id: string | number, message: string): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, error: { code: INVALID_REQUEST, message } });
+function refusal(id: unknown, message: string): object {
+  return { jsonrpc: '2.0', id, error: { code: INVALID_REQUEST, message } };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }

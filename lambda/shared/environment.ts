@@ -63,11 +63,18 @@ export function required(environment: Environment, name: VariableName): string {
 }
 
 /** Throws an error that names the variable and the allowed values when it has another one. */
-export function oneOf<T extends string>(environment: Environment, name: VariableName, allowed: readonly T[], otherwise?: T): T {
+export function oneOf<T extends string>(
+  environment: Environment,
+  name: VariableName,
+  allowed: readonly T[],
+  otherwise?: T,
+): T {
   const value = environment[name] ?? otherwise;
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) {
-    throw new Error(`The environment variable ${VARIABLES[name]} must be one of ${allowed.join(', ')}; it is ${value ?? 'not set'}.`);
+    throw new Error(
+      `The environment variable ${VARIABLES[name]} must be one of ${allowed.join(', ')}; it is ${value ?? 'not set'}.`,
+    );
   }
   return found;
 }

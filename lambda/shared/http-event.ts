@@ -22,7 +22,10 @@ export function toRequest(event: HttpEvent, signal: AbortSignal): Request {
     ? { method: event.requestContext.http.method, path: event.rawPath, host: event.requestContext.domainName }
     : { method: event.httpMethod, path: event.path, host: event.requestContext.domainName ?? 'localhost' };
   const hasBody = method !== 'GET' && method !== 'HEAD';
-  return new Request(new URL(path, `https://${host}`), {
+  const url = new URL(`https://${host}`);
+  // Set, not resolved: a path that begins with two slashes would name another host.
+  url.pathname = path;
+  return new Request(url, {
     method,
     headers: headersOf(event),
     signal,
@@ -30,11 +33,45 @@ export function toRequest(event: HttpEvent, signal: AbortSignal): Request {
   });
 }
 
-export async function toResult(response: Response, mode: ResponseMode): Promise<HttpResult> {
+export interface TimeLimit {
+  /** Fires when streams have to end. */
+  readonly signal: AbortSignal;
+  /** To be called once nothing is read any more. */
+  readonly cancel: () => void;
+}
+
+/** A stream of events ends at the limit, between two of them; any other body is given the time that is left. */
+export async function toResult(response: Response, mode: ResponseMode, limit: TimeLimit): Promise<HttpResult> {
   const { status: statusCode } = response;
   const headers = Object.fromEntries(response.headers);
-  const body = mode === 'stream' && response.body !== null ? response.body : await response.text();
+  if (mode === 'stream' && response.body !== null) {
+    const isEventStream = headers['content-type']?.startsWith('text/event-stream') === true;
+    return { statusCode, headers, body: ReadableStream.from(relay(response.body, limit, isEventStream)) };
+  }
+  const body = await response.text().finally(limit.cancel);
   return { statusCode, headers, body };
+}
+
+async function* relay(
+  body: ReadableStream<Uint8Array>,
+  { signal, cancel }: TimeLimit,
+  ends: boolean,
+): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  // The request's own signal cannot be relied on: it follows ours only as long as nobody has collected the request.
+  const over = new Promise<undefined>((resolve) => {
+    if (ends) signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read(), over]);
+      if (next?.value === undefined) return;
+      yield next.value;
+    }
+  } finally {
+    cancel();
+    await reader.cancel().catch(() => {});
+  }
 }
 
 export function isVersion2(event: HttpEvent): event is APIGatewayProxyEventV2 {
@@ -44,9 +81,10 @@ export function isVersion2(event: HttpEvent): event is APIGatewayProxyEventV2 {
 /** A header that came more than once keeps all its values, so that none of them is believed alone. */
 function headersOf(event: HttpEvent): Headers {
   const headers = new Headers();
-  const single = Object.entries(event.headers).map(([name, value]) => [name, [value]] as const);
+  const single = Object.entries(event.headers ?? {}).map(([name, value]) => [name, [value]] as const);
   const all = isVersion2(event) ? single : Object.entries(event.multiValueHeaders ?? Object.fromEntries(single));
-  for (const [name, values] of all) for (const value of values ?? []) if (value !== undefined) headers.append(name, value);
+  for (const [name, values] of all)
+    for (const value of values ?? []) if (value !== undefined) headers.append(name, value);
   return headers;
 }
 

@@ -15,7 +15,11 @@ function principalOf(event: HttpEvent): { arn?: string | null; account?: string 
     return { arn: userArn, account: accountId };
   }
   const { authorizer } = event.requestContext as { authorizer?: { iam?: { userArn?: string; accountId?: string } } };
-  return { ...(authorizer?.iam === undefined ? {} : { arn: authorizer.iam.userArn ?? null, account: authorizer.iam.accountId ?? null }) };
+  return {
+    ...(authorizer?.iam === undefined
+      ? {}
+      : { arn: authorizer.iam.userArn ?? null, account: authorizer.iam.accountId ?? null }),
+  };
 }
 
 /** Who assumes a role chooses the session's name; the role is what was granted. */

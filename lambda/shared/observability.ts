@@ -4,12 +4,12 @@
  */
 import { Logger as PowertoolsLogger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { sha256 } from '../../src/store/codec.ts';
-import type { TaskStore } from '../../src/store/task-store.ts';
 import { encodeOwner } from '../../src/domain/owner.ts';
 import { isTerminal } from '../../src/domain/status.ts';
 import type { Failure } from '../../src/domain/task.ts';
 import type { LogFields, Logger } from '../../src/runtime/logger.ts';
+import { sha256 } from '../../src/store/codec.ts';
+import type { TaskStore } from '../../src/store/task-store.ts';
 
 export const SERVICE = 'mcp-durable-tasks';
 /** Alarms and dashboard in `lib/` watch these names. */
@@ -20,16 +20,24 @@ export const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: 
 
 const at =
   (level: 'debug' | 'info' | 'warn' | 'error') =>
-  (message: string, fields: LogFields = {}): void =>
-    powertoolsLogger[level](message, { ...fields });
+  (message: string, { message: detail, ...fields }: LogFields = {}): void =>
+    // An error's message must not take the place of the record's own.
+    powertoolsLogger[level](message, detail === undefined ? fields : { ...fields, detail });
 
 export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 
 /** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers. */
 export function reportTo(store: TaskStore): void {
+  const takenOver = new Map<string, number>();
   store.onChange(({ task, version }) => {
     if (version === 1) count('TasksCreated', task.tool);
-    if (task.run.lease !== undefined && task.run.crashes > 0) metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
+    const { lease, crashes, epoch } = task.run;
+    if (lease === undefined) takenOver.delete(task.id);
+    else if (crashes > 0 && takenOver.get(task.id) !== epoch) {
+      // A run changes its task more than once.
+      takenOver.set(task.id, epoch);
+      metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
+    }
     if (!isTerminal(task.status)) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
     const duration = metrics.singleMetric();
@@ -42,7 +50,7 @@ export function reportTo(store: TaskStore): void {
       failures.addMetric('TaskFailures', MetricUnit.Count, 1);
     }
     const digest = sha256(encodeOwner(task.owner)).slice(0, 12);
-    logger.info('Task ended', { task: task.id, tool: task.tool, status: task.status, owner: digest });
+    logger.info('Outcome recorded', { task: task.id, tool: task.tool, status: task.status, owner: digest });
   });
 }
 
@@ -55,5 +63,6 @@ function count(name: string, tool: string): void {
 function reasonOf(error: { readonly json?: unknown } | { readonly ref: unknown } | undefined): string | undefined {
   if (error === undefined || !('json' in error)) return undefined;
   const { data } = error.json as Failure;
-  return typeof data === 'object' && data !== null && 'reason' in data ? String(data.reason) : 'protocol_error';
+  const reason = typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
+  return typeof reason === 'string' ? reason : 'protocol_error';
 }

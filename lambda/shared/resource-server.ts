@@ -5,14 +5,14 @@
  */
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
+import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import type { Authenticate } from './authentication.ts';
 import { type Environment, required } from './environment.ts';
 import { type HttpEvent, isVersion2 } from './http-event.ts';
+import { FULL_METADATA_PATH, MCP_PATH, METADATA_PATHS } from './paths.ts';
 
 /** Asymmetric only: with a symmetric algorithm the issuer's public key would be a password that everybody knows. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
-const METADATA_PATH = '/.well-known/oauth-protected-resource';
-const MCP_PATH = '/mcp';
 const CLOCK_TOLERANCE_SECONDS = 5;
 const FETCH_TIMEOUT_MS = 3_000;
 /** Between two fetches of the issuer's keys, however many unknown key ids come in. */
@@ -30,7 +30,7 @@ interface Rules {
 }
 
 /** Throws an error that names the variable when the issuer is not set. */
-export function createResourceServer(environment: Environment): Authenticate {
+export function createResourceServer(environment: Environment, logger: Logger): Authenticate {
   const issuer = required(environment, 'jwtIssuer');
   const rules: Rules = {
     issuer,
@@ -42,7 +42,7 @@ export function createResourceServer(environment: Environment): Authenticate {
   return async (request, event) => {
     const resource = environment.resourceUrl ?? resourceOf(event);
     const { pathname } = new URL(request.url);
-    if (pathname === METADATA_PATH || pathname === `${METADATA_PATH}${MCP_PATH}`) return metadata(resource, rules);
+    if (METADATA_PATHS.includes(pathname)) return metadata(resource, rules);
     const token = BEARER.exec(request.headers.get('authorization') ?? '')?.[1];
     if (token === undefined) return challenge(resource, 401, {});
     try {
@@ -52,7 +52,11 @@ export function createResourceServer(environment: Environment): Authenticate {
       return challenge(resource, 403, { error: 'insufficient_scope', scope: rules.scopes.join(' ') });
     } catch (error) {
       if (isRefusal(error)) return challenge(resource, 401, { error: 'invalid_token' });
-      return new Response("The token issuer's keys cannot be read now; try again.", { status: 503, headers: { 'retry-after': '5' } });
+      logger.warn("The token issuer's keys cannot be read", describeError(error));
+      return new Response("The token issuer's keys cannot be read now; try again.", {
+        status: 503,
+        headers: { 'retry-after': '5' },
+      });
     }
   };
 }
@@ -67,7 +71,8 @@ async function verify(token: string, resource: string, rules: Rules): Promise<Au
   assertAudience(payload, rules.audience ?? resource);
   const client = textOf(payload.client_id) ?? textOf(payload.azp);
   const subject = textOf(payload.sub);
-  if (client === undefined && subject === undefined) throw new errors.JWTClaimValidationFailed('no subject', payload, 'sub');
+  if (client === undefined && subject === undefined)
+    throw new errors.JWTClaimValidationFailed('no subject', payload, 'sub');
   const tenant = rules.tenantClaim === undefined ? undefined : textOf(payload[rules.tenantClaim]);
   if (rules.tenantClaim !== undefined && tenant === undefined) {
     throw new errors.JWTClaimValidationFailed('no tenant', payload, rules.tenantClaim);
@@ -77,7 +82,11 @@ async function verify(token: string, resource: string, rules: Rules): Promise<Au
     clientId: client ?? String(subject),
     scopes: scopesOf(payload),
     expiresAt: Number(payload.exp),
-    extra: { iss: rules.issuer, ...(subject === undefined ? {} : { sub: subject }), ...(tenant === undefined ? {} : { tenant }) },
+    extra: {
+      iss: rules.issuer,
+      ...(subject === undefined ? {} : { sub: subject }),
+      ...(tenant === undefined ? {} : { tenant }),
+    },
   };
 }
 
@@ -115,7 +124,7 @@ function metadata(resource: string, { issuer, scopes }: Rules): Response {
 function challenge(resource: string, status: 401 | 403, parameters: Readonly<Record<string, string>>): Response {
   const url = new URL(resource);
   const prefix = url.pathname.slice(0, -MCP_PATH.length);
-  const all = { ...parameters, resource_metadata: `${url.origin}${prefix}${METADATA_PATH}${MCP_PATH}` };
+  const all = { ...parameters, resource_metadata: `${url.origin}${prefix}${FULL_METADATA_PATH}` };
   const text = Object.entries(all).map(([name, value]) => `${name}="${value}"`);
   return new Response(null, { status, headers: { 'www-authenticate': `Bearer ${text.join(', ')}` } });
 }
@@ -123,8 +132,14 @@ function challenge(resource: string, status: 401 | 403, parameters: Readonly<Rec
 /** From what API Gateway says of itself, which no caller can choose. */
 function resourceOf(event: HttpEvent): string {
   const { domainName = 'localhost' } = event.requestContext;
-  const stage = isVersion2(event) ? '' : event.requestContext.path.slice(0, -event.path.length);
-  return `https://${domainName}${stage}${MCP_PATH}`;
+  return `https://${domainName}${stagePrefixOf(event)}${MCP_PATH}`;
+}
+
+/** API Gateway's own name has the stage in its path; a custom domain has not. */
+function stagePrefixOf(event: HttpEvent): string {
+  if (isVersion2(event)) return '';
+  const { path, stage } = event.requestContext;
+  return path === event.path ? '' : `/${stage}`;
 }
 
 /** The issuer's keys, found through its discovery document unless their address is given. */
@@ -151,7 +166,10 @@ function keysOf(issuer: string, jwksUri: string | undefined): JWTVerifyGetKey {
 async function discover(issuer: string): Promise<string> {
   const base = new URL(issuer);
   const path = base.pathname.replace(/\/$/, '');
-  for (const candidate of [`${path}/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server${path}`]) {
+  for (const candidate of [
+    `${path}/.well-known/openid-configuration`,
+    `/.well-known/oauth-authorization-server${path}`,
+  ]) {
     const response = await fetch(new URL(candidate, base.origin), { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
     if (!response.ok) continue;
     const { issuer: named, jwks_uri: jwksUri } = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };

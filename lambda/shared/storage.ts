@@ -1,7 +1,7 @@
 /** The deployed store's client, made once for a function's instance. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDbBackend } from '../../src/backends/dynamodb.ts';
 import type { StorageBackend } from '../../src/backends/backend.ts';
+import { DynamoDbBackend } from '../../src/backends/dynamodb.ts';
 import { BACKENDS, type Environment, oneOf, required } from './environment.ts';
 
 /** Below any function's timeout, so that a stuck call becomes an error that can be retried. */

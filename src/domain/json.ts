@@ -10,7 +10,7 @@ export interface JsonObject {
 }
 
 /** Keys that would reach an object's prototype in careless code; refused wherever a client names keys. */
-export const FORBIDDEN_KEYS = ['__proto__', 'prototype', 'constructor'] as const;
+const FORBIDDEN_KEYS = ['__proto__', 'prototype', 'constructor'] as const;
 
 export function isForbiddenKey(key: string): boolean {
   return (FORBIDDEN_KEYS as readonly string[]).includes(key);

@@ -5,7 +5,7 @@ export const TASK_STATUSES = ['working', 'input_required', 'completed', 'failed'
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 export type TerminalStatus = 'completed' | 'failed' | 'cancelled';
 
-export const TRANSITIONS: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
+const TRANSITIONS: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
   working: ['input_required', 'completed', 'failed', 'cancelled'],
   input_required: ['working', 'completed', 'failed', 'cancelled'],
   completed: [],

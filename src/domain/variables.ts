@@ -5,7 +5,7 @@
 import { TaskError } from './errors.ts';
 import { findJsonFault, isForbiddenKey, type JsonObject, type JsonValue, jsonBytes } from './json.ts';
 
-export const VARIABLE_LIMITS = {
+const VARIABLE_LIMITS = {
   maxDepth: 10,
   maxStringLength: 65_536,
   maxTotalBytes: 1024 * 1024,
@@ -13,7 +13,7 @@ export const VARIABLE_LIMITS = {
 } as const;
 
 /** Variables whose name starts so belong to the runtime and are never shown to a client. */
-export const INTERNAL_PREFIX = '_';
+const INTERNAL_PREFIX = '_';
 
 function invalid(path: string, problem: string): TaskError {
   return new TaskError('invalid_variables', `Variable ${path}: ${problem}.`, { detail: { path } });

@@ -3,7 +3,6 @@ export type {
   AuthInfo,
   CallToolResult,
   InputRequiredResult,
-  McpHttpHandler,
   McpServerFactory,
   StandardSchemaV1,
   StandardSchemaWithJSON,

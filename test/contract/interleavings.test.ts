@@ -37,6 +37,7 @@ import { BriefClock, call, onEveryBackend, type Stores } from './task-stores.ts'
 
 const REQUEST = { request: { json: { method: 'elicitation/create' } } } as const;
 const LEASE_MS = 1000;
+const RENEWAL = { leaseMs: LEASE_MS, progressed: false };
 
 const key = fc.constantFrom('a', 'b', 'c');
 const keys = fc.uniqueArray(key, { maxLength: 3 });
@@ -117,7 +118,7 @@ class Worker {
           return stored;
         });
       case 'renew':
-        return this.#run((task, claim, now) => renewLease(task, claim, LEASE_MS, now));
+        return this.#run((task, claim, now) => renewLease(task, claim, RENEWAL, now));
       case 'handBack':
         return this.#run((task, claim, now) => handBack(task, claim, now, false, now));
       case 'extend':
@@ -126,7 +127,7 @@ class Worker {
         return this.#run((task, claim, now) => openInputs(task, claim, inputsOf(operation.keys), now));
       case 'suspend': {
         const imported = new Set(operation.imported);
-        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null };
+        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null, maxDelayMs: 900_000 };
         return this.#run((task, claim, now) => suspendTask(task, claim, suspension, now), imported);
       }
       case 'complete':
@@ -168,7 +169,7 @@ class Worker {
     return this.#change(
       (task, now) => {
         // As the runner does it: nothing without the lease, ends included.
-        renewLease(task, claim, LEASE_MS, now);
+        renewLease(task, claim, RENEWAL, now);
         return transition(task, claim, now);
       },
       { claim, ...(imported !== undefined && { imported }) },

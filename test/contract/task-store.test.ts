@@ -40,10 +40,9 @@ onEveryBackend('the task store', (open) => {
           admission: { json: { approved: true } },
           inputs: {},
           answers: {},
-          run: { epoch: 0, dueAt: clock.now(), crashes: 0 },
+          run: { epoch: 0, dueAt: clock.now(), wakeAt: clock.now(), crashes: 0 },
           related,
           trace,
-          generation: 0,
         },
       });
     });
@@ -235,14 +234,14 @@ onEveryBackend('the task store', (open) => {
       expect(backend.counts()).toEqual({ putIfVersion: 2, get: 1 });
     });
 
-    test('to a terminal status gives the place back with one write more [LIFE-8]', async () => {
+    test('to a terminal status gives the place back with one read and one write more [LIFE-8]', async () => {
       const { store, backend, owner } = await open();
       const { stored } = await store.create(call(owner));
       backend.reset();
 
       await store.update(stored.task, complete, stored);
 
-      expect(backend.counts()).toEqual({ putIfVersion: 1, addIfBelow: 1 });
+      expect(backend.counts()).toEqual({ get: 1, putIfVersion: 1, addIfBelow: 1 });
     });
 
     test('that changes nothing writes nothing and resolves to the task at hand [STORE-3]', async () => {

@@ -234,7 +234,10 @@ const updates: HostileRow[] = [
   { name: 'an array of answers holds none', send: (at) => at.update([{ action: 'accept' }]), ...ACKNOWLEDGED },
   {
     name: 'one bad answer among good ones keeps all of them out',
-    send: (at) => at.update({ [at.waiting.roots]: { roots: [] }, [at.waiting.form]: 5 }),
+    send: (at) => {
+      const tooLongForTheHead = { roots: [{ uri: `file:///${'x'.repeat(1000)}` }] };
+      return at.update({ [at.waiting.roots]: tooLongForTheHead, [at.waiting.form]: { action: 'maybe' } });
+    },
     ...invalid(),
   },
   {

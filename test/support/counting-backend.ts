@@ -71,6 +71,6 @@ export function countingBackend(inner: StorageBackend): CountingBackend {
       pass({ verb: 'addIfBelow', ...key }, () => inner.addIfBelow(key, delta, options)),
     cleanupExpired: (now: number) => inner.cleanupExpired(now),
     close: () => inner.close(),
-    ...(isWalkable(inner) && { partitions: () => inner.partitions() }),
+    ...(isWalkable(inner) && { partitions: (prefix: string) => inner.partitions(prefix) }),
   };
 }

@@ -6,7 +6,13 @@
 import { appendFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import * as z from 'zod';
-import { defineTaskTool, type LeaseTimes, startLocalServer, type TaskContext, type TaskScope } from '../../src/index.ts';
+import {
+  defineTaskTool,
+  type LeaseTimes,
+  startLocalServer,
+  type TaskContext,
+  type TaskScope,
+} from '../../src/index.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 
 /** Short, so that a take-over is soon. */
@@ -42,7 +48,8 @@ const form = (field: string) => ({
   message: field,
   requestedSchema: { type: 'object', properties: { [field]: { type: 'string' } }, required: [field] },
 });
-const effectStep = (scope: TaskScope, task: TaskContext, name: string) => scope.step(name, async () => note(task.id, name));
+const effectStep = (scope: TaskScope, task: TaskContext, name: string) =>
+  scope.step(name, async () => note(task.id, name));
 
 /** Everything that a crash could tear: steps, variables small and large, two questions at once, a wait, branches, a result. */
 const journey = defineTaskTool({
@@ -57,7 +64,9 @@ const journey = defineTaskTool({
     const [left, right] = await Promise.all([task.elicit(form('left')), task.elicit(form('right'))]);
     nonces['answered'] = await effectStep(task, task, 'answered');
     await task.wait('pause', { seconds: 1 });
-    const branches = await task.map('branches', [1, 2, 3], (branch, item) => effectStep(branch, task, `branch ${item}`));
+    const branches = await task.map('branches', [1, 2, 3], (branch, item) =>
+      effectStep(branch, task, `branch ${item}`),
+    );
     branches.getResults().forEach((nonce, index) => {
       nonces[`branch ${index + 1}`] = nonce;
     });

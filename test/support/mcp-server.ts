@@ -86,7 +86,7 @@ export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServe
 
 export async function recordsOf(backend: MemoryBackend): Promise<ReadonlyMap<string, string>> {
   const records = new Map<string, string>();
-  for await (const partition of backend.partitions()) {
+  for await (const partition of backend.partitions('')) {
     let cursor: string | undefined;
     do {
       const page = await backend.listByPrefix(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });

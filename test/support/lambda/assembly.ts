@@ -45,8 +45,12 @@ export async function synthesize(name: string, context: Readonly<Record<string, 
   const { context: ofFile } = JSON.parse(await readFile(join(ROOT, 'cdk.json'), 'utf8')) as { context: object };
   const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
   await promisify(execFile)(process.execPath, ['bin/app.ts'], {
-    cwd: process.env['SNAP'] ?? ROOT,
-    env: { ...inherited, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify({ ...ofFile, stage: STAGE, ...context }) },
+    cwd: ROOT,
+    env: {
+      ...inherited,
+      CDK_OUTDIR: folder,
+      CDK_CONTEXT_JSON: JSON.stringify({ ...ofFile, stage: STAGE, ...context }),
+    },
     maxBuffer: 16 * 1024 * 1024,
   });
   const resources = await readResources(folder);
@@ -70,11 +74,19 @@ async function readResources(folder: string): Promise<Resources> {
   const { files } = (await read(`${STACK}.assets.json`)) as {
     files: Record<string, { displayName: string; source: { path: string } }>;
   };
-  const assets = Object.entries(files).map(([hash, { displayName, source }]) => ({ name: displayName, hash, path: source.path }));
+  const assets = Object.entries(files).map(([hash, { displayName, source }]) => ({
+    name: displayName,
+    hash,
+    path: source.path,
+  }));
   return { byId, assets };
 }
 
-function functionOf(constructPath: string, resources: Resources, folder: string): FunctionSettings & { readonly id: string } {
+function functionOf(
+  constructPath: string,
+  resources: Resources,
+  folder: string,
+): FunctionSettings & { readonly id: string } {
   const { byId, assets } = resources;
   const asset = assets.find(({ name }) => name.startsWith(constructPath));
   const [id, resource] = named(byId, ({ Type, Properties }) => {
@@ -88,7 +100,9 @@ function functionOf(constructPath: string, resources: Resources, folder: string)
     Handler: string;
   };
   // What refers to other resources is known only once they exist.
-  const texts = Object.entries(Environment.Variables).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const texts = Object.entries(Environment.Variables).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   return {
     id,
     name: constructPath.split('/').at(-2) ?? constructPath,
@@ -105,7 +119,11 @@ function withEventSource(constructPath: string, resources: Resources, folder: st
     const of = resource.Properties['FunctionName'] as { Ref?: unknown } | undefined;
     return resource.Type === 'AWS::Lambda::EventSourceMapping' && of?.Ref === settings.id;
   });
-  const { BatchSize, ScalingConfig, FunctionResponseTypes = [] } = Properties as {
+  const {
+    BatchSize,
+    ScalingConfig,
+    FunctionResponseTypes = [],
+  } = Properties as {
     BatchSize: number;
     ScalingConfig?: { MaximumConcurrency: number };
     FunctionResponseTypes?: string[];
@@ -119,7 +137,10 @@ function withEventSource(constructPath: string, resources: Resources, folder: st
 }
 
 function queueOf({ byId }: Resources): QueueSettings {
-  const [, { Properties: queue }] = named(byId, ({ Type, Properties }) => Type === 'AWS::SQS::Queue' && 'RedrivePolicy' in Properties);
+  const [, { Properties: queue }] = named(
+    byId,
+    ({ Type, Properties }) => Type === 'AWS::SQS::Queue' && 'RedrivePolicy' in Properties,
+  );
   const { VisibilityTimeout, RedrivePolicy } = queue as {
     VisibilityTimeout: number;
     RedrivePolicy: { maxReceiveCount: number; deadLetterTargetArn: { 'Fn::GetAtt': [string, string] } };

@@ -42,7 +42,11 @@ export interface Deployment extends AsyncDisposable {
   readonly deadLetter: FunctionHost;
   readonly poller: QueuePoller;
   readonly tableName: string;
-  readonly queue: { readonly url: string; send(body: string): Promise<void>; counts(): { waiting: number; dead: number } };
+  readonly queue: {
+    readonly url: string;
+    send(body: string): Promise<void>;
+    counts(): { waiting: number; dead: number };
+  };
 }
 
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
@@ -66,7 +70,12 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
     ...options.variables,
   };
   const host = (settings: Assembly['mcp'], concurrency: number, timeoutMs = settings.timeoutMs) => {
-    const started = new FunctionHost({ ...settings, variables: { ...settings.variables, ...variables }, concurrency, timeoutMs });
+    const started = new FunctionHost({
+      ...settings,
+      variables: { ...settings.variables, ...variables },
+      concurrency,
+      timeoutMs,
+    });
     stack.defer(() => started.close());
     return started;
   };
@@ -75,7 +84,11 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
   const deadLetter = host(assembly.deadLetter, assembly.deadLetter.eventSource.maxConcurrency);
   const client = new SQSClient({ endpoint, region: REGION, credentials: CREDENTIALS });
   stack.defer(() => client.destroy());
-  const poll = (from: { queueUrl: string; queueArn: string }, to: FunctionHost, { eventSource }: Assembly['worker']) => {
+  const poll = (
+    from: { queueUrl: string; queueArn: string },
+    to: FunctionHost,
+    { eventSource }: Assembly['worker'],
+  ) => {
     const poller = new QueuePoller({ client, ...from, host: to, eventSource });
     stack.defer(() => poller.stop());
     return poller;
@@ -111,10 +124,16 @@ function createQueues(sqs: FauxqsServer, endpoint: string, { queue: settings }: 
   const redrive = { deadLetterTargetArn: deadLetters.queueArn, maxReceiveCount: settings.maxReceiveCount };
   const queue = sqs.createQueue('tasks', {
     region: REGION,
-    attributes: { VisibilityTimeout: String(settings.visibilityTimeoutSeconds), RedrivePolicy: JSON.stringify(redrive) },
+    attributes: {
+      VisibilityTimeout: String(settings.visibilityTimeoutSeconds),
+      RedrivePolicy: JSON.stringify(redrive),
+    },
   });
   // The emulator's own URLs begin with the region, which is no host here.
-  const here = <T extends { queueName: string }>(made: T) => ({ ...made, queueUrl: `${endpoint}/000000000000/${made.queueName}` });
+  const here = <T extends { queueName: string }>(made: T) => ({
+    ...made,
+    queueUrl: `${endpoint}/000000000000/${made.queueName}`,
+  });
   return { queue: here(queue), deadLetters: here(deadLetters) };
 }
 

@@ -31,7 +31,12 @@ export class FunctionInstance {
     this.#api = api;
     this.#child = spawn(process.execPath, [RUNTIME_CLIENT, settings.file], {
       // Nothing of this process but what a program needs to run.
-      env: { PATH: process.env['PATH'], HOME: '/tmp', ...runtimeVariables(settings, api.address), ...settings.variables },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: '/tmp',
+        ...runtimeVariables(settings, api.address),
+        ...settings.variables,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const output of [this.#child.stdout, this.#child.stderr]) eachLine(output, log);

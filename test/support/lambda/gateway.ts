@@ -54,9 +54,12 @@ export function restEvent(request: Pick<IncomingMessage, 'url' | 'method' | 'raw
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const path = pathname.slice(REST_STAGE.length + 1);
   const { rawHeaders } = request;
-  const pairs = Array.from({ length: rawHeaders.length / 2 }, (_, at) => [rawHeaders[2 * at] ?? '', rawHeaders[2 * at + 1] ?? ''] as const);
+  const pairs = Array.from(
+    { length: rawHeaders.length / 2 },
+    (_, at) => [rawHeaders[2 * at] ?? '', rawHeaders[2 * at + 1] ?? ''] as const,
+  );
   const multiValueHeaders: Record<string, string[]> = {};
-  for (const [name, value] of pairs) (multiValueHeaders[name] ??= []).push(value);
+  for (const [name, value] of pairs) multiValueHeaders[name] = [...(multiValueHeaders[name] ?? []), value];
   return {
     resource: '/{proxy+}',
     path,

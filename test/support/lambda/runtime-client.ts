@@ -47,7 +47,7 @@ class ResponseStream extends Writable {
 
   override _final(done: (error?: Error | null) => void): void {
     this.#open().end();
-    this.answered.then(() => done(), done);
+    void this.answered.then(() => done(), done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

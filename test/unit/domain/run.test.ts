@@ -7,25 +7,34 @@ import {
   closeOverdueInputs,
   extendDeadline,
   handBack,
+  isForgotten,
   type LeaseClaim,
   nextRunAt,
   openInputs,
   renewLease,
+  rewake,
   type Suspension,
   setStatusMessage,
   suspendTask,
 } from '../../../src/domain/run.ts';
 import { acceptAnswers, cancelTask, type Task, withInputs } from '../../../src/domain/task.ts';
-import { ANSWER, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
+import { ANSWER, MAX_DELAY_MS, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
 
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
 const held = acquireLease(sampleTask(), 'one', LEASE_MS, NOW);
-const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null };
+const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, maxDelayMs: MAX_DELAY_MS };
+const renewal = { leaseMs: LEASE_MS, progressed: false };
 
 describe('a lease', () => {
   test('is taken with a new epoch and a time to end [I7]', () => {
-    expect(held.run).toEqual({ epoch: 1, lease: { holder: 'one', until: NOW + LEASE_MS }, dueAt: NOW, crashes: 0 });
+    expect(held.run).toEqual({
+      epoch: 1,
+      lease: { holder: 'one', until: NOW + LEASE_MS },
+      dueAt: NOW,
+      wakeAt: NOW,
+      crashes: 0,
+    });
     expect(claimOf(held)).toEqual(claim);
     expect(claimOf(sampleTask())).toBeUndefined();
   });
@@ -53,11 +62,11 @@ describe('a lease', () => {
     const again = acquireLease(handBack(held, claim, NOW, false, NOW), 'one', LEASE_MS, NOW);
 
     expect(again.run.epoch).toBe(2);
-    expect(() => renewLease(again, claim, LEASE_MS, NOW)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
+    expect(() => renewLease(again, claim, renewal, NOW)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
   });
 
   test('that ran out may be renewed while nobody took the task [I7]', () => {
-    expect(renewLease(held, claim, LEASE_MS, NOW + 5000).run.lease).toEqual({
+    expect(renewLease(held, claim, renewal, NOW + 5000).run.lease).toEqual({
       holder: 'one',
       until: NOW + 5000 + LEASE_MS,
     });
@@ -66,11 +75,11 @@ describe('a lease', () => {
   test('that was given back is no lease any more [I7]', () => {
     const suspended = suspendTask(held, claim, nothing, NOW);
 
-    expect(() => renewLease(suspended, claim, LEASE_MS, NOW)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
+    expect(() => renewLease(suspended, claim, renewal, NOW)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
   });
 
   const changes: readonly (readonly [string, (task: Task, claim: LeaseClaim) => Task])[] = [
-    ['renewLease', (task, by) => renewLease(task, by, LEASE_MS, NOW)],
+    ['renewLease', (task, by) => renewLease(task, by, renewal, NOW)],
     ['closeOverdueInputs', (task, by) => closeOverdueInputs(task, by, NOW)],
     ['openInputs', (task, by) => openInputs(task, by, { a: REQUEST }, NOW)],
     ['suspendTask', (task, by) => suspendTask(task, by, nothing, NOW)],
@@ -116,8 +125,18 @@ describe('crashed runs', () => {
   });
 
   test('are counted when a run hands back as crashed, and only then [EXEC-4]', () => {
-    expect(handBack(held, claim, NOW + 50, true, NOW).run).toEqual({ epoch: 1, dueAt: NOW + 50, crashes: 1 });
-    expect(handBack(held, claim, NOW + 50, false, NOW).run).toEqual({ epoch: 1, dueAt: NOW + 50, crashes: 0 });
+    expect(handBack(held, claim, NOW + 50, true, NOW).run).toEqual({
+      epoch: 1,
+      dueAt: NOW + 50,
+      wakeAt: NOW + 50,
+      crashes: 1,
+    });
+    expect(handBack(held, claim, NOW + 50, false, NOW).run).toEqual({
+      epoch: 1,
+      dueAt: NOW + 50,
+      wakeAt: NOW + 50,
+      crashes: 0,
+    });
     const last = acquireLease(sampleTask({ maxAttempts: 1 }), 'one', LEASE_MS, NOW);
     expect(handBack(last, claim, NOW + 50, true, NOW).status).toBe('failed');
   });
@@ -126,6 +145,16 @@ describe('crashed runs', () => {
     const crashed = acquireLease(held, 'two', LEASE_MS, NOW + LEASE_MS);
 
     expect(suspendTask(crashed, { holder: 'two', epoch: 2 }, nothing, NOW).run.crashes).toBe(0);
+  });
+});
+
+describe('a renewal', () => {
+  test('of a run that recorded something forgets the crashes before it, and only then [EXEC-4]', () => {
+    const crashed = acquireLease(held, 'two', LEASE_MS, NOW + LEASE_MS);
+    const by = { holder: 'two', epoch: 2 };
+
+    expect(renewLease(crashed, by, { leaseMs: LEASE_MS, progressed: false }, NOW).run.crashes).toBe(1);
+    expect(renewLease(crashed, by, { leaseMs: LEASE_MS, progressed: true }, NOW).run.crashes).toBe(0);
   });
 });
 
@@ -141,7 +170,7 @@ describe('suspending', () => {
     );
 
     expect(suspended).toMatchObject({ status: 'input_required', inputs, statusMessage: 'Waiting.' });
-    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, crashes: 0 });
+    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, wakeAt: NOW + 300, crashes: 0 });
     expect(suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW).run.dueAt).toBeNull();
     expect(suspendTask(held, claim, { ...nothing, dueAt: NOW + 400 }, NOW).run.dueAt).toBe(NOW + 400);
   });
@@ -153,7 +182,7 @@ describe('suspending', () => {
     const suspended = suspendTask(
       answered,
       claim,
-      { inputs: { a: REQUEST, b: REQUEST, c: REQUEST }, imported: new Set(['a']), dueAt: NOW + 400 },
+      { ...nothing, inputs: { a: REQUEST, b: REQUEST, c: REQUEST }, imported: new Set(['a']), dueAt: NOW + 400 },
       NOW + 7,
     );
 
@@ -272,5 +301,36 @@ describe('the next run', () => {
     ['of a finished one never comes', cancelTask(held, undefined, NOW), null],
   ])('%s [EXEC-4]', (_what, task, at) => {
     expect(nextRunAt(task)).toBe(at);
+  });
+});
+
+describe('the delivery that counts', () => {
+  const far = suspendTask(held, claim, { ...nothing, dueAt: NOW + 3 * MAX_DELAY_MS }, NOW);
+
+  test('of a wait beyond the queue’s reach is the first hop towards it [EXEC-3]', () => {
+    expect([far.run.dueAt, far.run.wakeAt]).toEqual([NOW + 3 * MAX_DELAY_MS, NOW + MAX_DELAY_MS]);
+    expect(rewake(far, MAX_DELAY_MS, NOW + MAX_DELAY_MS).run.wakeAt).toBe(NOW + 2 * MAX_DELAY_MS);
+    expect(rewake(far, MAX_DELAY_MS, NOW + 2.5 * MAX_DELAY_MS).run.wakeAt).toBe(NOW + 3 * MAX_DELAY_MS);
+  });
+
+  test('of a task that is overdue is for now, and of one that waits for an answer stays [EXEC-4]', () => {
+    const waiting = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
+
+    expect(rewake(sampleTask(), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW + 99);
+    expect(rewake(waiting, MAX_DELAY_MS, NOW + 99)).toBe(waiting);
+    expect(rewake(cancelTask(held, undefined, NOW), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
+  });
+
+  test.each<[string, Task, number, boolean]>([
+    ['due, within its grace', sampleTask(), NOW + 10, false],
+    ['due for longer', sampleTask(), NOW + 11, true],
+    ['held, while its lease holds and a grace after', held, NOW + LEASE_MS + 10, false],
+    ['held by a lease that ran out longer ago', held, NOW + LEASE_MS + 11, true],
+    ['woken anew just now', rewake(sampleTask(), MAX_DELAY_MS, NOW + 500), NOW + 510, false],
+    ['waiting for a far time', far, NOW + 2 * MAX_DELAY_MS, false],
+    ['waiting for an answer', suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW), NOW + 9e9, false],
+    ['finished', cancelTask(held, undefined, NOW), NOW + 9e9, false],
+  ])('is missing or not for a task that is %s [EXEC-4 I5]', (_what, task, now, forgotten) => {
+    expect(isForgotten(task, 10, now)).toBe(forgotten);
   });
 });

@@ -16,7 +16,6 @@ export function newTask(changes: Partial<NewTask> = {}): NewTask {
     lifetime: { runDeadlineMs: RUN_DEADLINE_MS, retentionMs: RETENTION_MS },
     pollIntervalMs: 1000,
     maxAttempts: 3,
-    generation: 0,
     ...changes,
   };
 }
@@ -30,3 +29,6 @@ export function sampleTask(changes: Partial<NewTask> = {}): Task {
 export const REQUEST = { request: { json: { method: 'elicitation/create', params: { message: 'Go on?' } } } } as const;
 
 export const ANSWER = { outcome: 'answered', value: { json: { action: 'accept' } } } as const;
+
+/** Further than any wait of these tests. */
+export const MAX_DELAY_MS = 900_000;

@@ -51,7 +51,7 @@ describe('a new task', () => {
       promisedUntil: NOW + RUN_DEADLINE_MS + RETENTION_MS,
       inputs: {},
       answers: {},
-      run: { epoch: 0, dueAt: NOW, crashes: 0 },
+      run: { epoch: 0, dueAt: NOW, wakeAt: NOW, crashes: 0 },
     });
   });
 
@@ -103,7 +103,7 @@ describe('the end of a task', () => {
       status,
       inputs: {},
       answers: {},
-      run: { epoch: 1, dueAt: null, crashes: 0 },
+      run: { epoch: 1, dueAt: null, wakeAt: NOW, crashes: 0 },
     });
     expect(end(asking, NOW + 1).run).not.toHaveProperty('lease');
   });
@@ -114,7 +114,8 @@ describe('the end of a task', () => {
   });
 
   const claim = { holder: 'w', epoch: 1 };
-  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null };
+  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null, maxDelayMs: 1000 };
+  const renewal = { leaseMs: 1000, progressed: true };
 
   /** Every function of the domain that changes a task, and what it does to one that has ended. */
   const CHANGES: readonly (readonly [name: string, code: string, change: (task: Task, now: number) => Task])[] = [
@@ -124,7 +125,7 @@ describe('the end of a task', () => {
     ['withInputs', 'invalid_transition', (task, now) => withInputs(task, { a: REQUEST }, now)],
     ['replaceVariables', 'invalid_transition', (task, now) => replaceVariables(task, { json: {} }, now)],
     ['acquireLease', 'invalid_transition', (task, now) => acquireLease(task, 'v', 1000, now)],
-    ['renewLease', 'lease_lost', (task, now) => renewLease(task, claim, 1000, now)],
+    ['renewLease', 'lease_lost', (task, now) => renewLease(task, claim, renewal, now)],
     ['closeOverdueInputs', 'lease_lost', (task, now) => closeOverdueInputs(task, claim, now)],
     ['openInputs', 'lease_lost', (task, now) => openInputs(task, claim, { a: REQUEST }, now)],
     ['suspendTask', 'lease_lost', (task, now) => suspendTask(task, claim, nothing, now)],
@@ -186,7 +187,7 @@ describe('the promised lifetime', () => {
 
 describe('answers', () => {
   const asking = withInputs(
-    { ...sampleTask(), run: { epoch: 1, dueAt: null, crashes: 0 } },
+    { ...sampleTask(), run: { epoch: 1, dueAt: null, wakeAt: NOW, crashes: 0 } },
     { a: REQUEST, b: REQUEST },
     NOW,
   );
@@ -233,7 +234,7 @@ describe('answers', () => {
   test('leave the lease of a running task alone [I7]', () => {
     const held = acquireLease(asking, 'w', 1000, NOW);
 
-    expect(acceptAnswers(held, { a: ANSWER }, NOW + 1).run).toEqual({ ...held.run, dueAt: NOW + 1 });
+    expect(acceptAnswers(held, { a: ANSWER }, NOW + 1).run).toEqual({ ...held.run, dueAt: NOW + 1, wakeAt: NOW + 1 });
   });
 });
 

@@ -209,6 +209,7 @@ describe('profile_csv keeps to its folder:', () => {
     const below = await server.run('profile_csv', { file: 'below/ok.csv' });
 
     expect(absolute.isError).toBe(true);
+    expect(absolute.content[0]?.text).toContain('is not below the folder');
     expect(below.structuredContent).toMatchObject({ rows: 1 });
   });
 });

@@ -1,11 +1,11 @@
 /** Callbacks that something outside completes, by the token that the handler gave away. */
 import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
-import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
-import { createTaskServer } from '../../../src/server/create-task-server.ts';
-import type { TaskContext } from '../../../src/runtime/task-context.ts';
-import { decodeCallbackToken, encodeCallbackToken } from '../../../src/runtime/callback-token.ts';
 import { newTaskId } from '../../../src/domain/task-id.ts';
+import { decodeCallbackToken, encodeCallbackToken } from '../../../src/runtime/callback-token.ts';
+import type { TaskContext } from '../../../src/runtime/task-context.ts';
+import { createTaskServer } from '../../../src/server/create-task-server.ts';
+import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { manualRandom } from '../../../src/testing/manual-clock.ts';
 import { RuntimeUnderTest } from './runtime-under-test.ts';
 
@@ -22,7 +22,15 @@ async function waiting(wait: (task: TaskContext, submit: (token: string) => Prom
     run: async (_args, task) => text(await wait(task, async (token) => void tokens.push(token))),
   });
   const { backend, clock, queue } = runtime;
-  const server = createTaskServer({ name: 'test', version: '1', tools: [tool], backend, clock, queue, random: manualRandom(3) });
+  const server = createTaskServer({
+    name: 'test',
+    version: '1',
+    tools: [tool],
+    backend,
+    clock,
+    queue,
+    random: manualRandom(3),
+  });
   const task = await runtime.create('job');
   const report = await server.runTask(task);
   const [token = ''] = tokens;
@@ -160,10 +168,12 @@ describe('a callback token', () => {
     expect(decodeCallbackToken(encodeCallbackToken(address))).toEqual(address);
   });
 
-  test.each(['', 'garbage', Buffer.from('[]').toString('base64url'), Buffer.from('["x","y","z","w"]').toString('base64url')])(
-    'that is none is refused: %j [SEC-3]',
-    (token) => {
-      expect(() => decodeCallbackToken(token)).toThrow(expect.objectContaining({ code: 'invalid_answer' }));
-    },
-  );
+  test.each([
+    '',
+    'garbage',
+    Buffer.from('[]').toString('base64url'),
+    Buffer.from('["x","y","z","w"]').toString('base64url'),
+  ])('that is none is refused: %j [SEC-3]', (token) => {
+    expect(() => decodeCallbackToken(token)).toThrow(expect.objectContaining({ code: 'invalid_answer' }));
+  });
 });

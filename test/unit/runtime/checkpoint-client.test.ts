@@ -1,6 +1,7 @@
 /** The durable engine's storage: one entry a checkpoint, the race for a place, answers copied once. */
-import { describe, expect, test } from '@jest/globals';
+
 import { isDurableExecutionClientError, type OperationUpdate } from '@aws/durable-execution-sdk-js';
+import { describe, expect, test } from '@jest/globals';
 import { MAX_PAYLOAD_BYTES } from '../../../src/domain/payload.ts';
 import { CheckpointClient } from '../../../src/runtime/checkpoint-client.ts';
 import { HeldTask } from '../../../src/runtime/held-task.ts';
@@ -64,7 +65,9 @@ describe('a checkpoint', () => {
   test('that is too large ends the task, not just the run [EXEC-7]', async () => {
     const { held, client } = await setUp();
 
-    const error: unknown = await send(client, succeed('a', 'x'.repeat(MAX_PAYLOAD_BYTES + 1))).catch((thrown: unknown) => thrown);
+    const error: unknown = await send(client, succeed('a', 'x'.repeat(MAX_PAYLOAD_BYTES + 1))).catch(
+      (thrown: unknown) => thrown,
+    );
 
     expect(isDurableExecutionClientError(error) && error.scope).toBe('EXECUTION');
     held.close();
@@ -135,7 +138,8 @@ describe('a run that lost its place in the log while the lease is still its own'
     expect(await runner.runTask(ref)).toBe('stopped');
 
     const { run } = await runtime.read(ref);
-    expect(run).toEqual({ epoch: 1, dueAt: runtime.clock.now() + 1000, crashes: 1 });
+    const again = runtime.clock.now() + 1000;
+    expect(run).toEqual({ epoch: 1, dueAt: again, wakeAt: again, crashes: 1 });
     expect(runtime.queue.deliveries.at(-1)?.notBefore).toBe(run.dueAt);
     await runtime.clock.advance(1000);
     expect(await runner.runTask(ref)).toBe('finished');

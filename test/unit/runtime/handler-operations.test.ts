@@ -1,6 +1,7 @@
 /** The durable operations of a handler: recorded once, replayed after, and retried as their policy says. */
-import { describe, expect, test } from '@jest/globals';
+
 import { createRetryStrategy, createWaitStrategy, JitterStrategy } from '@aws/durable-execution-sdk-js';
+import { describe, expect, test } from '@jest/globals';
 import type { RunReport } from '../../../src/runtime/runner.ts';
 import { type Handler, RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
 
@@ -37,7 +38,10 @@ describe('a step', () => {
   test('runs once, however often the handler does, and returns what it returned [EXEC-1 EXEC-2 I3]', async () => {
     let effects = 0;
     const { result, runs } = await runThrough(async (task) => {
-      const value = await task.step('effect', async () => ({ effect: (effects += 1) }));
+      const value = await task.step('effect', async () => {
+        effects += 1;
+        return { effect: effects };
+      });
       await task.wait('pause', { seconds: 1 });
       await task.wait('pause', { seconds: 1 });
       return value;
@@ -161,10 +165,14 @@ describe('many operations', () => {
         'all',
         [1, 2, 3],
         async (branch, item) =>
-          branch.step('work', async () => {
-            if (item === 2) throw new Error('two is bad');
-            return item;
-          }, { retryStrategy: () => ({ shouldRetry: false }) }),
+          branch.step(
+            'work',
+            async () => {
+              if (item === 2) throw new Error('two is bad');
+              return item;
+            },
+            { retryStrategy: () => ({ shouldRetry: false }) },
+          ),
         { completionConfig: { toleratedFailureCount: 1 } },
       );
       return { results: batch.getResults(), errors: batch.getErrors().map((error) => error.message) };

@@ -22,7 +22,8 @@ describe('inputs awaited together', () => {
     expect(report).toBe('suspended');
     const { status, run, inputs } = await runtime.read(task);
     expect(status).toBe('input_required');
-    expect(run).toEqual({ epoch: 1, dueAt: null, crashes: 0 });
+    expect(run).toMatchObject({ epoch: 1, dueAt: null, crashes: 0 });
+    expect(run.lease).toBeUndefined();
     const requests = await Promise.all(
       Object.values(inputs).map(async ({ request }) => request && (await runtime.store.load(task, request))),
     );

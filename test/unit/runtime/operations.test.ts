@@ -1,6 +1,7 @@
 /** The fold of a checkpoint log: every transition, what the clock alone makes due, and what is still waited for. */
-import { describe, expect, test } from '@jest/globals';
+
 import type { OperationUpdate } from '@aws/durable-execution-sdk-js';
+import { describe, expect, test } from '@jest/globals';
 import {
   applyEntry,
   nextDueAt,
@@ -15,11 +16,14 @@ const AT = 1_000_000;
 /** The operations after these updates, one entry each, a second apart from `AT` on. */
 function fold(...updates: readonly OperationUpdate[]): Operations {
   const operations: Operations = new Map();
-  updates.forEach((update, index) => applyEntry(operations, { at: AT + index * 1000, updates: [update] }));
+  for (const [index, update] of updates.entries()) applyEntry(operations, { at: AT + index * 1000, updates: [update] });
   return operations;
 }
 
-const step = (Action: NonNullable<OperationUpdate['Action']>, more: Partial<OperationUpdate> = {}): OperationUpdate => ({
+const step = (
+  Action: NonNullable<OperationUpdate['Action']>,
+  more: Partial<OperationUpdate> = {},
+): OperationUpdate => ({
   Id: 's',
   Type: 'STEP',
   SubType: 'Step',
@@ -27,7 +31,10 @@ const step = (Action: NonNullable<OperationUpdate['Action']>, more: Partial<Oper
   Action,
   ...more,
 });
-const context = (Action: NonNullable<OperationUpdate['Action']>, more: Partial<OperationUpdate> = {}): OperationUpdate => ({
+const context = (
+  Action: NonNullable<OperationUpdate['Action']>,
+  more: Partial<OperationUpdate> = {},
+): OperationUpdate => ({
   Id: 'c',
   Type: 'CONTEXT',
   Action,
@@ -124,7 +131,10 @@ describe('a wait', () => {
 
 describe('a branch', () => {
   test('keeps its result, and whether a replay must visit its children [EXEC-2]', () => {
-    const operations = fold(context('START'), context('SUCCEED', { Payload: '1', ContextOptions: { ReplayChildren: true } }));
+    const operations = fold(
+      context('START'),
+      context('SUCCEED', { Payload: '1', ContextOptions: { ReplayChildren: true } }),
+    );
 
     expect(operations.get('c')?.wire).toMatchObject({
       Status: 'SUCCEEDED',
@@ -135,7 +145,10 @@ describe('a branch', () => {
   test('that failed keeps its error [EXEC-2]', () => {
     const operations = fold(context('START'), context('FAIL', { Error: { ErrorMessage: 'no' } }));
 
-    expect(operations.get('c')?.wire).toMatchObject({ Status: 'FAILED', ContextDetails: { Error: { ErrorMessage: 'no' } } });
+    expect(operations.get('c')?.wire).toMatchObject({
+      Status: 'FAILED',
+      ContextDetails: { Error: { ErrorMessage: 'no' } },
+    });
   });
 });
 
@@ -160,7 +173,10 @@ describe('a callback', () => {
     const changed = applyEntry(operations, { at: AT, outcomes: [{ callback: '0001-x', outcome, ...given }] });
 
     expect(changed).toEqual(['x']);
-    expect(operations.get('x')?.wire).toMatchObject({ Status: status, CallbackDetails: { CallbackId: '0001-x', ...details } });
+    expect(operations.get('x')?.wire).toMatchObject({
+      Status: status,
+      CallbackDetails: { CallbackId: '0001-x', ...details },
+    });
     expect(outstandingCallbacks(operations)).toEqual([]);
   });
 
@@ -168,7 +184,10 @@ describe('a callback', () => {
     const operations = fold(callback('x'));
     applyEntry(operations, { at: AT, outcomes: [{ callback: '0001-x', outcome: 'answered', result: '1' }] });
 
-    const changed = applyEntry(operations, { at: AT, outcomes: [{ callback: '0001-x', outcome: 'answered', result: '2' }] });
+    const changed = applyEntry(operations, {
+      at: AT,
+      outcomes: [{ callback: '0001-x', outcome: 'answered', result: '2' }],
+    });
 
     expect(changed).toEqual([]);
     expect(operations.get('x')?.wire.CallbackDetails?.Result).toBe('1');
@@ -194,7 +213,9 @@ describe('a callback', () => {
   });
 
   test('whose outcome is in the log and whose start is not changes nothing', () => {
-    expect(applyEntry(new Map(), { at: AT, outcomes: [{ callback: '0001-x', outcome: 'answered', result: '1' }] })).toEqual([]);
+    expect(
+      applyEntry(new Map(), { at: AT, outcomes: [{ callback: '0001-x', outcome: 'answered', result: '1' }] }),
+    ).toEqual([]);
   });
 });
 

@@ -32,6 +32,7 @@ describe('progress', () => {
 
     expect(progress.take()).toBe('almost');
     expect(progress.take()).toBeUndefined();
+    expect(clock.pendingTimers).toBe(0);
     await clock.advance(5000);
 
     expect(written).toEqual([]);

@@ -1,14 +1,12 @@
 /** One delivery of a task: what is run, what is left alone, and how each run ends. */
 import { describe, expect, test } from '@jest/globals';
-import { inline, MAX_PAYLOAD_BYTES } from '../../../src/domain/payload.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
-import { completeTask } from '../../../src/domain/task.ts';
-import { DeliberateFailure, eventually, Gate, OWNER, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
+import { eventually, Gate, OWNER, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 describe('a delivery', () => {
   test('runs a due task to its result and leaves nothing behind', async () => {
     const runtime = new RuntimeUnderTest();
-    const tool = toolOf('greet', async (_task, args) => ({ text: `hello ${String(args['name'])}` }));
+    const tool = toolOf('greet', async (_task, args) => ({ text: `hello ${args['name'] as string}` }));
     const task = await runtime.create('greet', { args: { name: 'you' } });
 
     const report = await runtime.runner([tool]).runTask(task);
@@ -23,7 +21,11 @@ describe('a delivery', () => {
   test('that repeats after the end changes nothing [I2 I3]', async () => {
     const runtime = new RuntimeUnderTest();
     let runs = 0;
-    const runner = runtime.runner([toolOf('once', async () => ({ run: (runs += 1) }))]);
+    const tool = toolOf('once', async () => {
+      runs += 1;
+      return {};
+    });
+    const runner = runtime.runner([tool]);
     const task = await runtime.create('once');
     await runner.runTask(task);
     const ended = await runtime.store.get(task);
@@ -107,6 +109,7 @@ describe('a delivery', () => {
 
     expect(reports.filter((report) => report === 'finished')).toHaveLength(1);
     expect(runs).toBe(1);
+    expect(reports.filter((report) => report === 'held_elsewhere')).toHaveLength(7);
   });
 });
 
@@ -185,8 +188,9 @@ describe('a run that is interrupted', () => {
     expect(await runner.runTask(task)).toBe('interrupted');
     const after = await runtime.read(task);
     expect(after.status).toBe('working');
-    expect(after.run).toEqual({ epoch: 1, dueAt: runtime.clock.now() + 1000, crashes: 1 });
-    expect(runtime.queue.deliveries.at(-1)?.notBefore).toBe(runtime.clock.now() + 1000);
+    const again = runtime.clock.now() + 1000;
+    expect(after.run).toEqual({ epoch: 1, dueAt: again, wakeAt: again, crashes: 1 });
+    expect(runtime.queue.deliveries.at(-1)?.notBefore).toBe(again);
 
     await runtime.clock.advance(1000);
     expect(await runner.runTask(task)).toBe('finished');
@@ -223,161 +227,6 @@ describe('a run that is interrupted', () => {
   });
 });
 
-describe('the end of a task', () => {
-  test('is a failure with code, message and data when the handler fails it', async () => {
-    const runtime = new RuntimeUnderTest();
-    const failure = { code: -32042, message: 'No such order', data: { order: 7 } };
-    const tool = toolOf('fails', async () => {
-      throw new DeliberateFailure(failure);
-    });
-    const task = await runtime.create('fails');
-
-    await runtime.runner([tool]).runTask(task);
-
-    expect((await runtime.read(task)).status).toBe('failed');
-    expect(await runtime.error(task)).toEqual(failure);
-  });
-
-  test('carries an error of any size without growing the head', async () => {
-    const runtime = new RuntimeUnderTest();
-    const failure = { code: -32042, message: 'x'.repeat(500_000), data: { trace: 'y'.repeat(500_000) } };
-    const tool = toolOf('fails', async () => {
-      throw new DeliberateFailure(failure);
-    });
-    const task = await runtime.create('fails');
-
-    expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
-
-    expect(await runtime.error(task)).toEqual(failure);
-    const head = await runtime.backend.listByPrefix(JSON.stringify(['tasks', '["test","somebody"]']), { limit: 1 });
-    expect(head.records[0]?.value.length).toBeLessThan(4096);
-  });
-
-  test('is a tool error that says so when the result is too large to keep', async () => {
-    const runtime = new RuntimeUnderTest();
-    const task = await runtime.create('large');
-
-    await runtime.runner([toolOf('large', async () => ({ text: 'x'.repeat(MAX_PAYLOAD_BYTES) }))]).runTask(task);
-
-    expect((await runtime.read(task)).status).toBe('completed');
-    const result = (await runtime.result(task)) as { isError: boolean; content: { text: string }[] };
-    expect(result.isError).toBe(true);
-    expect(result.content[0]?.text).toMatch(/could not be kept/);
-  });
-
-  test('comes with a step whose outcome is too large: the task cannot go on, and says why [EXEC-7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const tool = toolOf('large step', async (task) => {
-      await task.step('large', async () => 'x'.repeat(MAX_PAYLOAD_BYTES + 1));
-      return {};
-    });
-    const task = await runtime.create('large step');
-
-    expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
-
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'unrecoverable' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/larger than/);
-  });
-
-  test('comes at once with a step whose outcome is no JSON, and names the step [EXEC-7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const tool = toolOf('no json', async (task) => {
-      await task.step('count atoms', async () => 10n);
-      return {};
-    });
-    const task = await runtime.create('no json');
-
-    expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
-
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'unrecoverable' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/count atoms/);
-  });
-
-  test('comes when a replay does something else than what was recorded, and says so [EXEC-7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    let release = 1;
-    const tool = toolOf('changes', async (task) => {
-      await task.step(release === 1 ? 'old name' : 'new name', async () => 'x');
-      await task.wait('pause', { seconds: 1 });
-      return {};
-    });
-    const runner = runtime.runner([tool]);
-    const task = await runtime.create('changes');
-    await runner.runTask(task);
-    release = 2;
-    await runtime.clock.advance(1000);
-
-    expect(await runner.runTask(task)).toBe('finished');
-
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'replay_mismatch' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/old name/);
-  });
-
-  test('comes at the run deadline: the handler’s signal fires and the task is failed [LIFE-3]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const gate = new Gate();
-    let reason: unknown;
-    const tool = toolOf('slow', async (task) => {
-      task.signal.addEventListener('abort', () => {
-        reason = task.signal.reason;
-        gate.open();
-      });
-      await gate.pass();
-      return { late: true };
-    });
-    const task = await runtime.create('slow', { lifetime: { runDeadlineMs: 12_000 } });
-    const running = runtime.runner([tool]).runTask(task);
-    await gate.reached;
-
-    await runtime.clock.advance(11_999);
-    expect(reason).toBeUndefined();
-    await runtime.clock.advance(1);
-
-    expect(await running).toBe('stopped');
-    expect(reason).toMatchObject({ name: 'TaskAborted', reason: 'ended' });
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'deadline_exceeded' } });
-  });
-
-  test('is not waited for when the handler does not hear the signal [EXEC-5]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const gate = new Gate();
-    const tool = toolOf('deaf', async () => {
-      await gate.pass();
-      return { late: true };
-    });
-    const task = await runtime.create('deaf');
-    const running = runtime.runner([tool]).runTask(task);
-    await gate.reached;
-    await runtime.cancel(task);
-
-    await runtime.clock.advance(TIMES.heartbeatMs + 2_000);
-
-    expect(await running).toBe('stopped');
-    gate.open();
-    expect((await runtime.read(task)).status).toBe('cancelled');
-    expect(await runtime.result(task)).toBeUndefined();
-  });
-
-  test('by another’s hand is final: what the handler returns afterwards is dropped [I2 I3 I7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const gate = new Gate();
-    const tool = toolOf('late', async () => {
-      await gate.pass();
-      return { late: true };
-    });
-    const task = await runtime.create('late');
-    const running = runtime.runner([tool]).runTask(task);
-    await gate.reached;
-    const other = runtime.otherStore();
-    await other.update(task, (now, at) => completeTask(now, inline({ early: true }), at));
-
-    gate.open();
-
-    expect(await running).toBe('stopped');
-    expect(await runtime.result(task)).toEqual({ early: true });
-  });
-});
-
 describe('a wait', () => {
   test('costs nothing: no run, no timer and no write until it ends, and its due time is kept [EXEC-1 EXEC-2]', async () => {
     const runtime = new RuntimeUnderTest();
@@ -395,7 +244,8 @@ describe('a wait', () => {
     await runtime.clock.advance(3_599_999);
 
     expect(await runtime.store.get(task)).toEqual(suspended);
-    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: startedAt + 3_600_000, crashes: 0 });
+    const end = startedAt + 3_600_000;
+    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: end, wakeAt: end, crashes: 0 });
     expect(runtime.queue.deliveries).toEqual([
       { ref: { owner: OWNER, id: task.id }, notBefore: startedAt + 3_600_000 },
     ]);
@@ -452,7 +302,7 @@ describe('stopping a runner', () => {
     expect(reason).toMatchObject({ reason: 'shutdown' });
     const { status, run } = await runtime.read(task);
     expect(status).toBe('working');
-    expect(run).toEqual({ epoch: 1, dueAt: runtime.clock.now(), crashes: 0 });
+    expect(run).toEqual({ epoch: 1, dueAt: runtime.clock.now(), wakeAt: runtime.clock.now(), crashes: 0 });
   });
 
   test('reaches a run that is only just taking its lease', async () => {
@@ -470,7 +320,8 @@ describe('stopping a runner', () => {
 
     expect(await running).toBe('stopped');
     expect(aborted).not.toBe(false);
-    expect((await runtime.read(task)).run).toEqual({ epoch: 1, dueAt: runtime.clock.now(), crashes: 0 });
+    const now = runtime.clock.now();
+    expect((await runtime.read(task)).run).toEqual({ epoch: 1, dueAt: now, wakeAt: now, crashes: 0 });
   });
 
   test('does not reach a run that begins after it', async () => {
@@ -480,6 +331,58 @@ describe('stopping a runner', () => {
     const task = await runtime.create('works');
 
     expect(await runner.runTask(task)).toBe('finished');
+  });
+});
+
+describe('handing over', () => {
+  async function handedOver(step: boolean) {
+    const runtime = new RuntimeUnderTest();
+    const gate = new Gate();
+    const tool = toolOf('works', async (task) => {
+      if (step) await task.step('first', async () => 1);
+      await gate.pass();
+      return {};
+    });
+    const task = await runtime.create('works');
+    const runner = runtime.runner([tool]);
+    const running = runner.runTask(task);
+    await gate.reached;
+    runner.stop('hand_over');
+    gate.open();
+    expect(await running).toBe('stopped');
+    return (await runtime.read(task)).run;
+  }
+
+  test('of a run that has recorded something is no crash [EXEC-4 EXEC-7]', async () => {
+    expect((await handedOver(true)).crashes).toBe(0);
+  });
+
+  test('of a run that has recorded nothing counts, or it would be handed over for ever [EXEC-7]', async () => {
+    expect((await handedOver(false)).crashes).toBe(1);
+  });
+});
+
+describe('a run that has recorded something', () => {
+  test('makes earlier crashes count no more with its next renewal of the lease [EXEC-7]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const gate = new Gate();
+    const tool = toolOf('works', async (task) => {
+      await task.step('first', async () => 1);
+      await gate.pass();
+      return {};
+    });
+    const task = await runtime.create('works');
+    await runtime.store.update(task, (now, at) => acquireLease(now, 'died', TIMES.leaseMs, at));
+    await runtime.clock.advance(TIMES.leaseMs);
+    const running = runtime.runner([tool]).runTask(task);
+    await gate.reached;
+    expect((await runtime.read(task)).run.crashes).toBe(1);
+
+    await runtime.clock.advance(3 * TIMES.heartbeatMs);
+
+    expect((await runtime.read(task)).run.crashes).toBe(0);
+    gate.open();
+    await running;
   });
 });
 

@@ -97,9 +97,13 @@ export class RuntimeUnderTest {
   readonly clock = new ManualClock();
   readonly backend = new MemoryBackend({ clock: this.clock });
   readonly store = new GenericTaskStore({ backend: this.backend, clock: this.clock, random: manualRandom(1) });
-  readonly queue = new NotingQueue();
+  readonly queue: NotingQueue;
   readonly logger = new NotingLogger();
   #runners = 0;
+
+  constructor(queue = new NotingQueue()) {
+    this.queue = queue;
+  }
 
   /** A runner as another process would have it; on the same store unless given one of its own. */
   runner(tools: readonly RunnableTool[], store: GenericTaskStore = this.store): Runner {

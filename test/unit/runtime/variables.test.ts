@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../../src/backends/errors.ts';
 import type { JsonValue } from '../../../src/domain/json.ts';
-import { RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
+import type { RunReport } from '../../../src/runtime/runner.ts';
+import { eventually, RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
 
 describe('variables between steps', () => {
   test('are read as the first run read them, in every replay [EXEC-1 LIFE-6]', async () => {
@@ -123,6 +124,37 @@ describe('variables inside a step', () => {
     await runtime.runner([tool]).runTask(task);
 
     expect(Object.keys(await runtime.store.readVariables(task)).toSorted()).toEqual(items.toSorted());
+  });
+
+  test('meet those that another process writes at the same time, and neither is lost [LIFE-6 I7]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tool = toolOf('writes', async (task) => {
+      await task.step('both', async () => {
+        const other = runtime.otherStore();
+        for (let round = 0; round < 5; round += 1) {
+          await Promise.all([
+            task.variables.set(`handler ${round}`, true),
+            other.mergeVariables(ref, { [`client ${round}`]: true }),
+          ]);
+        }
+      });
+      return {};
+    });
+    const ref = await runtime.create('writes');
+
+    let report: RunReport | undefined;
+    const running = runtime.runner([tool]).runTask(ref);
+    void running.then((ended) => {
+      report = ended;
+    });
+    // Who loses a race pauses, on the clock, before the next try.
+    await eventually(async () => {
+      await runtime.clock.advance(20);
+      return report !== undefined;
+    });
+
+    expect(report).toBe('finished');
+    expect(Object.keys(await runtime.store.readVariables(ref))).toHaveLength(10);
   });
 
   test('are refused once the task has ended by another’s hand [I2]', async () => {

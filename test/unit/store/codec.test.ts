@@ -19,7 +19,6 @@ const sample = createTask(
     lifetime: { runDeadlineMs: 1000, retentionMs: 1000 },
     pollIntervalMs: 10,
     maxAttempts: 3,
-    generation: 0,
   },
   5,
 );
@@ -64,7 +63,6 @@ const anyTask: fc.Arbitrary<Task> = fc
       arguments: payload,
       inputs: fc.dictionary(key, input),
       answers: fc.dictionary(key, answer),
-      generation: fc.nat(),
     }),
     sometimes: fc.record(
       {
@@ -78,7 +76,7 @@ const anyTask: fc.Arbitrary<Task> = fc
       },
       { requiredKeys: [] },
     ),
-    run: fc.record({ epoch: fc.nat(), dueAt: fc.option(time), crashes: fc.nat() }),
+    run: fc.record({ epoch: fc.nat(), dueAt: fc.option(time), wakeAt: time, crashes: fc.nat() }),
     lease: maybe(fc.record({ holder: text, until: time })),
   })
   .map(({ always, sometimes, run, lease }) => ({
@@ -165,9 +163,9 @@ describe('a task’s record', () => {
 
   test('is pinned, member by member [STORE-4]', () => {
     expect(encodeTask(sample)).toBe(
-      '{"answers":{},"arguments":{"json":{"z":1,"a":2}},"createdAt":5,"deadlineAt":1005,"format":1,"generation":0,' +
+      '{"answers":{},"arguments":{"json":{"z":1,"a":2}},"createdAt":5,"deadlineAt":1005,"format":1,' +
         '"inputs":{},"maxAttempts":3,"pollIntervalMs":10,"promisedUntil":2005,"retentionMs":1000,' +
-        '"run":{"crashes":0,"dueAt":5,"epoch":0},"status":"working","tool":"greet","updatedAt":5}',
+        '"run":{"crashes":0,"dueAt":5,"epoch":0,"wakeAt":5},"status":"working","tool":"greet","updatedAt":5}',
     );
   });
 
