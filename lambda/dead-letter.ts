@@ -1,7 +1,8 @@
 /** Ends the tasks whose messages could not be processed: what no run can bring forward fails, with the reason. */
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { middy } from '@middy/core';
+// oxlint-disable-next-line import/no-named-as-default -- its types know the default export only
+import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isTaskError } from '../src/domain/errors.ts';
 import { failPoisoned } from '../src/domain/run.ts';

@@ -1,6 +1,7 @@
 /** The MCP endpoint: API Gateway's events, streamed or buffered, and direct invocations. */
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { middy } from '@middy/core';
+// oxlint-disable-next-line import/no-named-as-default -- its types know the default export only
+import middy from '@middy/core';
 import { executionModeStandard } from '@middy/core/Standard';
 import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import type { Context } from 'aws-lambda';

@@ -2,19 +2,10 @@
  * Who is calling: verified before anything else happens. One way for each `TASKS_AUTH_MODE`; what comes out is
  * the `authInfo` from which the owner is taken, or the response that refuses the caller.
  */
-import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import type { Logger } from '../../src/runtime/logger.ts';
+import type { Authenticate } from './authenticated.ts';
 import { AUTH_MODES, type Environment, oneOf } from './environment.ts';
-import type { HttpEvent } from './http-event.ts';
 import { iamAuthInfo } from './iam.ts';
-
-export interface Authenticated {
-  /** Absent: anonymous, where that is allowed. */
-  readonly authInfo?: AuthInfo;
-}
-
-/** Resolves to a `Response` for requests that it answers itself: refusals and the resource's metadata. */
-export type Authenticate = (request: Request, event: HttpEvent) => Promise<Authenticated | Response>;
 
 /** Rejects with an error that names the variable when a setting is missing or wrong. */
 export async function createAuthenticate(environment: Environment, logger: Logger): Promise<Authenticate> {

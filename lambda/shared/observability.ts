@@ -6,7 +6,7 @@ import { Logger as PowertoolsLogger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { encodeOwner } from '../../src/domain/owner.ts';
 import { isTerminal } from '../../src/domain/status.ts';
-import type { Failure } from '../../src/domain/task.ts';
+import { FAILURE_REASONS, type Failure } from '../../src/domain/task.ts';
 import type { LogFields, Logger } from '../../src/runtime/logger.ts';
 import { sha256 } from '../../src/store/codec.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
@@ -64,5 +64,6 @@ function reasonOf(error: { readonly json?: unknown } | { readonly ref: unknown }
   if (error === undefined || !('json' in error)) return undefined;
   const { data } = error.json as Failure;
   const reason = typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
-  return typeof reason === 'string' ? reason : 'protocol_error';
+  // A tool's own reasons could be any number, and each would be a metric of its own.
+  return FAILURE_REASONS.find((known) => known === reason) ?? 'tool';
 }

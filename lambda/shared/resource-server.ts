@@ -6,7 +6,7 @@
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
-import type { Authenticate } from './authentication.ts';
+import type { Authenticate } from './authenticated.ts';
 import { type Environment, required } from './environment.ts';
 import { type HttpEvent, isVersion2 } from './http-event.ts';
 import { FULL_METADATA_PATH, MCP_PATH, METADATA_PATHS } from './paths.ts';

@@ -45,9 +45,9 @@ class ResponseStream extends Writable {
     this.#open().write(chunk, done);
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override _final(settle: (error?: Error | null) => void): void {
     this.#open().end();
-    void this.answered.then(() => done(), done);
+    void this.answered.then(() => settle(), settle);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

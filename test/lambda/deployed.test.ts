@@ -1,0 +1,229 @@
+/**
+ * The bundles that deploy, driven over HTTP by the official client: gateway, Lambda's Runtime API, queue with its
+ * event source, and DynamoDB.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { ApplicationInputHandler } from '@modelcontextprotocol/ext-tasks/client';
+import { type Deployment, deploy } from '../support/lambda/deployment.ts';
+import { until } from '../support/lambda/until.ts';
+import { McpPeer } from '../support/mcp-requests.ts';
+import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
+
+jest.setTimeout(120_000);
+
+const LEASE_MS = 1_500;
+const ENDPOINT = 'the deployed tasks';
+const OWNER = { issuer: 'https://issuer.example', subject: 'direct' };
+
+let deployment: Deployment;
+let folder: string;
+let file: string;
+const clients: OfficialClient[] = [];
+
+beforeAll(async () => {
+  deployment = await deploy({
+    name: 'deployed',
+    context: { auth: 'none', tools: 'test/support/lambda/deployed-tools.ts' },
+    dynamoDbEndpoint: process.env['TEST_DYNAMODB_ENDPOINT'] ?? '',
+    variables: { TASKS_LEASE_MS: String(LEASE_MS), TASKS_HEARTBEAT_MS: '250' },
+    mcpTimeoutMs: 9_000,
+    workerTimeoutMs: 8_000,
+  });
+});
+
+afterAll(async () => {
+  await deployment?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'deployed-'));
+  file = join(folder, 'signs');
+});
+
+afterEach(async () => {
+  deployment.poller.visibilityTimeoutSeconds = undefined;
+  for (const client of clients.splice(0)) await client[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+async function connect(onInputRequest?: ApplicationInputHandler['handle']): Promise<OfficialClient> {
+  const client = await connectOfficialClient(
+    deployment.url,
+    ENDPOINT,
+    onInputRequest === undefined ? {} : { onInputRequest },
+  );
+  clients.push(client);
+  return client;
+}
+
+async function callTask(name: string, args: object = {}, onInputRequest?: ApplicationInputHandler['handle']) {
+  const { session } = await connect(onInputRequest);
+  const execution = await session.callTool(name, { ...args });
+  if (execution.kind !== 'task') throw new Error(`${name} answered without a task`);
+  return execution;
+}
+
+const peer = () => new McpPeer((request) => fetch(new Request(deployment.url, request)));
+const signs = () => readFile(file, 'utf8').catch(() => '');
+const saying = (text: string) => ({ content: [{ type: 'text', text }] });
+
+describe('through the deployed bundles, the official client', () => {
+  test('gets the result of a plain tool at once [AWS-2]', async () => {
+    const { session } = await connect();
+
+    const execution = await session.callTool('greet', { name: 'you' });
+
+    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('hello you') });
+  });
+
+  test('follows a task with steps and a wait to its completion [AWS-2 EXEC-8]', async () => {
+    const execution = await callTask('work');
+
+    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('1 2 3') });
+  });
+
+  test('answers what a task asks [AWS-2 EXEC-3]', async () => {
+    const execution = await callTask(
+      'ask',
+      {},
+      async () => ({ action: 'accept', content: { colour: 'red' } }) as never,
+    );
+
+    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('It is red.') });
+  });
+
+  test('cancels work that another function runs: its signal fires [AWS-2 EXEC-5]', async () => {
+    const execution = await callTask('endless', { file });
+    await until('the start', async () => (await signs()).includes('started'));
+
+    await execution.cancel();
+
+    await until('the signal', async () => (await signs()).includes('aborted: cancelled'), 3_000);
+  });
+
+  test('gets a result of 5 MiB [AWS-2 LIFE-10]', async () => {
+    const bytes = 5 * 1024 * 1024 - 200;
+    const execution = await callTask('large', { bytes });
+
+    const outcome = await execution.result();
+
+    expect(outcome).toMatchObject({ status: 'completed', result: { content: [{ type: 'text' }] } });
+    const { content } = (outcome as unknown as { result: { content: { text: string }[] } }).result;
+    expect(content[0]?.text.length).toBe(bytes);
+  });
+
+  test('gets the outcome of a task whose worker was killed within a step: another takes over, and redoes no finished step [AWS-2 EXEC-1 EXEC-4 I5]', async () => {
+    const execution = await callTask('two_steps', { file });
+    await until('the second step', async () => (await signs()).includes('second'));
+
+    expect(deployment.worker.killBusy()).toBe(1);
+
+    // The message itself comes back after 16 minutes only: it is the polls that bring the task forward.
+    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('first\nsecond\nsecond\n') });
+  });
+
+  test('sees a task that kills its workers fail after its attempts, with the reason [AWS-2 EXEC-7]', async () => {
+    deployment.poller.visibilityTimeoutSeconds = 2;
+    const execution = await callTask('poison', { file });
+
+    const outcome = await execution.result();
+
+    expect(outcome).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
+    expect(await signs()).toBe('run\nrun\n');
+  });
+
+  test('sees a task that could not be delivered fail through the dead-letter queue [AWS-2 EXEC-7 EXEC-8]', async () => {
+    deployment.poller.visibilityTimeoutSeconds = 2;
+    const before = deployment.deadLetter.logs.length;
+    const execution = await callTask('lasting_poison', { file });
+
+    const outcome = await execution.result();
+
+    expect(outcome).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
+    const said = () => deployment.deadLetter.logs.slice(before).join('\n');
+    await until('the log', async () => said().includes('A task could not be delivered'));
+    await until('the dead letter to be gone', async () => deployment.queue.counts().dead === 0);
+  });
+
+  test('gets the outcome of a task that takes longer than its function may run [AWS-2 EXEC-1]', async () => {
+    const execution = await callTask('in_turns', { steps: 10, stepMs: 1_000 });
+
+    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('10 steps') });
+    expect(deployment.worker.logs.join('\n')).toMatch(/"reason":"(hand_over|shutdown)"/);
+    expect(deployment.worker.logs.join('\n')).not.toContain('timed out');
+  });
+});
+
+describe('the deployed MCP function', () => {
+  test('streams the changes of a task [AWS-2 MOD-6]', async () => {
+    const taskId = await peer().createTask('work', { waitSeconds: 2 });
+
+    const events = await peer().listen({ taskIds: [taskId] });
+    const messages = await events.rest();
+
+    expect(messages[0]).toMatchObject({
+      method: 'notifications/subscriptions/acknowledged',
+      params: { notifications: { taskIds: [taskId] } },
+    });
+    const statuses = messages.flatMap(({ method, params }) =>
+      method === 'notifications/tasks' ? [params?.['status']] : [],
+    );
+    expect(statuses).toEqual(expect.arrayContaining(['working', 'completed']));
+  });
+
+  test('ends a stream properly before its own time is over [AWS-2]', async () => {
+    const taskId = await peer().createTask('ask');
+
+    const messages = await (await peer().listen({ taskIds: [taskId] })).rest();
+
+    expect(messages.length).toBeGreaterThan(1);
+    expect(deployment.mcp.logs.join('\n')).not.toContain('timed out');
+  });
+
+  test('answers a direct invocation with a JSON-RPC payload, on behalf of the owner that it names [AWS-3]', async () => {
+    const invoke = async (message: object) => {
+      const reply = await deployment.mcp.invoke({ jsonrpc: '2.0', id: 7, owner: OWNER, ...message });
+      if (reply.kind !== 'stream') throw new Error(JSON.stringify(reply));
+      return JSON.parse((await reply.body.toArray()).join('')) as {
+        id: number;
+        result: Record<string, unknown>;
+        error: unknown;
+      };
+    };
+
+    const { id, result } = await invoke({ method: 'tools/call', params: { name: 'work', arguments: {} } });
+    expect([id, result['resultType']]).toEqual([7, 'task']);
+    const params = { taskId: result['taskId'] };
+    await until(
+      'the end',
+      async () => (await invoke({ method: 'tasks/get', params })).result['status'] === 'completed',
+    );
+
+    const other = await invoke({ method: 'tasks/get', params, owner: { ...OWNER, subject: 'else' } });
+    expect(other.error).toMatchObject({ code: -32602 });
+    expect((await peer().ask('tasks/get', params)).message?.error).toMatchObject({ code: -32602 });
+  });
+
+  test('serves one request after the other with the same instance [AWS-2]', async () => {
+    await peer().ask('server/discover');
+    const { coldStarts } = deployment.mcp;
+
+    for (let request = 0; request < 10; request += 1) await peer().ask('server/discover');
+
+    expect(deployment.mcp.coldStarts).toBe(coldStarts);
+  });
+
+  test('says nothing of arguments and results in its logs [SEC-4]', async () => {
+    const secret = `secret-${Date.now()}`;
+    await peer().call('greet', { name: secret });
+    const taskId = await peer().createTask('endless', { file: join(folder, secret) });
+    await peer().result('tasks/cancel', { taskId });
+
+    const logs = [...deployment.mcp.logs, ...deployment.worker.logs].join('\n');
+    expect(logs).toContain(taskId);
+    expect(logs).not.toContain(secret);
+  });
+});

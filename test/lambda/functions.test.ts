@@ -1,0 +1,181 @@
+/** Worker and dead-letter consumer, one invocation at a time, in the Redis variant behind an HTTP API. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { ANONYMOUS } from '../../src/domain/owner.ts';
+import { asTaskId } from '../../src/domain/task-id.ts';
+import { encodeDelivery } from '../../src/runtime/sqs-queue.ts';
+import { type Deployment, deploy } from '../support/lambda/deployment.ts';
+import type { FunctionHost } from '../support/lambda/function-host.ts';
+import { until } from '../support/lambda/until.ts';
+import { McpPeer } from '../support/mcp-requests.ts';
+import { connectOfficialClient } from '../support/official-client.ts';
+
+jest.setTimeout(120_000);
+
+let deployment: Deployment;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'functions-'));
+  deployment = await deploy({
+    name: 'functions',
+    context: { auth: 'none', backend: 'redis', api: 'http', tools: 'test/support/lambda/deployed-tools.ts' },
+    dynamoDbEndpoint: 'http://127.0.0.1:1',
+    redisUrl: process.env['TEST_REDIS_URL'] ?? '',
+    variables: { TASKS_LEASE_MS: '3000', TASKS_HEARTBEAT_MS: '250', TASKS_MAX_ACTIVE_PER_OWNER: '50' },
+  });
+});
+
+afterAll(async () => {
+  await deployment?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+const peer = () => new McpPeer((request) => fetch(new Request(deployment.url, request)));
+
+function delivering(...bodies: string[]) {
+  const attributes = {
+    ApproximateReceiveCount: '1',
+    SentTimestamp: '0',
+    SenderId: 'test',
+    ApproximateFirstReceiveTimestamp: '0',
+  };
+  return {
+    Records: bodies.map((body, at) => ({
+      messageId: `message-${at}`,
+      body,
+      attributes,
+      eventSource: 'aws:sqs',
+      messageAttributes: {},
+    })),
+  };
+}
+
+const deliveryOf = (taskId: string) =>
+  encodeDelivery({ ref: { owner: ANONYMOUS, id: asTaskId(taskId) }, notBefore: 0 });
+const UNKNOWN = '0'.repeat(44);
+
+async function invoke(host: FunctionHost, event: object): Promise<unknown> {
+  const reply = await host.invoke(event);
+  if (reply.kind === 'response') return JSON.parse(reply.body);
+  return reply;
+}
+
+/** The metrics of one name that the functions have written, in CloudWatch's embedded format. */
+function metricsOf(name: string) {
+  return [...deployment.mcp.logs, ...deployment.worker.logs, ...deployment.deadLetter.logs]
+    .filter((line) => line.startsWith('{"_aws"') && line.includes(`"${name}"`))
+    .map(
+      (line) =>
+        JSON.parse(line) as Record<string, unknown> & {
+          _aws: { CloudWatchMetrics: { Namespace: string; Dimensions: string[][] }[] };
+        },
+    );
+}
+
+describe('behind an HTTP API, with Redis', () => {
+  test('the official client completes a task [AWS-1 AWS-2 STORE-1]', async () => {
+    await using client = await connectOfficialClient(deployment.url, 'functions');
+    const execution = await client.session.callTool('work');
+
+    expect(await execution.result()).toMatchObject({
+      status: 'completed',
+      result: { content: [{ type: 'text', text: '1 2 3' }] },
+    });
+  });
+
+  test('a subscription is refused with what to do instead [AWS-2]', async () => {
+    const { status, message } = await peer().ask('subscriptions/listen', { notifications: { taskIds: [UNKNOWN] } });
+
+    expect([status, message?.error?.code, message?.error?.message]).toEqual([
+      404,
+      -32601,
+      expect.stringContaining('poll tasks/get'),
+    ]);
+  });
+});
+
+describe('the worker', () => {
+  test('says which messages of a batch failed, and runs the others [AWS-2 EXEC-8]', async () => {
+    expect(await invoke(deployment.worker, delivering('no delivery', deliveryOf(UNKNOWN), '{}'))).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'message-0' }, { itemIdentifier: 'message-2' }],
+    });
+  });
+
+  test('fails as a whole where every message does, so that an alarm can see it [AWS-4]', async () => {
+    expect(await invoke(deployment.worker, delivering('no delivery'))).toMatchObject({
+      kind: 'error',
+      errorType: 'FullBatchFailureError',
+    });
+  });
+
+  test('takes a delivery that comes again for what it is [EXEC-8]', async () => {
+    const taskId = await peer().createTask('work', { waitSeconds: 0.1 });
+    await until('the end', async () => (await peer().task(taskId))['status'] === 'completed');
+
+    expect(await invoke(deployment.worker, delivering(deliveryOf(taskId), deliveryOf(taskId)))).toEqual({
+      batchItemFailures: [],
+    });
+  });
+});
+
+describe('the dead-letter consumer', () => {
+  test('passes over what names no task, or one that is gone [EXEC-7]', async () => {
+    const before = deployment.deadLetter.logs.length;
+
+    expect(await invoke(deployment.deadLetter, delivering('no delivery', '{}', deliveryOf(UNKNOWN)))).toEqual({
+      batchItemFailures: [],
+    });
+
+    const logs = deployment.deadLetter.logs
+      .slice(before)
+      .filter((line) => line.includes('A dead letter names no task'));
+    expect(logs).toHaveLength(2);
+  });
+
+  test('leaves a task alone that a worker runs, or that waits for an answer [EXEC-7 I7]', async () => {
+    const running = await peer().createTask('endless', { file: join(folder, 'running') });
+    const waiting = await peer().createTask('ask');
+    await until('the question', async () => (await peer().task(waiting))['status'] === 'input_required');
+
+    await invoke(deployment.deadLetter, delivering(deliveryOf(running), deliveryOf(waiting)));
+
+    expect((await peer().task(running))['status']).toBe('working');
+    expect((await peer().task(waiting))['status']).toBe('input_required');
+    for (const taskId of [running, waiting]) await peer().result('tasks/cancel', { taskId });
+  });
+});
+
+describe('the metrics', () => {
+  test('count what happens to tasks, by the names and dimensions that alarms and dashboard watch [AWS-4]', async () => {
+    const taskId = await peer().createTask('work', { waitSeconds: 0.1 });
+    await until('the end', async () => (await peer().task(taskId))['status'] === 'completed');
+    await peer().result('tasks/cancel', { taskId: await peer().createTask('ask') });
+
+    for (const name of ['TasksCreated', 'TasksCompleted', 'TasksCancelled', 'TaskDuration']) {
+      const [metric] = metricsOf(name);
+      expect([name, metric?.['service'], typeof metric?.[name]]).toEqual([name, 'mcp-durable-tasks', 'number']);
+      expect(metric?._aws.CloudWatchMetrics[0]).toMatchObject({
+        Namespace: 'McpDurableTasks',
+        Dimensions: [['service', 'tool']],
+      });
+    }
+  });
+
+  test('count a failure by its reason, and a takeover once, however often its run writes [AWS-4 EXEC-7]', async () => {
+    deployment.poller.visibilityTimeoutSeconds = 4;
+    const before = metricsOf('LeaseTakeovers').length;
+    const file = join(folder, 'poison');
+
+    const taskId = await peer().createTask('poison', { file });
+    await until('the failure', async () => (await peer().task(taskId))['status'] === 'failed', 60_000);
+
+    const [failure] = metricsOf('TaskFailures');
+    expect(failure).toMatchObject({ service: 'mcp-durable-tasks', reason: 'attempts_exhausted', TaskFailures: 1 });
+    expect(failure?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['service', 'reason']]);
+    const takeovers = metricsOf('LeaseTakeovers').slice(before);
+    expect(takeovers.map((metric) => metric._aws.CloudWatchMetrics[0]?.Dimensions)).toEqual([[['service']]]);
+  });
+});

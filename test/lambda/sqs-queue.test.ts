@@ -1,0 +1,112 @@
+/** Waits that are longer than SQS's longest delay: chained deliveries, on a clock that the test holds. */
+
+import { type SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
+import { describe, expect, test } from '@jest/globals';
+import * as z from 'zod';
+import { MemoryBackend } from '../../src/backends/memory.ts';
+import { asTaskId } from '../../src/domain/task-id.ts';
+import { decodeDelivery, encodeDelivery, MAX_DELAY_SECONDS, SqsQueue } from '../../src/runtime/sqs-queue.ts';
+import { createTaskServer } from '../../src/server/create-task-server.ts';
+import { defineTaskTool } from '../../src/server/define-task-tool.ts';
+import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
+import { McpPeer } from '../support/mcp-requests.ts';
+
+const MINUTE_MS = 60_000;
+const ref = { owner: { issuer: 'i', subject: 's' }, id: asTaskId('0'.repeat(44)) };
+
+/** A queue whose messages stay here. */
+function capturing(clock: ManualClock) {
+  const sent: SendMessageCommandInput[] = [];
+  const client = new SQSClient({ region: 'eu-central-1' });
+  client.middlewareStack.add(
+    () =>
+      async ({ input }) => {
+        sent.push(input as SendMessageCommandInput);
+        return { output: { $metadata: {} }, response: undefined };
+      },
+    { step: 'initialize' },
+  );
+  return { sent, queue: new SqsQueue({ client, queueUrl: 'http://localhost/tasks', clock }) };
+}
+
+describe('a delivery for later', () => {
+  test.each([
+    ['in the past', -1, 0],
+    ['now', 0, 0],
+    ['in a millisecond', 1, 1],
+    ['in a second', 1_000, 1],
+    ['in 15 minutes', 15 * MINUTE_MS, 900],
+    ['in a year', 365 * 24 * 60 * MINUTE_MS, 900],
+  ])('%s is delayed by what SQS can delay it [EXEC-8]', async (_name, afterMs, seconds) => {
+    const clock = new ManualClock();
+    const { sent, queue } = capturing(clock);
+
+    await queue.enqueue(ref, { notBefore: clock.now() + afterMs });
+
+    expect(sent.map(({ DelaySeconds, QueueUrl }) => [DelaySeconds, QueueUrl])).toEqual([
+      [seconds, 'http://localhost/tasks'],
+    ]);
+  });
+
+  test('that would wait for an hour is four deliveries in a row, and the task runs on time [EXEC-2 EXEC-8]', async () => {
+    const clock = new ManualClock();
+    const { sent, queue } = capturing(clock);
+    const sleeper = defineTaskTool({
+      name: 'sleep',
+      description: 'Waits for an hour.',
+      inputSchema: z.object({}),
+      run: async (_args, task) => {
+        await task.wait('hour', { hours: 1 });
+        return { content: [{ type: 'text', text: 'awake' }] };
+      },
+    });
+    const options = { name: 't', version: '1', tools: [sleeper], backend: new MemoryBackend({ clock }), queue, clock };
+    const server = createTaskServer({ ...options, random: manualRandom(1), allowAnonymous: true });
+    const peer = new McpPeer(server.fetch);
+    const begun = clock.now();
+    const taskId = await peer.createTask('sleep');
+
+    const delays: number[] = [];
+    for (let message = sent.shift(); message !== undefined; message = sent.shift()) {
+      const delivery = decodeDelivery(message.MessageBody ?? '');
+      if (delivery === undefined || delays.length > 10) throw new Error(`An odd message: ${JSON.stringify(message)}`);
+      delays.push(message.DelaySeconds ?? 0);
+      await clock.advance((message.DelaySeconds ?? 0) * 1_000);
+      const running = server.runTask(delivery.ref, delivery.notBefore);
+      await clock.advance(0);
+      await running;
+    }
+
+    expect(delays).toEqual([0, MAX_DELAY_SECONDS, MAX_DELAY_SECONDS, MAX_DELAY_SECONDS, MAX_DELAY_SECONDS]);
+    expect(clock.now() - begun).toBe(60 * MINUTE_MS);
+    expect(await peer.task(taskId)).toMatchObject({
+      status: 'completed',
+      result: { content: [{ type: 'text', text: 'awake' }] },
+    });
+  });
+});
+
+describe('a message', () => {
+  test('names the task, its owner and the time, and nothing else [EXEC-8 SEC-4]', () => {
+    const delivery = { ref: { ...ref, owner: { ...ref.owner, tenant: 't' } }, notBefore: 5 };
+
+    expect(JSON.parse(encodeDelivery(delivery))).toEqual({
+      owner: { issuer: 'i', subject: 's', tenant: 't' },
+      task: ref.id,
+      notBefore: 5,
+    });
+    expect(decodeDelivery(encodeDelivery(delivery))).toEqual(delivery);
+  });
+
+  test.each([
+    '',
+    'x',
+    '{}',
+    'null',
+    '[]',
+    '{"owner":{"issuer":"i"},"task":"x","notBefore":1}',
+    '{"owner":{"issuer":"i","subject":"s"},"task":"x","notBefore":1}',
+  ])('that is none of ours is no delivery: %s [SEC-3]', (body) => {
+    expect(decodeDelivery(body)).toBeUndefined();
+  });
+});
