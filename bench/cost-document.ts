@@ -15,7 +15,7 @@ const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   pollWorking: 'one strongly consistent read of the record',
   setVariable: 'read record and variables, write them anew, delete the old; recorded as a step',
   getVariable: 'read record and variables; the one value is recorded as a step',
-  extendDeadline: 'write the record; everything the task has kept gets the new expiry and is rewritten',
+  extendDeadline: 'a step that writes the record',
   minute: '12 heartbeats: most look at the record, each third renews the lease',
   complete: 'write the record with the result in it (3 units), give the slot back',
   pollCompleted: 'the result is in the record',
@@ -63,8 +63,8 @@ ${markdownTable(
   outcome in KB. Steps that were recorded before are not rewritten.
 - While a handler runs, heartbeats are its only cost. A task that waits (for input, or for time) costs nothing.
 - Replacing large variables deletes the old ones, which DynamoDB bills like writing them.
-- Extending the deadline rewrites what the task has kept so far, because each record carries its own expiry. Extend
-  it once by enough, not in every step.
+- Each record carries its own expiry, with room to grow: what the task has kept so far is written anew only each
+  time an extended deadline doubles the task's lifetime.
 - Writes that DynamoDB refuses (a lost race, a full counter) also consume units, which it does not report:
   the units of "the same create again" and "create, refused at the limit" are lower bounds.
 - A refusal reads the newest ${DEFAULT_LIMIT} records if those are the unfinished ones. It reads further back if finished

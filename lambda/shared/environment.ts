@@ -8,7 +8,6 @@ export const BACKENDS = ['dynamodb', 'redis'] as const;
 export type BackendKind = (typeof BACKENDS)[number];
 
 export const AUTH_MODES = ['jwt', 'iam', 'none'] as const;
-export type AuthMode = (typeof AUTH_MODES)[number];
 
 export const RESPONSE_MODES = ['stream', 'buffered'] as const;
 /** `stream`: REST API or function URL with response streaming. `buffered`: HTTP API. */

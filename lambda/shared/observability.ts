@@ -16,7 +16,7 @@ export const SERVICE = 'mcp-durable-tasks';
 export const METRICS_NAMESPACE = 'McpDurableTasks';
 
 export const powertoolsLogger = new PowertoolsLogger({ serviceName: SERVICE });
-export const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVICE });
+const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVICE });
 
 const at =
   (level: 'debug' | 'info' | 'warn' | 'error') =>

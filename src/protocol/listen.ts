@@ -99,6 +99,7 @@ async function serve(
 
 /** Until the stream has ended. Throws when the owner has too many. */
 function countStream(openStreams: Map<string, number>, owner: string, ended: AbortSignal): void {
+  if (ended.aborted) return;
   const open = openStreams.get(owner) ?? 0;
   if (open >= MAX_STREAMS_PER_OWNER) {
     throw new ProtocolError(

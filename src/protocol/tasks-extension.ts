@@ -103,6 +103,11 @@ export class TasksExtension {
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
   }
 
+  /** Once `closing` has fired: resolves when the calls that waited for a task have their answers. */
+  settled(): Promise<void> {
+    return this.#calls.settled();
+  }
+
   /** The owner on whose behalf a request comes; throws `owner_required`. */
   ownerOf(authInfo: AuthInfo | undefined): Owner {
     const owner = this.#options.resolveOwner(authInfo);

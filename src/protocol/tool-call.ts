@@ -82,6 +82,7 @@ export class TaskCreated extends Error {
 
 export class ToolCalls {
   readonly #services: ToolCallServices;
+  readonly #waiting = new Set<Promise<unknown>>();
 
   constructor(services: ToolCallServices) {
     this.#services = services;
@@ -112,7 +113,14 @@ export class ToolCalls {
     if (isInputRequiredResult(admission)) return admission;
     const task = await this.#createTask(tool, { raw, admission, owner, related, ctx });
     if (declaresTasks(ctx)) throw new TaskCreated(task);
-    return this.#awaitResult(task, ctx);
+    const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
+    this.#waiting.add(answer);
+    return answer;
+  }
+
+  /** Resolves when no call waits for a task any more: soon after `closing` has fired. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#waiting);
   }
 
   async #callPlain(

@@ -111,7 +111,8 @@ export async function checkResult(tool: ToolDeclaration, returned: unknown): Pro
 
 function isJson(value: unknown): boolean {
   try {
-    return JSON.stringify(value) !== undefined;
+    JSON.stringify(value);
+    return true;
   } catch {
     return false;
   }

@@ -39,11 +39,18 @@ export async function deliverAnswers(
   known: StoredTask,
   answers: Readonly<Record<string, Answer>>,
 ): Promise<void> {
-  const { store } = deliveries;
-  const stored = await store.update(known.task, (task, now) => acceptAnswers(task, answers, now), known);
-  const accepted = stored.version !== known.version;
-  if (accepted && stored.task.run.dueAt !== null && stored.task.run.lease === undefined)
-    await nudge(deliveries, stored.task);
+  // Whether it was this call that changed the task: who comes second to a race finds another version as well.
+  let accepted = false;
+  const { task: after } = await deliveries.store.update(
+    known.task,
+    (task, now) => {
+      const next = acceptAnswers(task, answers, now);
+      accepted = next !== task;
+      return next;
+    },
+    known,
+  );
+  if (accepted && after.run.dueAt !== null && after.run.lease === undefined) await nudge(deliveries, after);
 }
 
 /** Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. */
@@ -54,12 +61,16 @@ export async function healForgotten(
   graceMs = HEALING_GRACE_MS,
 ): Promise<void> {
   if (!isForgotten(stored.task, graceMs, now)) return;
-  const woken = await deliveries.store.update(
+  let woken = false;
+  const { task: after } = await deliveries.store.update(
     stored.task,
-    (task, at) => (isForgotten(task, graceMs, at) ? rewake(task, 0, at) : task),
+    (task, at) => {
+      woken = isForgotten(task, graceMs, at);
+      return woken ? rewake(task, 0, at) : task;
+    },
     stored,
   );
-  if (woken.version !== stored.version) await nudge(deliveries, woken.task);
+  if (woken) await nudge(deliveries, after);
 }
 
 /**

@@ -139,13 +139,13 @@ function applyUpdate(
       return applyStep(before, update, wire, at);
     case 'WAIT': {
       if (update.Action === 'CANCEL') return { wire: { ...wire, Status: 'CANCELLED', EndTimestamp: new Date(at) } };
-      const dueAt = at + (update.WaitOptions?.WaitSeconds ?? 0) * 1000;
+      const dueAt = timeAfter(at, update.WaitOptions?.WaitSeconds ?? 0);
       return { wire: { ...wire, Status: 'STARTED', WaitDetails: { ScheduledEndTimestamp: new Date(dueAt) } }, dueAt };
     }
     case 'CALLBACK': {
       const { TimeoutSeconds } = update.CallbackOptions ?? {};
       const state = { wire: { ...wire, Status: 'STARTED' as const, CallbackDetails: { CallbackId: key } } };
-      return TimeoutSeconds === undefined ? state : { ...state, timeoutAt: at + TimeoutSeconds * 1000 };
+      return TimeoutSeconds === undefined ? state : { ...state, timeoutAt: timeAfter(at, TimeoutSeconds) };
     }
     case 'CONTEXT': {
       const details = {
@@ -174,7 +174,7 @@ function applyStep(
     case 'START':
       return { wire: { ...wire, Status: 'STARTED', StepDetails: details } };
     case 'RETRY': {
-      const dueAt = at + (update.StepOptions?.NextAttemptDelaySeconds ?? 0) * 1000;
+      const dueAt = timeAfter(at, update.StepOptions?.NextAttemptDelaySeconds ?? 0);
       const StepDetails = {
         ...details,
         Attempt: attempt + 1,
@@ -198,6 +198,16 @@ function applyOutcome(state: OperationState, outcome: CallbackOutcome, at: numbe
   };
   const Status = ({ answered: 'SUCCEEDED', failed: 'FAILED', timed_out: 'TIMED_OUT' } as const)[outcome.outcome];
   return { wire: { ...state.wire, Status, EndTimestamp: new Date(at), CallbackDetails } };
+}
+
+/** The latest that a `Date` can be. */
+const END_OF_TIME = 8.64e15;
+
+/** In whole milliseconds, which a task's head is kept in; users compute delays that are not. */
+function timeAfter(at: number, seconds: number): number {
+  if (Number.isNaN(seconds))
+    throw new UnsupportedOperationError('A duration that is not a number cannot be waited for.');
+  return Math.min(at + Math.ceil(seconds * 1000), END_OF_TIME);
 }
 
 function endOf(update: OperationUpdate, at: number) {

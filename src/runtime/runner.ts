@@ -235,12 +235,16 @@ export class Runner {
   /** Makes a new delivery the one that counts; who comes second to that leaves it to the first. */
   async #rewake(stored: StoredTask): Promise<void> {
     const { store, queue } = this.#options;
-    const woken = await store.update(
+    let woken = false;
+    const { task: after } = await store.update(
       stored.task,
-      (task, now) => (task.run.wakeAt === stored.task.run.wakeAt ? rewake(task, maxDelayOf(queue), now) : task),
+      (task, now) => {
+        woken = task.run.wakeAt === stored.task.run.wakeAt;
+        return woken ? rewake(task, maxDelayOf(queue), now) : task;
+      },
       stored,
     );
-    if (woken.version !== stored.version) await this.#enqueue(woken.task);
+    if (woken) await this.#enqueue(after);
   }
 
   async #enqueue(task: Task): Promise<void> {

@@ -31,6 +31,8 @@ import type { RunnableTool, RunOutcome } from './tool.ts';
 const MAX_OUTSTANDING = ANSWER_LIMITS.maxAnswers;
 /** Requests that may stand in the head itself; more would make each poll of it dearer. */
 const INLINE_REQUESTS = 3;
+/** A century: what is longer is a mistake, and far below where times lose their milliseconds. */
+const MAX_EXTENSION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
 /** How long a run may be busy with other things before its client is shown what it waits for. */
 const SHOW_INPUTS_AFTER_MS = 250;
 
@@ -143,10 +145,12 @@ export class TaskRun {
       related: task.related === undefined ? undefined : relatedTask(store, { owner: task.owner, id: task.related }),
       trace: task.trace,
       progress: (message) => this.#progress.report(message),
-      extendDeadline: (ms) =>
-        scope.step('extendDeadline', async () => {
-          await held.change((current, claim, now) => extendDeadline(current, claim, ms, now));
-        }),
+      extendDeadline: async (ms) => {
+        if (!(ms >= 0 && ms <= MAX_EXTENSION_MS)) throw new RangeError(`extendDeadline takes milliseconds, not ${ms}.`);
+        await scope.step('extendDeadline', async () => {
+          await held.change((current, claim, now) => extendDeadline(current, claim, Math.ceil(ms), now));
+        });
+      },
     };
   }
 

@@ -90,8 +90,7 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
         config,
       ),
     runInChildContext: (name, action) => durable.runInChildContext(name, (context) => action(branch(context))),
-    elicit: (params, options) =>
-      ask<ElicitResult>({ method: 'elicitation/create', params: params }, options),
+    elicit: (params, options) => ask<ElicitResult>({ method: 'elicitation/create', params: params }, options),
     sample: (params, options) => ask<JsonObject>({ method: 'sampling/createMessage', params }, options),
     listRoots: async (options) => (await ask<{ roots: Root[] }>({ method: 'roots/list' }, options)).roots,
     variables: createVariables(step, port),

@@ -91,9 +91,12 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   });
   return {
     fetch: endpoint.fetch,
-    close: () => {
+    close: async () => {
       closing.abort();
-      return endpoint.close();
+      await extension.settled();
+      // The answers are on their way out; what closes now would cut them off.
+      await new Promise((resume) => setImmediate(resume));
+      await endpoint.close();
     },
     extension,
     completeCallback: async (token, outcome) => {

@@ -5,12 +5,15 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { systemClock } from '../clock.ts';
 import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
 
 const MCP_PATH = '/mcp';
 /** The MCP endpoint's own, which answers what it does not serve; no other method reaches it. */
 const METHODS = ['POST', 'GET', 'DELETE', 'OPTIONS', 'HEAD', 'PUT', 'PATCH'];
+/** What connections get for their last answers when the server closes. */
+const LAST_ANSWERS_MS = 500;
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface LocalServerOptions extends TaskServerOptions {
@@ -31,6 +34,7 @@ export interface LocalServer {
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
   const { port, host = '127.0.0.1', ...serverOptions } = options;
   const tasks = createTaskServer(serverOptions);
+  const clock = options.clock ?? systemClock;
   const handle = toNodeHandler({ fetch: tasks.fetch }, { maxRequestBodySize: MAX_REQUEST_BYTES });
   const hostname = host.includes(':') ? `[${host}]` : host;
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
@@ -59,10 +63,14 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     tasks,
     close: async () => {
       await tasks.drain();
-      server.closeIdleConnections();
       await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        // Answers that are being written may finish; a client that does not read them is not waited for.
+        const cancel = clock.after(LAST_ANSWERS_MS, () => server.closeAllConnections());
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
       });
     },
   };

@@ -73,6 +73,18 @@ export class ActiveLimit {
     }
   }
 
+  /** Counts a slot that was given back wrongly, whatever the limit. */
+  async restore(owner: Owner): Promise<void> {
+    const generation = await this.generation(owner);
+    if (generation === undefined) return;
+    try {
+      await this.#options.backend.addIfBelow(activeCountKey(owner), 1, { ceiling: generation * SPAN + CLOSED - 1 });
+    } catch (error) {
+      // A repair has come since, and has counted what there is.
+      if (!(error instanceof BackendLimitError)) throw error;
+    }
+  }
+
   /**
    * The generation in which a task that is active now is counted, to be asked before the task ends; `undefined` while it
    * cannot be told: then its slot is not given back, and the next recount finds it.

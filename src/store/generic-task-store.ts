@@ -353,7 +353,7 @@ export class GenericTaskStore implements TaskStore {
 
   #pause(maxMs: number): Promise<void> {
     const [byte = 0] = this.#random(1);
-    return sleep(this.#clock, (maxMs * (byte + 1)) / 256);
+    return sleep(this.#clock, Math.ceil((maxMs * (byte + 1)) / 256));
   }
 }
 

@@ -7,6 +7,7 @@ import { BackendConflictError } from '../backends/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { type Payload, refOf } from '../domain/payload.ts';
+import { isTerminal } from '../domain/status.ts';
 import { createTask, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import type { ActiveLimit } from './active-limit.ts';
@@ -72,12 +73,25 @@ export class TaskCreation {
     return { stored, created: true };
   }
 
-  /** Its slot is not given back: in which generation it was counted, if in any, is just what could not be told. */
-  async #refuse({ task, version }: StoredTask, error: unknown): Promise<void> {
-    const { backend, clock } = this.#options;
-    const reason = error instanceof Error ? error.message : 'The task was refused.';
-    const refused = failTask(task, runtimeFailure('refused', reason), clock.now());
-    await backend.putIfVersion(headKey(task), headWrite(refused), version);
+  /**
+   * Ends a task that has no slot in the generation that counts now, so none is given back. Where another has ended it
+   * before, that one gave back a slot of somebody else's, which is put right.
+   */
+  async #refuse(created: StoredTask, error: unknown): Promise<void> {
+    const { backend, clock, limit, find } = this.#options;
+    const failure = runtimeFailure('refused', error instanceof Error ? error.message : 'The task was refused.');
+    let current: StoredTask | undefined = created;
+    while (current !== undefined && !isTerminal(current.task.status)) {
+      const { task, version }: StoredTask = current;
+      try {
+        await backend.putIfVersion(headKey(task), headWrite(failTask(task, failure, clock.now())), version);
+        return;
+      } catch (conflict) {
+        if (!(conflict instanceof BackendConflictError)) throw conflict;
+        current = await find(task);
+      }
+    }
+    await limit.restore(created.task.owner);
   }
 
   /** In this order, and no further than storage answers: the slot is given back only if the task is surely gone. */

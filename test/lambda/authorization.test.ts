@@ -294,7 +294,9 @@ describe('a caller known by IAM', () => {
 
   test('of a Cognito identity pool owns tasks apart from others who share the role [SEC-1 I6]', async () => {
     const identity = (cognitoIdentityId: string): EventParts => ({
-      context: { identity: { userArn: `${role}/CognitoIdentityCredentials`, accountId: '123456789012', cognitoIdentityId } },
+      context: {
+        identity: { userArn: `${role}/CognitoIdentityCredentials`, accountId: '123456789012', cognitoIdentityId },
+      },
     });
 
     const alice = await owner(await iam(), identity('eu-west-1:alice'));
