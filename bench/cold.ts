@@ -15,13 +15,12 @@ import { build } from 'esbuild';
 import { createTable } from '../src/backends/dynamodb-table.ts';
 import { startDynamoDbLocal } from '../test/support/engines/dynamodb-local.ts';
 import { stopEngines } from '../test/support/engines/process.ts';
-import { type Assembly, synthesize } from '../test/support/lambda/assembly.ts';
+import { type Assembly, BUNDLE_BUDGETS, synthesize } from '../test/support/lambda/assembly.ts';
 import { deployAssembly } from '../test/support/lambda/deployment.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROCESSES = 20;
 const WARM_CALLS = 300;
-const BUDGETS = { mcp: { ratio: 1.25, kilobytes: 900 }, worker: { ratio: 1.5, kilobytes: 1_200 } } as const;
 
 const BARE = `
   import { McpServer, createMcpHandler } from '@modelcontextprotocol/server';
@@ -98,7 +97,7 @@ async function measureCold(assembly: Assembly): Promise<boolean> {
   for (const name of ['mcp', 'worker'] as const) {
     const ratio = median(times[name]) / bareMs;
     const size = await kilobytes(subjects[name]);
-    const { ratio: maxRatio, kilobytes: maxSize } = BUDGETS[name];
+    const { ratio: maxRatio, kilobytes: maxSize } = BUNDLE_BUDGETS[name];
     const verdict = ratio <= maxRatio && size <= maxSize ? 'within' : 'ABOVE';
     within &&= verdict === 'within';
     show(

@@ -36,8 +36,8 @@ interface LayerRule {
   readonly instead: string;
 }
 
-/** What is deployed until a team brings its own. */
-const DEFAULT_TOOLS = /^examples\/tools\.ts$/;
+/** What is served and deployed until a team brings its own. */
+const DEFAULT_TOOLS = /^examples\/[\w-]+\.ts$/;
 const SEAM_AND_ERRORS = /^src\/backends\/(backend|errors)\.ts$/;
 
 export const LAYERS: Readonly<Record<Zone, LayerRule>> = {

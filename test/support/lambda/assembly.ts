@@ -13,6 +13,15 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const STAGE = 'test';
 const STACK = `mcp-tasks-${STAGE}`;
 
+/**
+ * What a function with its tools may weigh, minified, and how much longer it may load than a bundle of the bare MCP SDK
+ * and DynamoDB client. On DynamoDB: the Redis client comes on top where it is used.
+ */
+export const BUNDLE_BUDGETS = {
+  mcp: { ratio: 1.25, kilobytes: 900 },
+  worker: { ratio: 1.5, kilobytes: 1_200 },
+} as const;
+
 export interface EventSource {
   readonly batchSize: number;
   readonly maxConcurrency: number;
