@@ -285,9 +285,9 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
         return report.faults.map((fault) => `killed at ${at} (${report.boundaries.at(-1)}): ${fault}`);
       });
       expect(faults).toEqual([]);
-      // Heartbeats and timing move the last boundaries a little; all others must have been hit.
-      const killed = reports.filter(({ kills }) => kills > 0).length;
-      expect(killed).toBeGreaterThanOrEqual(chosen.length - Math.ceil(chosen.length / 20));
+      // How many boundaries there are depends on timing (heartbeats, polls), so the last ones may not come up again.
+      const spared = chosen.filter((_, index) => reports[index]?.kills === 0);
+      expect(spared.filter((at) => at <= (boundaries.length * 3) / 4)).toEqual([]);
     }, 300_000);
 
     test('that is killed again while it recovers does so too [EXEC-1 EXEC-4 I1 I2 I3 I4 I5]', async () => {
