@@ -62,10 +62,20 @@ async function assertFits(key: string, request: InputRequest, value: unknown): P
   const { action, content } = value as { action: string; content?: JsonObject };
   const schema = request.params?.requestedSchema;
   if (action !== 'accept' || schema === undefined) return;
-  const checked = await formSchema(schema as JsonSchemaType)['~standard'].validate(content ?? {});
+  const checked = await compiledForm(key, schema as JsonSchemaType)['~standard'].validate(content ?? {});
   if (checked.issues !== undefined) {
     const problems = checked.issues.map(({ message }) => message).join('; ');
     throw answerError(key, `the form's content does not fit its schema: ${problems.slice(0, 500)}`);
+  }
+}
+
+/** A faulty schema is the tool's mistake, but only the client can end the question. */
+function compiledForm(key: string, schema: JsonSchemaType): ReturnType<typeof fromJsonSchema> {
+  try {
+    return formSchema(schema);
+  } catch (error) {
+    const fault = error instanceof Error ? error.message.slice(0, 300) : 'it does not compile';
+    throw answerError(key, `the form's own schema is faulty (${fault}): decline it, or cancel the task`);
   }
 }
 

@@ -50,6 +50,25 @@ const form = (properties: JsonObject, required: string[] = []): InputRequest => 
   params: { message: 'Please', requestedSchema: { type: 'object', properties, required } },
 });
 
+describe('a form whose schema is none', () => {
+  const broken = form({ name: { type: 'string', pattern: '(' } });
+
+  test('takes no content, and says why [MOD-4]', async () => {
+    const answer = { action: 'accept', content: { name: 'x' } };
+
+    await expect(
+      checkAnswers(store, await asking(broken), { accepted: { q: answer }, dropped: [] }),
+    ).rejects.toMatchObject({
+      code: 'invalid_answer',
+      message: expect.stringMatching(/"q".*form's own schema is faulty.*decline it/),
+    });
+  });
+
+  test('can be declined [MOD-4]', async () => {
+    expect(await accepted(broken, { action: 'decline' })).toBe(true);
+  });
+});
+
 describe('a form field', () => {
   const titled = [
     { const: 'r', title: 'Red' },
