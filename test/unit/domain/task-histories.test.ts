@@ -148,30 +148,29 @@ function assertLawful(before: Task, after: Task, imports: readonly string[]): vo
 describe('any history of a task', () => {
   test('keeps terminal final, one outcome, epochs rising and accepted answers until they are imported [LIFE-1 I2 I3 I4 I7]', () => {
     const reached = new Set<string>();
-    fc.assert(
-      fc.property(histories, (history) => {
-        let task = sampleTask();
-        let now = NOW;
-        for (const [{ name, imports, apply }, passed] of history) {
-          now += passed;
-          const current = enforceDeadline(task, now);
-          assertLawful(task, current, []);
-          task = current;
-          try {
-            task = apply(current, now);
-            reached.add(`${name} ${task === current ? 'changed nothing' : 'worked'}`);
-          } catch (error) {
-            if (!isTaskError(error)) throw error;
-            reached.add(`${name} ${error.code}`);
-            continue;
-          }
-          assertLawful(current, task, imports);
+    const isLawful = fc.property(histories, (history) => {
+      let task = sampleTask();
+      let now = NOW;
+      for (const [{ name, imports, apply }, passed] of history) {
+        now += passed;
+        const current = enforceDeadline(task, now);
+        assertLawful(task, current, []);
+        task = current;
+        try {
+          task = apply(current, now);
+          reached.add(`${name} ${task === current ? 'changed nothing' : 'worked'}`);
+        } catch (error) {
+          if (!isTaskError(error)) throw error;
+          reached.add(`${name} ${error.code}`);
+          continue;
         }
-      }),
-      { numRuns: 4000 },
-    );
+        assertLawful(current, task, imports);
+      }
+    });
+    fc.assert(isLawful, { numRuns: 2000 });
 
-    // Histories that never get anywhere would prove nothing.
+    // Histories that never get anywhere would prove nothing. These are always the same, since some changes come up rarely.
+    fc.assert(isLawful, { numRuns: 4000, seed: 1 });
     for (const name of ['complete', 'acquire', 'renew', 'close', 'open', 'suspend', 'handBack', 'extend', 'answer']) {
       expect([...reached]).toContain(`${name} worked`);
     }
