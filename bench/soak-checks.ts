@@ -8,12 +8,10 @@ import { isTerminal } from '../src/domain/status.ts';
 import { cancelTask } from '../src/domain/task.ts';
 import type { JsonValue, Owner, Task, TaskStore } from '../src/index.ts';
 import { isTaskError } from '../src/index.ts';
+import { decodeCounter } from '../src/store/active-limit.ts';
 import { activeCountKey } from '../src/store/keys.ts';
 import type { Sighting } from './soak-clients.ts';
 import { LIMIT, TOOL } from './soak-settings.ts';
-
-/** The counter holds a generation above the count; see src/store/active-limit.ts. */
-const COUNTER_SPAN = 2 ** 20;
 
 export type JournalEvent =
   | { readonly task: string; readonly ran: string }
@@ -89,7 +87,7 @@ export interface CounterReport {
 export async function checkCounter(backend: StorageBackend, store: TaskStore, owner: Owner): Promise<CounterReport> {
   const name = owner.subject;
   const surplus = (await countedOf(backend, owner)) - (await activeTasks(store, owner));
-  const repairs = generationOf(await counterOf(backend, owner));
+  const { generation: repairs } = await counterOf(backend, owner);
   const broken: string[] = [];
   const mustNotBeBelow = async () => {
     const missing = (await activeTasks(store, owner)) - (await countedOf(backend, owner));
@@ -121,16 +119,11 @@ async function fill(store: TaskStore, owner: Owner): Promise<{ created: Task[]; 
 }
 
 async function countedOf(backend: StorageBackend, owner: Owner): Promise<number> {
-  const counter = await counterOf(backend, owner);
-  return counter - generationOf(counter) * COUNTER_SPAN;
+  return (await counterOf(backend, owner)).active;
 }
 
-async function counterOf(backend: StorageBackend, owner: Owner): Promise<number> {
-  return Number((await backend.get(activeCountKey(owner)))?.value ?? 0);
-}
-
-function generationOf(counter: number): number {
-  return Math.max(0, Math.floor(counter / COUNTER_SPAN));
+async function counterOf(backend: StorageBackend, owner: Owner): Promise<ReturnType<typeof decodeCounter>> {
+  return decodeCounter(Number((await backend.get(activeCountKey(owner)))?.value ?? 0));
 }
 
 async function createIdle(store: TaskStore, owner: Owner): Promise<Task> {

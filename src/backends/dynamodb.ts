@@ -34,11 +34,9 @@ import {
   assertAddition,
   assertExpected,
   assertKey,
-  assertListOptions,
-  assertPartition,
   assertWrite,
-  decodeCursor,
   encodeCursor,
+  readListOptions,
 } from './validation.ts';
 
 export interface DynamoDbBackendOptions {
@@ -147,10 +145,7 @@ export class DynamoDbBackend implements StorageBackend {
   }
 
   async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    assertPartition(partition);
-    assertListOptions(options);
-    const { limit, cursor, order = 'asc' } = options;
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    const { limit, order, after } = readListOptions(partition, options);
     const command = new QueryCommand({
       ...this.#table,
       ConsistentRead: true,

@@ -29,5 +29,7 @@ export {
   assertWrite,
   decodeCursor,
   encodeCursor,
+  isLive,
   parseCount,
+  readListOptions,
 } from './validation.ts';

@@ -11,13 +11,12 @@ import {
   assertAddition,
   assertExpected,
   assertKey,
-  assertListOptions,
-  assertPartition,
   assertWrite,
   compareIds,
-  decodeCursor,
   encodeCursor,
+  isLive,
   parseCount,
+  readListOptions,
 } from './validation.ts';
 
 export interface MemoryBackendOptions {
@@ -62,10 +61,7 @@ export class MemoryBackend implements WalkableBackend {
   }
 
   async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    assertPartition(partition);
-    assertListOptions(options);
-    const { limit, cursor, order = 'asc' } = options;
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    const { limit, order, after } = readListOptions(partition, options);
     const { ids, records } = this.#partitions.get(partition) ?? { ids: [], records: new Map<string, StoredRecord>() };
     const window = order === 'asc' ? idsAbove(ids, after, limit) : idsBelow(ids, after, limit);
     const found = window.map((id) => records.get(id)).filter((record) => record !== undefined);
@@ -132,10 +128,6 @@ export class MemoryBackend implements WalkableBackend {
     home.ids.splice(countUpTo(home.ids, id) - 1, 1);
     if (home.ids.length === 0) this.#partitions.delete(partition);
   }
-}
-
-function isLive(record: StoredRecord, now: EpochMs): boolean {
-  return record.expiresAt === undefined || record.expiresAt > now;
 }
 
 function idsAbove(ids: readonly string[], after: string | undefined, limit: number): string[] {

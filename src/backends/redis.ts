@@ -26,12 +26,11 @@ import {
   assertAddition,
   assertExpected,
   assertKey,
-  assertListOptions,
-  assertPartition,
   assertWrite,
-  decodeCursor,
   encodeCursor,
+  isLive,
   parseCount,
+  readListOptions,
 } from './validation.ts';
 
 export { checkRedisDurability } from './redis-durability.ts';
@@ -82,7 +81,7 @@ export class RedisBackend implements StorageBackend {
     );
     if (version === null || version === undefined) return undefined;
     const record = toRecord(key.id, version, expiry ?? '', value);
-    return record.expiresAt !== undefined && record.expiresAt <= this.#clock.now() ? undefined : record;
+    return isLive(record, this.#clock.now()) ? record : undefined;
   }
 
   /**
@@ -107,10 +106,7 @@ export class RedisBackend implements StorageBackend {
 
   /** Two round trips: a script may only touch keys that it was given, so the ids come first. */
   async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    assertPartition(partition);
-    assertListOptions(options);
-    const { limit, cursor, order = 'asc' } = options;
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    const { limit, order, after } = readListOptions(partition, options);
     const keys = this.#keysOf(partition);
     // One id more than asked for tells whether anything follows.
     const ids = await this.#call('list', () =>

@@ -14,12 +14,11 @@ import {
   assertAddition,
   assertExpected,
   assertKey,
-  assertListOptions,
-  assertPartition,
   assertWrite,
-  decodeCursor,
   encodeCursor,
+  isLive,
   parseCount,
+  readListOptions,
 } from './validation.ts';
 
 export interface SqliteBackendOptions {
@@ -94,10 +93,7 @@ export class SqliteBackend implements WalkableBackend {
   }
 
   async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    assertPartition(partition);
-    assertListOptions(options);
-    const { limit, cursor, order = 'asc' } = options;
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, partition, order);
+    const { limit, order, after } = readListOptions(partition, options);
     return translated(() => {
       // One more than asked for tells whether a page follows. Expired records count towards the
       // page and are left out of it, so that a page never costs more than a page.
@@ -166,10 +162,6 @@ export class SqliteBackend implements WalkableBackend {
     this.#statements.put.run(key.partition, key.id, version, write.value, write.expiresAt ?? null);
     return version;
   }
-}
-
-function isLive(record: StoredRecord, now: EpochMs): boolean {
-  return record.expiresAt === undefined || record.expiresAt > now;
 }
 
 function toRecord(row: Row): StoredRecord {

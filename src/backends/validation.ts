@@ -5,6 +5,7 @@
  * method, that is a rejection.
  */
 import { createHash } from 'node:crypto';
+import type { EpochMs } from '../clock.ts';
 import {
   type ListOptions,
   MAX_ID_BYTES,
@@ -12,6 +13,7 @@ import {
   MAX_VALUE_BYTES,
   type RecordKey,
   type RecordWrite,
+  type StoredRecord,
   type Version,
 } from './backend.ts';
 import { BackendInvalidError, BackendLimitError } from './errors.ts';
@@ -118,6 +120,22 @@ export function decodeCursor(cursor: string, partition: string, order: ListOrder
   }
   assertText('cursor', after, 1, MAX_ID_BYTES);
   return after;
+}
+
+/** A listing's options, checked; `after`: the id after which the page starts. */
+export function readListOptions(
+  partition: string,
+  options: ListOptions,
+): { readonly limit: number; readonly order: ListOrder; readonly after: string | undefined } {
+  assertPartition(partition);
+  assertListOptions(options);
+  const { limit, cursor, order = 'asc' } = options;
+  return { limit, order, after: cursor === undefined ? undefined : decodeCursor(cursor, partition, order) };
+}
+
+/** Whether a record still reads as there at `now`. */
+export function isLive({ expiresAt }: Pick<StoredRecord, 'expiresAt'>, now: EpochMs): boolean {
+  return expiresAt === undefined || expiresAt > now;
 }
 
 function readAfter(cursor: string): string | undefined {

@@ -23,6 +23,11 @@ export const MAX_OWNER_BYTES = 960;
 /** Everybody who comes without credentials, where the configuration allows that. */
 export const ANONYMOUS: Owner = { issuer: 'anonymous', subject: 'anonymous' };
 
+/** An owner of its parts; a tenant that is `undefined` is left out. */
+export function ownerOf(issuer: string, subject: string, tenant: string | undefined): Owner {
+  return tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
+}
+
 const encoder = new TextEncoder();
 
 /**
@@ -43,4 +48,10 @@ export function encodeOwner(owner: Owner): string {
     throw new TaskError('invalid_owner', `The owner is longer than ${MAX_OWNER_BYTES} bytes.`);
   }
   return encoded;
+}
+
+/** The owner that {@link encodeOwner} made the text of. */
+export function decodeOwner(encoded: string): Owner {
+  const [issuer, subject, tenant] = JSON.parse(encoded) as [string, string, string?];
+  return ownerOf(issuer, subject, tenant);
 }

@@ -3,6 +3,7 @@
  * handed to the host's own code, which decides who may complete what.
  */
 import { TaskError } from '../domain/errors.ts';
+import { ownerOf } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 
@@ -24,8 +25,7 @@ export function decodeCallbackToken(token: string): CallbackAddress {
     if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw new TypeError('not a token');
     const [id, key, issuer, subject, tenant] = parts;
     if (key === undefined || issuer === undefined || subject === undefined) throw new TypeError('incomplete');
-    const owner = tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
-    return { ref: { owner, id: asTaskId(id) }, key };
+    return { ref: { owner: ownerOf(issuer, subject, tenant), id: asTaskId(id) }, key };
   } catch (cause) {
     throw new TaskError('invalid_answer', 'This is no callback token.', { cause });
   }

@@ -1,12 +1,12 @@
 /**
  * The queue of a single process: due work in order of its time, a bounded number at once. It holds
- * nothing durable; `recovery.ts` refills it from the store.
+ * nothing durable; `enqueueUnfinished` refills it from the store.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
 import { encodeOwner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { describeError, type Logger, silentLogger } from './logger.ts';
-import type { TaskQueue } from './queue.ts';
+import { retryDelayMs, type TaskQueue } from './queue.ts';
 
 export interface InProcessQueueOptions {
   readonly clock: Clock;
@@ -14,10 +14,6 @@ export interface InProcessQueueOptions {
   readonly concurrency?: number;
   readonly logger?: Logger;
 }
-
-/** After a delivery that failed: doubling up to a minute. */
-const FIRST_REDELIVERY_MS = 1_000;
-const LONGEST_REDELIVERY_MS = 60_000;
 
 interface Entry {
   readonly key: string;
@@ -109,8 +105,8 @@ export class InProcessQueue implements TaskQueue {
   }
 
   #redeliver(entry: Entry): void {
-    const delay = Math.min(FIRST_REDELIVERY_MS * 2 ** entry.failures, LONGEST_REDELIVERY_MS);
-    this.#admit({ ...entry, notBefore: this.#clock.now() + delay, failures: entry.failures + 1 });
+    const notBefore = this.#clock.now() + retryDelayMs(entry.failures);
+    this.#admit({ ...entry, notBefore, failures: entry.failures + 1 });
   }
 
   #placeFor(notBefore: number): number {

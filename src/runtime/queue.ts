@@ -4,6 +4,14 @@
  */
 import type { TaskRef } from '../domain/task.ts';
 
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** How long after so many failures in a row, not counting the last, a task is tried again: doubling up to a minute. */
+export function retryDelayMs(failures: number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
+}
+
 export interface TaskQueue {
   /**
    * The longest time ahead for which a delivery can be enqueued, in milliseconds. Absent: any, by a queue that holds one

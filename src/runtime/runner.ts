@@ -14,13 +14,10 @@ import { maxDelayOf } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
 import { describeError, type Logger, silentLogger, withFields } from './logger.ts';
 import { shortMessage } from './progress.ts';
-import type { TaskQueue } from './queue.ts';
+import { retryDelayMs, type TaskQueue } from './queue.ts';
 import { type RunEnd, TaskRun } from './task-run.ts';
 import type { RunnableTool, RunOutcome } from './tool.ts';
 
-/** After a run that was interrupted: doubling up to a minute. */
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 60_000;
 /** How long an aborted handler may take to notice, before the run ends without it. */
 const ABORT_GRACE_MS = 2_000;
 
@@ -203,7 +200,7 @@ export class Runner {
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
   async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
     logger.warn('A run was interrupted', describeError(error));
-    await this.#giveBack(held, retryDelayMs(held.task), true, logger);
+    await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'interrupted';
   }
 
@@ -214,7 +211,7 @@ export class Runner {
     // A run that was handed over without having recorded anything would be handed over for ever.
     if (reason === 'hand_over') await this.#giveBack(held, 0, !held.progressed, logger);
     // A place in the log may have gone to a run that lost its lease and does not know it: this one still has its own.
-    if (reason === 'lease_lost') await this.#giveBack(held, retryDelayMs(held.task), true, logger);
+    if (reason === 'lease_lost') await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'stopped';
   }
 
@@ -261,10 +258,6 @@ export class Runner {
       held.signal.addEventListener('abort', end, { once: true });
     });
   }
-}
-
-function retryDelayMs(task: Task): number {
-  return Math.min(FIRST_RETRY_MS * 2 ** task.run.crashes, LONGEST_RETRY_MS);
 }
 
 function fieldsOf(task: Task) {

@@ -5,6 +5,7 @@
  */
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../clock.ts';
+import { ownerOf } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import type { TaskQueue } from './queue.ts';
@@ -61,7 +62,7 @@ export function decodeDelivery(body: string): Delivery | undefined {
     };
     const { issuer, subject, tenant } = owner ?? {};
     if (typeof issuer !== 'string' || typeof subject !== 'string' || typeof notBefore !== 'number') return undefined;
-    const whose = typeof tenant === 'string' ? { issuer, subject, tenant } : { issuer, subject };
+    const whose = ownerOf(issuer, subject, typeof tenant === 'string' ? tenant : undefined);
     return { ref: { owner: whose, id: asTaskId(task) }, notBefore };
   } catch {
     return undefined;

@@ -164,8 +164,7 @@ export class TaskRun {
         this.#showInputsSoon();
       },
       openCallback: async (key) => {
-        const inputs = await this.pendingInputs(key);
-        await held.change((task, claim, now) => openInputs(task, claim, inputs, now));
+        await this.#showInputs(key);
         return encodeCallbackToken({ ref: held.task, key });
       },
       readVariables: () => store.readVariables(held.task),
@@ -182,12 +181,14 @@ export class TaskRun {
     const { held, clock } = this.#options;
     const cancel = clock.after(SHOW_INPUTS_AFTER_MS, () => {
       this.#showing = false;
-      const show = this.pendingInputs().then((inputs) =>
-        held.change((task, claim, now) => openInputs(task, claim, inputs, now)),
-      );
-      this.#inBackground('inputs', show);
+      this.#inBackground('inputs', this.#showInputs());
     });
     held.onClose(cancel);
+  }
+
+  async #showInputs(opening?: string): Promise<void> {
+    const inputs = await this.pendingInputs(opening);
+    await this.#options.held.change((task, claim, now) => openInputs(task, claim, inputs, now));
   }
 
   #endOf(output: DurableExecutionInvocationOutput): RunEnd {

@@ -1,5 +1,5 @@
 /** The owner that verified credentials name: issuer, tenant and subject of a token, or its client id. */
-import { ANONYMOUS, type Owner } from '../domain/owner.ts';
+import { ANONYMOUS, type Owner, ownerOf } from '../domain/owner.ts';
 import type { AuthInfo } from '../protocol/sdk.ts';
 
 export interface OwnerRules {
@@ -17,8 +17,7 @@ export function ownerOfAuthInfo(authInfo: AuthInfo | undefined, rules: OwnerRule
   const issuer = textOf(iss) ?? 'unspecified';
   const person = textOf(sub);
   const subject = person === undefined ? `client ${authInfo.clientId}` : `subject ${person}`;
-  const organisation = textOf(tenant);
-  return organisation === undefined ? { issuer, subject } : { issuer, tenant: organisation, subject };
+  return ownerOf(issuer, subject, textOf(tenant));
 }
 
 function textOf(claim: unknown): string | undefined {

@@ -53,10 +53,10 @@ export class ActiveLimit {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       try {
         const sum = await backend.addIfBelow(activeCountKey(owner), 1, { ceiling: generation * SPAN + limit });
-        return this.#remember(owner, generationOf(sum));
+        return this.#remember(owner, decodeCounter(sum).generation);
       } catch (error) {
         if (!(error instanceof BackendLimitError)) throw error;
-        const current = generationOf(error.current);
+        const current = decodeCounter(error.current).generation;
         if (current === generation) await this.#recount(owner);
         else generation = this.#remember(owner, current);
       }
@@ -65,24 +65,14 @@ export class ActiveLimit {
   }
 
   /** Gives a slot back to the generation it was taken in; nothing happens if a recount has come since. */
-  async giveBack(owner: Owner, generation: number): Promise<void> {
-    try {
-      await this.#options.backend.addIfBelow(activeCountKey(owner), -1, { ceiling: generation * SPAN + CLOSED - 2 });
-    } catch (error) {
-      if (!(error instanceof BackendLimitError)) throw error;
-    }
+  giveBack(owner: Owner, generation: number): Promise<void> {
+    return this.#addWhileOpen(owner, -1, generation * SPAN + CLOSED - 2);
   }
 
   /** Counts a slot that was given back wrongly, whatever the limit. */
   async restore(owner: Owner): Promise<void> {
     const generation = await this.generation(owner);
-    if (generation === undefined) return;
-    try {
-      await this.#options.backend.addIfBelow(activeCountKey(owner), 1, { ceiling: generation * SPAN + CLOSED - 1 });
-    } catch (error) {
-      // A repair has come since, and has counted what there is.
-      if (!(error instanceof BackendLimitError)) throw error;
-    }
+    if (generation !== undefined) await this.#addWhileOpen(owner, 1, generation * SPAN + CLOSED - 1);
   }
 
   /**
@@ -131,8 +121,16 @@ export class ActiveLimit {
   async #read(owner: Owner): Promise<{ generation: number; active: number; version: number } | undefined> {
     const record = await this.#options.backend.get(activeCountKey(owner));
     if (record === undefined) return undefined;
-    const generation = generationOf(Number(record.value));
-    return { generation, active: Number(record.value) - generation * SPAN, version: record.version };
+    return { ...decodeCounter(Number(record.value)), version: record.version };
+  }
+
+  /** A refusal says that a repair has come since, which counts what there is. */
+  async #addWhileOpen(owner: Owner, delta: number, ceiling: number): Promise<void> {
+    try {
+      await this.#options.backend.addIfBelow(activeCountKey(owner), delta, { ceiling });
+    } catch (error) {
+      if (!(error instanceof BackendLimitError)) throw error;
+    }
   }
 
   #remember(owner: Owner, generation: number): number {
@@ -152,6 +150,8 @@ export class ActiveLimit {
   }
 }
 
-function generationOf(counter: number): number {
-  return Math.max(0, Math.floor(counter / SPAN));
+/** What a counter's value says. */
+export function decodeCounter(counter: number): { readonly generation: number; readonly active: number } {
+  const generation = Math.max(0, Math.floor(counter / SPAN));
+  return { generation, active: counter - generation * SPAN };
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { RecordWrite } from '../backends/backend.ts';
 import { TaskError } from '../domain/errors.ts';
-import { TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
+import { isTerminal, TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 
 /** Raised when a head written by this build could be misread by an older one. */
@@ -90,8 +90,8 @@ const head = z.strictObject({
 /** Whether a head's text is of a task that has ended, without checking the rest of it; `false` for what cannot be read. */
 export function hasEnded(text: string): boolean {
   try {
-    const { status } = JSON.parse(text) as { status?: TaskStatus };
-    return status === 'completed' || status === 'failed' || status === 'cancelled';
+    const { status } = JSON.parse(text) as { status: TaskStatus };
+    return isTerminal(status);
   } catch {
     return false;
   }
@@ -102,10 +102,14 @@ export function encodeTask(task: Task): string {
   return canonicalJson({ format: FORMAT, ...rest }, VERBATIM);
 }
 
+/** `expiresAt`: milliseconds since the epoch; `null`: never. */
+export function recordWrite(value: string, expiresAt: number | null): RecordWrite {
+  return expiresAt === null ? { value } : { value, expiresAt };
+}
+
 /** A task's head as it is written. */
 export function headWrite(task: Task): RecordWrite {
-  const value = encodeTask(task);
-  return task.promisedUntil === null ? { value } : { value, expiresAt: task.promisedUntil };
+  return recordWrite(encodeTask(task), task.promisedUntil);
 }
 
 /** Throws `unreadable_record` for text that is no task head of a format that this build knows. */

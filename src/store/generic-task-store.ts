@@ -23,7 +23,7 @@ import {
 import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
-import { decodeTask, hasEnded, headWrite } from './codec.ts';
+import { decodeTask, hasEnded, headWrite, recordWrite } from './codec.ts';
 import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import {
@@ -34,6 +34,7 @@ import {
   tasksPartition,
   valuesPartition,
 } from './keys.ts';
+import { pagesOf } from './paging.ts';
 import { PayloadStore } from './payload-store.ts';
 import { type Creation, TaskCreation } from './task-creation.ts';
 import { TaskLog } from './task-log.ts';
@@ -292,25 +293,18 @@ export class GenericTaskStore implements TaskStore {
   async #restamp(task: Task): Promise<void> {
     const expiresAt = keptUntil(task);
     for (const partition of [logPartition(task), valuesPartition(task)]) {
-      let cursor: string | undefined;
-      do {
-        const page = await this.#backend.listByPrefix(partition, {
-          limit: PAGE,
-          ...(cursor === undefined ? {} : { cursor }),
-        });
+      for await (const records of pagesOf(this.#backend, partition, { limit: PAGE })) {
         await Promise.all(
-          page.records.map(async ({ id, value, version }) => {
-            const write = expiresAt === null ? { value } : { value, expiresAt };
+          records.map(async ({ id, value, version }) => {
             try {
-              await this.#backend.putIfVersion({ partition, id }, write, version);
+              await this.#backend.putIfVersion({ partition, id }, recordWrite(value, expiresAt), version);
             } catch (error) {
               // Removed meanwhile, or extended by somebody else.
               if (!(error instanceof BackendConflictError)) throw error;
             }
           }),
         );
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+      }
     }
   }
 
@@ -331,16 +325,7 @@ export class GenericTaskStore implements TaskStore {
   }
 
   async *#records(partition: string, order: 'asc' | 'desc' = 'asc') {
-    let cursor: string | undefined;
-    do {
-      const page = await this.#backend.listByPrefix(partition, {
-        limit: PAGE,
-        order,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      yield* page.records;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+    for await (const records of pagesOf(this.#backend, partition, { limit: PAGE, order })) yield* records;
   }
 
   #notify(stored: StoredTask): void {

@@ -9,7 +9,7 @@ import { TaskError } from '../domain/errors.ts';
 import { promisedUntil } from '../domain/lifetime.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
-import { canonicalJson, encodeRecord, parseRecord, sha256 } from './codec.ts';
+import { canonicalJson, encodeRecord, parseRecord, recordWrite, sha256 } from './codec.ts';
 import { mayHaveLanded } from './errors.ts';
 import { idempotencyKey } from './keys.ts';
 import type { Creation } from './task-creation.ts';
@@ -45,7 +45,7 @@ export class IdempotentCreation {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const id = newId();
       const value = encodeRecord({ task: id, fingerprint });
-      if (await this.#write(at, until === null ? { value } : { value, expiresAt: until }, 0)) {
+      if (await this.#write(at, recordWrite(value, until), 0)) {
         const withdraw = () => this.#write(at, { value, expiresAt: now }, 1);
         return this.#createAs(id, input, withdraw);
       }
@@ -90,11 +90,7 @@ export class IdempotentCreation {
   /** Resolves to whether the key's record was at `expected`. */
   async #write(at: RecordKey, { value, expiresAt }: RecordWrite, expected: number): Promise<boolean> {
     try {
-      await this.#options.backend.putIfVersion(
-        at,
-        expiresAt === undefined ? { value } : { value, expiresAt },
-        expected,
-      );
+      await this.#options.backend.putIfVersion(at, recordWrite(value, expiresAt ?? null), expected);
       return true;
     } catch (error) {
       if (error instanceof BackendConflictError) return false;

@@ -4,7 +4,7 @@
  * log and large values, have partitions of their own, which listings of tasks never touch.
  */
 import type { RecordKey } from '../backends/backend.ts';
-import { encodeOwner, type Owner } from '../domain/owner.ts';
+import { decodeOwner, encodeOwner, type Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 
 /** JSON arrays are injective for any text, and the owner is itself encoded so. */
@@ -44,6 +44,5 @@ export const TASKS_PARTITIONS = '["tasks",';
 /** The owner whose task heads a partition holds. */
 export function ownerOfTasksPartition(text: string): Owner {
   const [, owner] = JSON.parse(text) as [string, string];
-  const [issuer, subject, tenant] = JSON.parse(owner) as [string, string, string?];
-  return tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
+  return decodeOwner(owner);
 }

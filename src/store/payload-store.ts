@@ -10,7 +10,7 @@ import { TaskError, valueTooLarge } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES, type Payload, type PayloadRef } from '../domain/payload.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { sha256 } from './codec.ts';
+import { recordWrite, sha256 } from './codec.ts';
 import { valuesPartition } from './keys.ts';
 
 /** Of UTF-8. Below every backend's limit for one value. */
@@ -44,10 +44,11 @@ export class PayloadStore {
     if (bytes.length > maxBytes) throw valueTooLarge(bytes.length, maxBytes);
     const chunks = chunksOf(bytes);
     const id = Buffer.from(this.#random(16)).toString('hex');
-    const write = (value: string) => (expiresAt === null ? { value } : { value, expiresAt });
     const kept = { id, bytes: bytes.length, chunks: chunks.length, sha256: sha256(bytes.toString('utf8')) };
     const outcomes = await Promise.allSettled(
-      chunks.map((chunk, index) => this.#backend.putIfVersion(chunkKey(ref, id, index), write(chunk), 0)),
+      chunks.map((chunk, index) =>
+        this.#backend.putIfVersion(chunkKey(ref, id, index), recordWrite(chunk, expiresAt), 0),
+      ),
     );
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failure === undefined) return { ref: kept };

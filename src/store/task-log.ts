@@ -9,9 +9,10 @@ import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import { keptUntil, type Task } from '../domain/task.ts';
-import { encodeRecord, parseRecord } from './codec.ts';
+import { encodeRecord, parseRecord, recordWrite } from './codec.ts';
 import { translated } from './errors.ts';
 import { logPartition } from './keys.ts';
+import { pagesOf } from './paging.ts';
 import type { PayloadStore } from './payload-store.ts';
 
 /** An entry up to this many bytes is one record; a larger one is kept as a large value that the record names. */
@@ -33,21 +34,15 @@ export class TaskLog {
   read(task: Task): Promise<JsonValue[]> {
     return translated(async () => {
       const entries: JsonValue[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await this.#backend.listByPrefix(logPartition(task), {
-          limit: PAGE,
-          ...(cursor === undefined ? {} : { cursor }),
-        });
-        for (const record of page.records) {
+      for await (const records of pagesOf(this.#backend, logPartition(task), { limit: PAGE })) {
+        for (const record of records) {
           if (record.id !== entryId(entries.length)) {
             throw new TaskError('unreadable_record', `Log entry ${entries.length} of task ${task.id} is gone.`);
           }
           const { entry } = parseRecord(record.value, `log entry ${record.id} of task ${task.id}`);
           entries.push(await this.#payloads.load(task, entry as Payload));
         }
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+      }
       return entries;
     });
   }
@@ -61,10 +56,9 @@ export class TaskLog {
         maxBytes: MAX_ENTRY_BYTES,
         expiresAt,
       });
-      const value = encodeRecord({ entry: payload });
       const key = { partition: logPartition(task), id: entryId(sequence) };
       try {
-        await this.#backend.putIfVersion(key, expiresAt === null ? { value } : { value, expiresAt }, 0);
+        await this.#backend.putIfVersion(key, recordWrite(encodeRecord({ entry: payload }), expiresAt), 0);
         return true;
       } catch (error) {
         if (!(error instanceof BackendConflictError)) throw error;

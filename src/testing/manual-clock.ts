@@ -2,7 +2,7 @@
  * Time and randomness that a test holds in its hand: nothing moves but by `advance` or `set`,
  * and the same seed gives the same bytes. Not fake timers: the global ones stay as they are.
  */
-import type { CancelTimer, Clock, EpochMs, RandomBytes } from '../clock.ts';
+import { type CancelTimer, type Clock, type EpochMs, eventLoopTurn, type RandomBytes } from '../clock.ts';
 
 /**
  * 2100-01-01. Far ahead on purpose: an engine that expires records by its own, real clock then
@@ -54,15 +54,15 @@ export class ManualClock implements Clock {
     this.#advancing = true;
     try {
       const target = this.#now + ms;
-      await settle();
+      await eventLoopTurn();
       for (let timer = this.#nextDue(target); timer !== undefined; timer = this.#nextDue(target)) {
         this.#timers.delete(timer);
         this.#now = Math.max(this.#now, timer.dueAt);
         timer.action();
-        await settle();
+        await eventLoopTurn();
       }
       this.#now = target;
-      await settle();
+      await eventLoopTurn();
     } finally {
       this.#advancing = false;
     }
@@ -83,13 +83,6 @@ export class ManualClock implements Clock {
     }
     return next;
   }
-}
-
-/** A turn of the event loop: the whole microtask queue runs, however long its chains are. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** Bytes that look random and repeat with the seed. For tests only: anybody can predict them. */

@@ -1,0 +1,15 @@
+/** Reading a whole partition, page by page: the one loop over cursors. */
+import type { ListOptions, StorageBackend, StoredRecord } from '../backends/backend.ts';
+
+export async function* pagesOf(
+  backend: StorageBackend,
+  partition: string,
+  options: Omit<ListOptions, 'cursor'>,
+): AsyncGenerator<readonly StoredRecord[]> {
+  let cursor: string | undefined;
+  do {
+    const page = await backend.listByPrefix(partition, { ...options, ...(cursor === undefined ? {} : { cursor }) });
+    yield page.records;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}
