@@ -61,6 +61,7 @@ async function serve(options: ServeOptions): Promise<void> {
       tools,
       backend: opened.backend,
       allowAnonymous: true,
+      strayErrors: 'log',
       logger,
       port,
       host,

@@ -8,6 +8,22 @@ export { ANONYMOUS, encodeOwner, type Owner } from './domain/owner.ts';
 export type { TaskStatus } from './domain/status.ts';
 export type { Task, TaskRef, TraceContext } from './domain/task.ts';
 export { asTaskId, type TaskId } from './domain/task-id.ts';
+export { CallbackTimeoutError, OperationWithdrawn, StepInterruptedError, TaskAborted } from './engine/aborts.ts';
+export type { ConditionConfig, Serdes, StepConfig, WaitConfig } from './engine/branch.ts';
+export type { BatchConfig, BatchItem, BatchResult, CompletionConfig } from './engine/branches.ts';
+export type { Duration } from './engine/duration.ts';
+export { MisuseError } from './engine/misuse.ts';
+export { StepError } from './engine/recorded-error.ts';
+export {
+  createRetryStrategy,
+  createWaitStrategy,
+  DEFAULT_STEP_RETRY,
+  type Jitter,
+  type RetryConfig,
+  type RetryDecision,
+  type RetryStrategy,
+  type WaitStrategy,
+} from './engine/retry.ts';
 export type { FetchHandler } from './protocol/endpoint.ts';
 export {
   acceptedContent,
@@ -21,7 +37,7 @@ export {
 export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
 export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './protocol/tool.ts';
 export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
-export { DEFAULT_LEASE_TIMES, type LeaseTimes, TaskAborted } from './runtime/held-task.ts';
+export { DEFAULT_LEASE_TIMES, type LeaseTimes } from './runtime/held-task.ts';
 export { InProcessQueue, type InProcessQueueOptions } from './runtime/in-process-queue.ts';
 export { type LogFields, type Logger, silentLogger } from './runtime/logger.ts';
 export type { TaskQueue } from './runtime/queue.ts';
@@ -37,7 +53,6 @@ export type {
   TaskScope,
   TaskVariables,
 } from './runtime/task-context.ts';
-export { DEFAULT_STEP_RETRY } from './runtime/task-scope.ts';
 export {
   type CallbackCompletion,
   createTaskEndpoint,

@@ -6,7 +6,17 @@
 import { TaskError } from './errors.ts';
 import { laterPromise, promisedUntil } from './lifetime.ts';
 import { isTerminal } from './status.ts';
-import { type Answer, failTask, type PendingInput, runtimeFailure, type Task, withInputs, without } from './task.ts';
+import {
+  type Answer,
+  failTask,
+  type Parking,
+  type PendingInput,
+  type RunState,
+  runtimeFailure,
+  type Task,
+  withInputs,
+  without,
+} from './task.ts';
 
 /** Shows that a run holds the task. */
 export interface LeaseClaim {
@@ -21,10 +31,10 @@ export function claimOf(task: Task): LeaseClaim | undefined {
 /**
  * Takes the task for a run of `holder` until `now + leaseMs`. An earlier lease that ran out
  * without being given back counts as a crash; one too many fails the task, with the reason.
- * Throws `lease_held` while another run holds it, `invalid_transition` when it has ended.
+ * Throws `lease_held` while another run holds it, `invalid_transition` when it has ended and there is nothing to clean up.
  */
 export function acquireLease(task: Task, holder: string, leaseMs: number, now: number): Task {
-  if (isTerminal(task.status)) {
+  if (isTerminal(task.status) && task.run.cleanup === undefined) {
     throw new TaskError('invalid_transition', `The task is already ${task.status}.`);
   }
   const { lease, epoch } = task.run;
@@ -32,9 +42,9 @@ export function acquireLease(task: Task, holder: string, leaseMs: number, now: n
     throw new TaskError('lease_held', 'Another run holds the task.', { detail: { until: lease.until } });
   }
   const crashes = task.run.crashes + (lease === undefined ? 0 : 1);
-  if (crashes >= task.maxAttempts) return failExhausted(task, now);
+  if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
   const run = { ...task.run, epoch: epoch + 1, lease: { holder, until: now + leaseMs }, crashes };
-  return closeTimedOut({ ...task, run }, now);
+  return isTerminal(task.status) ? { ...task, run } : closeTimedOut({ ...task, run }, now);
 }
 
 /** Moves the outstanding inputs whose time is over to the answers, so that no late answer can be accepted. */
@@ -43,7 +53,9 @@ function closeTimedOut(task: Task, now: number): Task {
     ([, input]) => input.timeoutAt !== undefined && now >= input.timeoutAt,
   );
   if (overdue.length === 0) return task;
-  const closed = Object.fromEntries(overdue.map(([key]): [string, Answer] => [key, { outcome: 'timed_out' }]));
+  const closed = Object.fromEntries(
+    overdue.map(([key, { timeoutAt = now }]): [string, Answer] => [key, { outcome: 'timed_out', at: timeoutAt }]),
+  );
   const open = without(task.inputs, new Set(Object.keys(closed)));
   return withInputs({ ...task, answers: { ...task.answers, ...closed } }, open, now);
 }
@@ -55,7 +67,7 @@ export interface Renewal {
 }
 
 export function renewLease(task: Task, claim: LeaseClaim, renewal: Renewal, now: number): Task {
-  assertLease(task, claim);
+  assertHeld(task, claim);
   const lease = { holder: claim.holder, until: now + renewal.leaseMs };
   return { ...task, run: { ...task.run, lease, crashes: renewal.progressed ? 0 : task.run.crashes } };
 }
@@ -67,21 +79,18 @@ export function closeOverdueInputs(task: Task, claim: LeaseClaim, now: number): 
 }
 
 /**
- * Shows what the run waits for while it still does other work. Keys that were answered
+ * Shows what the run waits for while it still does other work, and that alone. Keys that were answered
  * meanwhile stay answered.
  */
-export function openInputs(
+export function showInputs(
   task: Task,
   claim: LeaseClaim,
   inputs: Readonly<Record<string, PendingInput>>,
   now: number,
 ): Task {
   assertLease(task, claim);
-  const fresh = Object.entries(inputs).filter(
-    ([key]) => !Object.hasOwn(task.inputs, key) && !Object.hasOwn(task.answers, key),
-  );
-  if (fresh.length === 0) return task;
-  return withInputs(task, { ...task.inputs, ...Object.fromEntries(fresh) }, now);
+  const open = without(inputs, new Set(Object.keys(task.answers)));
+  return sameKeys(open, task.inputs) ? task : withInputs(task, open, now);
 }
 
 export interface Suspension {
@@ -91,6 +100,8 @@ export interface Suspension {
   readonly imported: ReadonlySet<string>;
   /** The earliest end of a wait or retry; `null`: only answers can wake the task. */
   readonly dueAt: number | null;
+  /** How many turns of its handler the run has gone through. */
+  readonly turns: number;
   /** The longest time ahead for which the queue can take a delivery. */
   readonly maxDelayMs: number;
   readonly statusMessage?: string;
@@ -105,7 +116,7 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
   const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
   const wakeAt = due === null ? task.run.wakeAt : nextWake(due, suspension.maxDelayMs, now);
-  const run = { epoch: task.run.epoch, dueAt: due, wakeAt, crashes: 0 };
+  const run = { epoch: task.run.epoch, dueAt: due, wakeAt, crashes: 0, turns: suspension.turns };
   const statusMessage = suspension.statusMessage ?? task.statusMessage;
   const suspended = { ...task, ...(statusMessage === undefined ? {} : { statusMessage }), answers, run };
   const changed = statusMessage !== task.statusMessage || !sameKeys(inputs, task.inputs);
@@ -114,10 +125,11 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
 
 /** Gives the task back unfinished, to be run again at `dueAt`. `crashed` counts against the allowed attempts. */
 export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: boolean, now: number): Task {
-  assertLease(task, claim);
+  assertHeld(task, claim);
   const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
-  if (crashes >= task.maxAttempts) return failExhausted(task, now);
-  return { ...task, run: { epoch: task.run.epoch, dueAt, wakeAt: dueAt, crashes } };
+  if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
+  const { lease: _lease, parked: _parked, ...rest } = task.run;
+  return { ...task, run: { ...rest, dueAt, wakeAt: dueAt, crashes } };
 }
 
 /**
@@ -155,12 +167,53 @@ export function extendDeadline(task: Task, claim: LeaseClaim, ms: number, now: n
 
 /** Throws `lease_lost` unless the run still holds the unfinished task. */
 export function assertLease(task: Task, claim: LeaseClaim): void {
-  if (isTerminal(task.status)) {
-    throw new TaskError('lease_lost', `The task has ended: it is ${task.status}.`, { detail: { status: task.status } });
-  }
+  if (isTerminal(task.status)) throw endedMeanwhile(task);
+  assertHeld(task, claim);
+}
+
+/** Throws `lease_lost` unless the run still holds the task, which it may clean up after. */
+export function assertHeld(task: Task, claim: LeaseClaim): void {
+  if (isTerminal(task.status) && task.run.cleanup === undefined) throw endedMeanwhile(task);
   if (task.run.epoch !== claim.epoch || task.run.lease?.holder !== claim.holder) {
     throw new TaskError('lease_lost', 'Another run has taken the task over.');
   }
+}
+
+function endedMeanwhile(task: Task): TaskError {
+  return new TaskError('lease_lost', `The task has ended: it is ${task.status}.`, { detail: { status: task.status } });
+}
+
+/** Sets how long the handler of an ended task has to clean up, from the first time that it does. */
+export function beginCleanup(task: Task, claim: LeaseClaim, cleanupMs: number, now: number): Task {
+  assertHeld(task, claim);
+  const { cleanup } = task.run;
+  if (cleanup === undefined || cleanup.until !== undefined) return task;
+  return { ...task, run: { ...task.run, cleanup: { ...cleanup, until: now + cleanupMs } } };
+}
+
+/** The handler of an ended task has cleaned up, or may not go on with it. */
+export function finishCleanup(task: Task, claim: LeaseClaim): Task {
+  assertHeld(task, claim);
+  return withoutCleanup(task);
+}
+
+function withoutCleanup(task: Task): Task {
+  const { epoch, wakeAt, crashes } = task.run;
+  return { ...task, run: { epoch, dueAt: null, wakeAt, crashes } };
+}
+
+const FIRST_PARKING_MS = 5_000;
+const LONGEST_PARKING_MS = 5 * 60_000;
+
+/** Gives back a task that the code at hand cannot run, to be looked at again after a pause that grows. Counts no crash. */
+export function park(task: Task, claim: LeaseClaim, reason: string, now: number): Task {
+  assertHeld(task, claim);
+  const looks = (task.run.parked?.looks ?? 0) + 1;
+  const dueAt = now + Math.min(FIRST_PARKING_MS * 2 ** (looks - 1), LONGEST_PARKING_MS);
+  const { lease: _lease, ...rest } = task.run;
+  const parked: Parking = { reason, looks };
+  const run: RunState = { ...rest, dueAt, wakeAt: dueAt, parked };
+  return { ...task, run, updatedAt: now };
 }
 
 /**
@@ -168,6 +221,7 @@ export function assertLease(task: Task, claim: LeaseClaim): void {
  * it goes on without that delivery.
  */
 export function failPoisoned(task: Task, now: number): Task {
+  if (isTerminal(task.status)) return task;
   const due = nextRunAt(task);
   if (due === null || due > now) return task;
   const message = 'The task could not be run: its deliveries failed again and again.';
@@ -176,7 +230,7 @@ export function failPoisoned(task: Task, now: number): Task {
 
 /** When a queue should next look at the task: its due time, or when the lease on it runs out. `null`: not before an answer. */
 export function nextRunAt(task: Task): number | null {
-  if (isTerminal(task.status)) return null;
+  if (isTerminal(task.status) && task.run.cleanup === undefined) return null;
   return task.run.lease?.until ?? task.run.dueAt;
 }
 

@@ -20,6 +20,8 @@ export interface TaskRef {
 /** Times are milliseconds since the epoch. */
 export interface Task extends TaskRef {
   readonly tool: string;
+  /** Of the tool's code that the task began with and stays with; absent: the tool names none. */
+  readonly toolVersion?: number;
   readonly status: TaskStatus;
   /** Progress or the reason of the end, for people. */
   readonly statusMessage?: string;
@@ -59,10 +61,14 @@ export interface PendingInput {
   readonly timeoutAt?: number;
 }
 
-export type Answer =
+/** What came of an input. */
+export type AnswerOutcome =
   | { readonly outcome: 'answered'; readonly value: Payload }
   | { readonly outcome: 'failed'; readonly message: string }
   | { readonly outcome: 'timed_out' };
+
+/** `at`: when it was accepted, which orders it among what the clock brings. */
+export type Answer = AnswerOutcome & { readonly at: number };
 
 export interface RunState {
   /** Raised with each lease; a write under an older one is refused. */
@@ -74,6 +80,29 @@ export interface RunState {
   readonly wakeAt: number;
   /** Runs in a row that ended without handing the task back. */
   readonly crashes: number;
+  /** How many turns of its handler earlier runs have gone through: what those logged is not logged again. */
+  readonly turns?: number;
+  /** Present while the code at hand cannot run the task. */
+  readonly parked?: Parking;
+  /** Present on a task that has ended while its handler still has to clean up. */
+  readonly cleanup?: Cleanup;
+}
+
+export interface Parking {
+  /** For people. */
+  readonly reason: string;
+  /** Looks in a row that found the code no better. */
+  readonly looks: number;
+}
+
+/** Why a task ended that its own handler did not end. */
+export const END_CAUSES = ['cancelled', 'deadline', 'ended'] as const;
+export type EndCause = (typeof END_CAUSES)[number];
+
+export interface Cleanup {
+  readonly cause: EndCause;
+  /** When the handler's time for it is over; absent: it has not begun. */
+  readonly until?: number;
 }
 
 export interface Lease {
@@ -99,7 +128,7 @@ export interface Failure {
 export const FAILURE_REASONS = [
   'deadline_exceeded',
   'attempts_exhausted',
-  'replay_mismatch',
+  'stray_error',
   'unrecoverable',
   'refused',
 ] as const;
@@ -113,6 +142,7 @@ export function runtimeFailure(reason: FailureReason, message: string): Failure 
 
 export interface NewTask extends TaskRef {
   readonly tool: string;
+  readonly toolVersion?: number;
   readonly arguments: Payload;
   readonly admission?: Payload;
   readonly lifetime: Lifetime;
@@ -150,9 +180,24 @@ export function failTask(task: Task, failure: Failure, now: number): Task {
   return { ...ended(task, 'failed', failure.message, now), error: inline(failure as unknown as JsonObject) };
 }
 
-/** Throws `invalid_transition` when the task has ended. */
+/** A handler that had begun is woken to clean up. Throws `invalid_transition` when the task has ended. */
 export function cancelTask(task: Task, message: string | undefined, now: number): Task {
-  return ended(task, 'cancelled', message ?? 'Cancelled.', now);
+  return cleaningUp(task, ended(task, 'cancelled', message ?? 'Cancelled.', now), 'cancelled', now);
+}
+
+/** Gives the handler of a task that something else has ended its time to clean up; a run that holds the task keeps it. */
+function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Task {
+  const { epoch, lease, turns } = before.run;
+  if (epoch === 0) return after;
+  const run = {
+    ...after.run,
+    dueAt: now,
+    wakeAt: now,
+    cleanup: { cause },
+    ...(lease === undefined ? {} : { lease }),
+    ...(turns === undefined ? {} : { turns }),
+  };
+  return { ...after, run };
 }
 
 function ended(
@@ -187,7 +232,14 @@ export function enforceDeadline(task: Task, now: number): Task {
   const seconds = Math.round((task.deadlineAt - task.createdAt) / 1000);
   const message = `The task did not finish within its run deadline of ${seconds} s.`;
   // As of the deadline, so that it does not matter who notices, and when.
-  return failTask(task, runtimeFailure('deadline_exceeded', message), task.deadlineAt);
+  const failed = failTask(task, runtimeFailure('deadline_exceeded', message), task.deadlineAt);
+  return cleaningUp(task, failed, 'deadline', now);
+}
+
+/** What people are told of the task: why it is parked, if it is, or else the newest message. */
+export function shownStatusMessage(task: Task): string | undefined {
+  const { parked, lease } = task.run;
+  return (lease === undefined ? parked?.reason : undefined) ?? task.statusMessage;
 }
 
 /**
@@ -207,7 +259,7 @@ export function isExpired(task: Task, now: number): boolean {
  * Accepts answers to outstanding inputs and makes the task due. Keys that are not outstanding
  * (unknown, answered before, timed out) and answers to a finished task change nothing.
  */
-export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answer>>, now: number): Task {
+export function acceptAnswers(task: Task, answers: Readonly<Record<string, AnswerOutcome>>, now: number): Task {
   if (isTerminal(task.status)) return task;
   const accepted = Object.entries(answers).filter(([key]) => {
     const input = Object.hasOwn(task.inputs, key) ? task.inputs[key] : undefined;
@@ -215,7 +267,8 @@ export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answe
   });
   if (accepted.length === 0) return task;
   const open = without(task.inputs, new Set(accepted.map(([key]) => key)));
-  const answered = { ...task.answers, ...Object.fromEntries(accepted) };
+  const stamped = accepted.map(([key, answer]): [string, Answer] => [key, { ...answer, at: now }]);
+  const answered = { ...task.answers, ...Object.fromEntries(stamped) };
   return withInputs({ ...task, answers: answered, run: { ...task.run, dueAt: now, wakeAt: now } }, open, now);
 }
 

@@ -1,11 +1,11 @@
 /** Why a handler, or a part of it, is told to stop. */
-import type { AbortCause } from './journal.ts';
+import type { EndCause } from '../domain/task.ts';
 
 /**
  * `cancelled` (by the client), `deadline` and `ended`: the task has its final status, and the handler may clean up.
  * `lease_lost`, `shutdown` and `hand_over`: only this run ends, another goes on; handlers never catch these.
  */
-export type AbortReason = AbortCause | 'lease_lost' | 'shutdown' | 'hand_over';
+export type AbortReason = EndCause | 'lease_lost' | 'shutdown' | 'hand_over';
 
 /** What pending operations reject with when the task was cancelled or missed its deadline; the reason of a step's `signal`. */
 export class TaskAborted extends Error {
@@ -41,6 +41,8 @@ export class StepInterruptedError extends Error {
   override readonly name = 'StepInterruptedError';
 
   constructor(name: string) {
-    super(`Step "${name}" had begun when its run ended; it may run at most once, so whether it took effect is not known.`);
+    super(
+      `Step "${name}" had begun when its run ended; it may run at most once, so whether it took effect is not known.`,
+    );
   }
 }

@@ -150,7 +150,8 @@ export class Branch {
         `waitUntil "${name}" takes a Date, or milliseconds since the epoch, not ${date instanceof Date ? 'an invalid date' : describe(date)}.`,
       );
     }
-    return this.#ask('wait', name, { dueAt: Math.ceil(dueAt), signal: config.signal }).promise as OperationPromise<void>;
+    return this.#ask('wait', name, { dueAt: Math.ceil(dueAt), signal: config.signal })
+      .promise as OperationPromise<void>;
   }
 
   waitForCondition<T>(
@@ -224,7 +225,9 @@ export class Branch {
 
   #withdrawOn(signal: AbortSignal, operation: Operation): void {
     if (!(signal instanceof AbortSignal)) {
-      throw new MisuseError(`The signal of ${operation.kind} "${operation.name}" must be an AbortSignal, not ${describe(signal)}.`);
+      throw new MisuseError(
+        `The signal of ${operation.kind} "${operation.name}" must be an AbortSignal, not ${describe(signal)}.`,
+      );
     }
     const withdraw = () => {
       // The task's own signal says nothing that every run would see: what follows from it, the engine hands over.

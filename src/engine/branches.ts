@@ -98,7 +98,8 @@ export interface CompletionStatus {
 }
 
 export type CompletionDecision =
-  { readonly complete: false } | { readonly complete: true; readonly outcome?: 'SUCCEEDED' | 'FAILED' };
+  | { readonly complete: false }
+  | { readonly complete: true; readonly outcome?: 'SUCCEEDED' | 'FAILED' };
 
 /** When a batch is complete before all of its branches are. Without any of it, the first failure completes it. */
 export interface CompletionConfig {
@@ -199,7 +200,11 @@ async function outcomeOf<Result>(
   try {
     return { index, status: 'SUCCEEDED', result: (await action?.(branch, index)) as Result };
   } catch (error) {
-    return { index, status: 'FAILED', error: error instanceof Error ? error : new Error(String(error), { cause: error }) };
+    return {
+      index,
+      status: 'FAILED',
+      error: error instanceof Error ? error : new Error(String(error), { cause: error }),
+    };
   }
 }
 

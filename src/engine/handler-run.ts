@@ -6,12 +6,21 @@
  */
 import { type CancelTimer, type Clock, type EpochMs, eventLoopTurn, type RandomBytes } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
+import type { EndCause } from '../domain/task.ts';
 import { CallbackTimeoutError, OperationWithdrawn, StepInterruptedError, TaskAborted } from './aborts.ts';
 import { Branch } from './branch.ts';
 import { timeAfter } from './duration.ts';
-import type { AbortCause, Ask, HandedOutcome, JournalEntry, OperationKind, Outcome } from './journal.ts';
+import type { Ask, HandedOutcome, JournalEntry, OperationKind, Outcome } from './journal.ts';
 import { isHanded } from './journal.ts';
-import { type Action, type Conclusion, describeOperation, isWaitingKind, Operation } from './operation.ts';
+import {
+  type Action,
+  type Conclusion,
+  describeOperation,
+  isWaitingKind,
+  keyOf,
+  numberOfKey,
+  Operation,
+} from './operation.ts';
 import { recordError, StepError } from './recorded-error.ts';
 import { identityOf, Recording } from './recording.ts';
 
@@ -127,8 +136,8 @@ export class HandlerRun {
   #isLive = false;
   /** In this turn the code asked for something that the journal has later, or not at all. */
   #ranAhead = false;
-  #abort: { readonly cause: AbortCause; patienceOver: boolean } | undefined;
-  #abortedAs: AbortCause | undefined;
+  #abort: { readonly cause: EndCause; patienceOver: boolean } | undefined;
+  #abortedAs: EndCause | undefined;
   #settled: Settled | undefined;
   #mismatch: string | undefined;
   #stopped: { readonly error: unknown } | undefined;
@@ -173,7 +182,7 @@ export class HandlerRun {
   }
 
   /** The task has its final status: everything pending is rejected with `TaskAborted`, so that the handler can clean up. */
-  abort(cause: AbortCause): void {
+  abort(cause: EndCause): void {
     if (this.#abort !== undefined || this.isAborted) return;
     this.#abort = { cause, patienceOver: false };
     for (const operation of this.#pending) operation.abortWith(new TaskAborted(cause));
@@ -223,12 +232,7 @@ export class HandlerRun {
   // What branches ask for.
 
   /** Asks for an operation; one that the journal has gets what is recorded of it. */
-  ask(
-    branch: Branch,
-    kind: OperationKind,
-    name: string,
-    more: AskOptions,
-  ): Operation {
+  ask(branch: Branch, kind: OperationKind, name: string, more: AskOptions): Operation {
     const { identity, nth } = nextIdentity(branch, kind, name);
     if (isWaitingKind(kind) && (this.isAborted || branch.isWithdrawn)) return this.#refused(branch, kind, name, nth);
     const { recorded, number } = this.#numberOf(identity);
@@ -540,7 +544,7 @@ export class HandlerRun {
     }
   }
 
-  #handOverAbort(cause: AbortCause): void {
+  #handOverAbort(cause: EndCause): void {
     this.#abortedAs = cause;
     this.#abort = undefined;
     this.#cancelWindDown();
@@ -642,7 +646,14 @@ export class HandlerRun {
           if (error !== undefined) this.#report(operation, attempt, error, dueAt);
           this.#ready.push({
             at,
-            outcome: { kind: 'retry', of, attempt, dueAt, afterMs: dueAt - at, ...(state === undefined ? {} : { state }) },
+            outcome: {
+              kind: 'retry',
+              of,
+              attempt,
+              dueAt,
+              afterMs: dueAt - at,
+              ...(state === undefined ? {} : { state }),
+            },
           });
         }
       }
@@ -703,7 +714,8 @@ export class HandlerRun {
 
   #refused(branch: Branch, kind: OperationKind, name: string, nth: number): Operation {
     const operation = new Operation({ branch, kind, name, nth, number: -1 });
-    const reason = this.#abortedAs !== undefined ? new TaskAborted(this.#abortedAs) : new OperationWithdrawn(operation.description);
+    const reason =
+      this.#abortedAs !== undefined ? new TaskAborted(this.#abortedAs) : new OperationWithdrawn(operation.description);
     operation.abortWith(reason);
     operation.reject(reason);
     return operation;
@@ -752,14 +764,4 @@ function settledOperation(branch: Branch, kind: OperationKind, name: string, nth
  */
 function believable(dueAt: number | undefined, afterMs: number | undefined, now: EpochMs): number | undefined {
   return dueAt === undefined || afterMs === undefined ? dueAt : Math.min(dueAt, timeAfter(now, afterMs));
-}
-
-const KEY_DIGITS = 6;
-
-function keyOf(number: number): string {
-  return `input-${String(number).padStart(KEY_DIGITS, '0')}`;
-}
-
-function numberOfKey(key: string): number {
-  return Number(key.slice('input-'.length));
 }

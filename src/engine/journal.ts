@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import type { JsonValue } from '../domain/json.ts';
+import { END_CAUSES, type EndCause } from '../domain/task.ts';
 import { type RecordedError, recordedError } from './recorded-error.ts';
 
 /**
@@ -22,10 +23,6 @@ export const OPERATION_KINDS = [
   'withdraw',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
-
-/** Why a handler was told to stop, once the outcome of its task was final. */
-export const ABORT_CAUSES = ['cancelled', 'deadline', 'ended'] as const;
-export type AbortCause = (typeof ABORT_CAUSES)[number];
 
 /** Something that the code asked for. Its number is its place among all that the journal has, from 0. */
 export interface Ask {
@@ -65,7 +62,7 @@ export type Outcome =
   /** A try that may not be repeated begins now. */
   | { readonly kind: 'begun'; readonly of: number; readonly attempt: number }
   /** Everything that is still waited for is rejected: the task has ended, and cleans up. */
-  | { readonly kind: 'aborted'; readonly cause: AbortCause };
+  | { readonly kind: 'aborted'; readonly cause: EndCause };
 
 /** Outcomes that the code is handed; with each of them a turn begins. */
 export type HandedOutcome = Extract<Outcome, { kind: 'ok' | 'failed' | 'timed_out' | 'aborted' }>;
@@ -111,7 +108,7 @@ const outcome = z.discriminatedUnion('kind', [
     state: json.exactOptional(),
   }),
   z.object({ kind: z.literal('begun'), of: number, attempt: number }),
-  z.object({ kind: z.literal('aborted'), cause: z.enum(ABORT_CAUSES) }),
+  z.object({ kind: z.literal('aborted'), cause: z.enum(END_CAUSES) }),
 ]);
 
 const entry: z.ZodType<JournalEntry> = z.object({

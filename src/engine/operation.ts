@@ -109,6 +109,11 @@ export class Operation {
     this.#abort?.abort(reason);
   }
 
+  /** What the outside calls it: unique over the life of the task, the same in each run, in the order of asking. */
+  get key(): string {
+    return keyOf(this.number);
+  }
+
   /** For messages. */
   get description(): string {
     const { kind, name, nth, branch } = this;
@@ -136,4 +141,15 @@ export function describeOperation(of: {
   const where = of.branch === undefined || of.branch === '' ? '' : ` of branch ${of.branch}`;
   const which = of.nth === undefined || of.nth === 1 ? '' : ` (number ${of.nth} of that name)`;
   return `${of.kind} "${of.name}"${which}${where}`;
+}
+
+const KEY_DIGITS = 6;
+
+export function keyOf(number: number): string {
+  return `input-${String(number).padStart(KEY_DIGITS, '0')}`;
+}
+
+/** The number that a key was made of; `NaN` for what is none. */
+export function numberOfKey(key: string): number {
+  return Number(key.replace(/^input-/, ''));
 }

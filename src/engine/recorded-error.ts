@@ -48,10 +48,7 @@ export class StepError extends Error {
   readonly thrown: JsonValue | undefined;
 
   constructor(recorded: RecordedError) {
-    super(
-      recorded.message,
-      recorded.cause === undefined ? undefined : { cause: new StepError(recorded.cause) },
-    );
+    super(recorded.message, recorded.cause === undefined ? undefined : { cause: new StepError(recorded.cause) });
     this.name = recorded.name;
     this.code = recorded.code;
     this.data = recorded.data;

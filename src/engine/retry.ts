@@ -52,7 +52,8 @@ export const DEFAULT_STEP_RETRY = createRetryStrategy({ maxAttempts: 6, maxDelay
 export const NO_RETRY: RetryStrategy = () => ({ shouldRetry: false });
 
 export type WaitDecision =
-  { readonly shouldContinue: true; readonly delay: Duration } | { readonly shouldContinue: false };
+  | { readonly shouldContinue: true; readonly delay: Duration }
+  | { readonly shouldContinue: false };
 
 /** Asked after each look with the state that it left and how many looks there were; runs once for each, never in a replay. */
 export type WaitStrategy<T> = (state: T, attempt: number, random: () => number) => WaitDecision;

@@ -6,7 +6,7 @@ import { fromJsonSchema, isSpecType, type JsonSchemaType } from '@modelcontextpr
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import { answerError, assertAnswersWithinBounds, type InputMethod, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { Answer, Task } from '../domain/task.ts';
+import type { AnswerOutcome, Task } from '../domain/task.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 const FITS: Readonly<Record<InputMethod, (value: unknown) => boolean>> = {
@@ -31,7 +31,7 @@ export async function checkAnswers(
   store: TaskStore,
   task: Task,
   received: ReceivedAnswers,
-): Promise<Record<string, Answer>> {
+): Promise<Record<string, AnswerOutcome>> {
   assertAnswersWithinBounds(received.accepted);
   for (const key of received.dropped) {
     if (requestOf(task, key) !== undefined) throw answerError(key, 'not a response object');
@@ -44,7 +44,7 @@ export async function checkAnswers(
     fitting.push([key, value as JsonValue]);
   }
   // Only now: an update that is refused stores nothing.
-  const answers: Record<string, Answer> = {};
+  const answers: Record<string, AnswerOutcome> = {};
   for (const [key, value] of fitting)
     answers[key] = { outcome: 'answered', value: await store.keep(task, 'answer', value) };
   return answers;

@@ -17,10 +17,9 @@ import { type Clock, systemClock } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
-import { isTerminal } from '../domain/status.ts';
-import { cancelTask, type TaskRef } from '../domain/task.ts';
+import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
-import { type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
+import { cancel, type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -28,7 +27,7 @@ import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
-import type { AnyTool } from './tool.ts';
+import { type AnyTool, newestOf } from './tool.ts';
 import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
 
@@ -64,7 +63,7 @@ export class TasksExtension {
 
   constructor(options: TasksExtensionOptions) {
     this.#options = options;
-    this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
+    this.#tools = newestOf(options.tools);
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
@@ -138,10 +137,7 @@ export class TasksExtension {
   }
 
   async #cancel(taskId: string, ctx: ServerContext): Promise<Result> {
-    const ref = this.#refOf(taskId, ctx);
-    await this.#options.store.update(ref, (task, now) =>
-      isTerminal(task.status) ? task : cancelTask(task, 'Cancelled by the client.', now),
-    );
+    await cancel(this.#deliveries, this.#refOf(taskId, ctx), 'Cancelled by the client.');
     return { resultType: 'complete' };
   }
 

@@ -23,9 +23,11 @@ import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '..
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
-import { cancelTask, type Failure, type Task, type TraceContext } from '../domain/task.ts';
+import type { Failure, Task, TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
-import { healForgotten, nudge } from '../runtime/deliveries.ts';
+import { MisuseError } from '../engine/misuse.ts';
+import { recordable } from '../engine/recordable.ts';
+import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import { relatedTask } from '../runtime/related-task.ts';
@@ -111,7 +113,15 @@ export class ToolCalls {
 
     const admission = await tool.admit?.(args, call);
     if (isInputRequiredResult(admission)) return admission;
-    const task = await this.#createTask(tool, { raw, admission, owner, related, ctx });
+    let recorded: JsonObject;
+    try {
+      // Parsed once: this is what every run of the task gets.
+      recorded = recordable(args, `The input schema of tool "${tool.name}" makes`) as JsonObject;
+    } catch (error) {
+      if (error instanceof MisuseError) return toolError(error.message);
+      throw error;
+    }
+    const task = await this.#createTask(tool, { raw, recorded, admission, owner, related, ctx });
     if (declaresTasks(ctx)) throw new TaskCreated(task);
     const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
     this.#waiting.add(answer);
@@ -141,6 +151,7 @@ export class ToolCalls {
     tool: TaskTool,
     input: {
       readonly raw: JsonObject;
+      readonly recorded: JsonObject;
       readonly admission: JsonValue | undefined;
       readonly owner: Owner;
       readonly related: TaskId | undefined;
@@ -158,7 +169,9 @@ export class ToolCalls {
     const { stored, created } = await store.create({
       owner: input.owner,
       tool: tool.name,
-      arguments: input.raw,
+      arguments: input.recorded,
+      given: input.raw,
+      ...(tool.version === undefined ? {} : { toolVersion: tool.version }),
       lifetime: grantLifetime(policy, undefined),
       pollIntervalMs: tool.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
@@ -189,9 +202,7 @@ export class ToolCalls {
       signal: AbortSignal.any([signal, closing]),
     });
     if (ended === undefined && signal.aborted && !closing.aborted) {
-      await store.update(task, (now, at) =>
-        isTerminal(now.status) ? now : cancelTask(now, 'The caller went away.', at),
-      );
+      await cancel(this.#services, task, 'The caller went away.');
       return toolError('Cancelled.');
     }
     const now = ended?.task ?? task;

@@ -14,6 +14,7 @@ import {
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
+import { describeThrown, StepError } from '../engine/recorded-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
 import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';
@@ -48,6 +49,13 @@ export interface ToolDeclaration {
 }
 
 interface TaskSettings {
+  /**
+   * A whole number from 1 that grows with each change of `run` that running tasks could not follow. A task stays with
+   * the version that it began with, so a server offers older ones beside the newest until their tasks have ended.
+   */
+  readonly version?: number;
+  /** How long the handler of a cancelled or overdue task may take to clean up. @default 60000 */
+  readonly cleanupMs?: number;
   /** How long a task may stay unfinished. @default the server's `lifetime` (24 h) */
   readonly runDeadlineMs?: number;
   /** How long a finished task stays readable; `null`: for ever. @default the server's `lifetime` (24 h) */
@@ -127,24 +135,47 @@ export function toolError(text: string): CallToolResult {
  * error's message: what a tool throws is meant for its caller.
  */
 function outcomeOfError(error: unknown): RunOutcome {
-  if (error instanceof ProtocolError) {
+  if (isProtocolError(error)) {
     const { code, message, data } = error;
     const failure = data === undefined ? { code, message } : { code, message, data: data as JsonValue };
     return { kind: 'failure', failure };
   }
-  const message = error instanceof Error && !isTaskError(error) ? error.message : 'The tool failed.';
+  const isOurs = isTaskError(error) || (error instanceof StepError && error.name === 'TaskError');
+  const message = isOurs ? 'The tool failed.' : describeThrown(error);
   return { kind: 'result', result: toolError(message) as unknown as JsonObject };
+}
+
+/** Also one that a step threw, which comes back from the journal as what was recorded of it. */
+function isProtocolError(error: unknown): error is Pick<ProtocolError, 'code' | 'message' | 'data'> {
+  return (
+    error instanceof ProtocolError ||
+    (error instanceof StepError && error.name === 'ProtocolError' && typeof error.code === 'number')
+  );
+}
+
+/** By name: what new calls get. */
+export function newestOf(tools: readonly AnyTool[]): ReadonlyMap<string, AnyTool> {
+  const newest = new Map<string, AnyTool>();
+  for (const tool of tools) {
+    const other = newest.get(tool.name);
+    if (other === undefined || versionOf(other) < versionOf(tool)) newest.set(tool.name, tool);
+  }
+  return newest;
+}
+
+/** A tool without a version is older than any that has one. */
+function versionOf(tool: AnyTool): number {
+  return (isTaskTool(tool) ? tool.version : undefined) ?? 0;
 }
 
 /** What the runner needs of a task tool. */
 export function toRunnable(tool: TaskTool): RunnableTool {
   return {
     name: tool.name,
+    ...(tool.version === undefined ? {} : { version: tool.version }),
+    ...(tool.cleanupMs === undefined ? {} : { cleanupMs: tool.cleanupMs }),
     outcomeOf: outcomeOfError,
-    run: async (raw, task) => {
-      const args = await parseArguments(tool, raw);
-      return (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject;
-    },
+    run: async (args, task) => (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject,
   };
 }
 

@@ -1,6 +1,6 @@
 /** A task as the 2026-07-28 extension shows it. */
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { Task } from '../domain/task.ts';
+import { shownStatusMessage, type Task } from '../domain/task.ts';
 import { visibleVariables } from '../domain/variables.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
@@ -11,10 +11,11 @@ export const IDEMPOTENCY_META_KEY = 'mcp-durable-tasks/idempotency-key';
 
 /** Status and times, flat: what `CreateTaskResult` and every `DetailedTask` have. */
 export function baseTask(task: Task): JsonObject {
+  const statusMessage = shownStatusMessage(task);
   return {
     taskId: task.id,
     status: task.status,
-    ...(task.statusMessage === undefined ? {} : { statusMessage: task.statusMessage }),
+    ...(statusMessage === undefined ? {} : { statusMessage }),
     createdAt: new Date(task.createdAt).toISOString(),
     lastUpdatedAt: new Date(task.updatedAt).toISOString(),
     ttlMs: task.promisedUntil === null ? null : task.promisedUntil - task.createdAt,

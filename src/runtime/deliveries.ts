@@ -3,7 +3,8 @@
  * delivery counts, the one that its head names (`run.wakeAt`); all others are left-overs, which a runner drops.
  */
 import { isForgotten, nextRunAt, rewake } from '../domain/run.ts';
-import { type Answer, acceptAnswers, type Task } from '../domain/task.ts';
+import { isTerminal } from '../domain/status.ts';
+import { type AnswerOutcome, acceptAnswers, cancelTask, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 import type { TaskQueue } from './queue.ts';
@@ -37,7 +38,7 @@ export async function nudge({ queue, logger }: Deliveries, task: Task): Promise<
 export async function deliverAnswers(
   deliveries: Deliveries,
   known: StoredTask,
-  answers: Readonly<Record<string, Answer>>,
+  answers: Readonly<Record<string, AnswerOutcome>>,
 ): Promise<void> {
   // Whether it was this call that changed the task: who comes second to a race finds another version as well.
   let accepted = false;
@@ -51,6 +52,16 @@ export async function deliverAnswers(
     known,
   );
   if (accepted && after.run.dueAt !== null && after.run.lease === undefined) await nudge(deliveries, after);
+}
+
+/** Cancels a task that has not ended, and has its handler clean up. */
+export async function cancel(deliveries: Deliveries, ref: TaskRef, message: string): Promise<Task> {
+  const { task } = await deliveries.store.update(ref, (current, now) =>
+    isTerminal(current.status) ? current : cancelTask(current, message, now),
+  );
+  // A run that holds the task finds out by itself.
+  if (task.run.cleanup !== undefined && task.run.lease === undefined) await nudge(deliveries, task);
+  return task;
 }
 
 /** Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. */

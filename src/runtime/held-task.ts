@@ -1,14 +1,15 @@
 /**
  * A task while a run holds it: each change goes through here, is made under the lease, and one
- * after the other. A heartbeat renews the lease, enforces the run deadline, and notices what others did to the task; when
- * the task has ended or was taken over, `aborted` fires and nothing can be written any more.
+ * after the other. A heartbeat renews the lease, enforces the run deadline, and notices what others did to the task. When
+ * the run must stop, or the task has ended and the handler is to clean up, the signal fires.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
-import { isTaskError, type TaskError } from '../domain/errors.ts';
+import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import { acquireLease, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
+import { acquireLease, assertHeld, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import type { Task } from '../domain/task.ts';
+import type { EndCause, Task } from '../domain/task.ts';
+import { type AbortReason, TaskAborted } from '../engine/aborts.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 
@@ -28,18 +29,10 @@ export interface HeldTaskOptions {
   readonly logger: Logger;
 }
 
-/** Why a handler's `signal` fired. */
-export type AbortReason = 'cancelled' | 'ended' | 'lease_lost' | 'shutdown' | 'hand_over';
+/** Why a run must stop: the task has ended and there is nothing to clean up, or another run is to go on. */
+export type StopReason = Exclude<AbortReason, 'cancelled' | 'deadline'>;
 
-export class TaskAborted extends Error {
-  override readonly name = 'TaskAborted';
-  readonly reason: AbortReason;
-
-  constructor(reason: AbortReason) {
-    super(`The run was stopped: ${reason}.`);
-    this.reason = reason;
-  }
-}
+type Change = (task: Task, claim: LeaseClaim, now: number) => Task;
 
 export class HeldTask {
   readonly claim: LeaseClaim;
@@ -50,7 +43,11 @@ export class HeldTask {
   #cancelHeartbeat: CancelTimer = () => {};
   #closed = false;
   #progressed = false;
+  #stopReason: StopReason | undefined;
+  #endedAs: EndCause | undefined;
   readonly #onClose: (() => void)[] = [];
+  readonly #onStop: ((reason: StopReason) => void)[] = [];
+  readonly #onSeen = new Set<(task: Task) => void>();
   readonly #stopListening: () => void;
 
   /** Takes the lease. Rejects with `lease_held`, or `invalid_transition` when the task has ended. */
@@ -68,6 +65,7 @@ export class HeldTask {
     this.#stopListening = options.store.onChange((changed) => {
       if (changed.task.id === stored.task.id) this.#observe(changed);
     });
+    this.#look(stored.task);
     this.#armHeartbeat();
   }
 
@@ -76,20 +74,35 @@ export class HeldTask {
     return this.#stored.task;
   }
 
-  /** Fires, with a `TaskAborted`, when the run must stop. */
+  /** Fires, with a `TaskAborted`, when the run must stop, and when the task has ended and is to be cleaned up after. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
+  /** Present once the run must stop. */
+  get stopReason(): StopReason | undefined {
+    return this.#stopReason;
+  }
+
+  /** Present once the task has ended without its handler, which then cleans up. */
+  get endedAs(): EndCause | undefined {
+    return this.#endedAs;
+  }
+
+  /** Tells of the task as it is now, and each time that it is seen. */
+  onSeen(listener: (task: Task) => void): void {
+    this.#onSeen.add(listener);
+    listener(this.task);
+  }
+
   /** Changes the task under the lease. Rejects with `lease_lost`, and fires the signal, when the run no longer holds it. */
-  change(transition: (task: Task, claim: LeaseClaim, now: number) => Task): Promise<Task> {
-    return this.#inTurn(async () => {
-      const guarded = (task: Task, now: number) => {
-        assertLease(task, this.claim);
-        return transition(task, this.claim, now);
-      };
-      return this.#observe(await this.#options.store.update(this.task, guarded, this.#stored));
-    });
+  change(transition: Change): Promise<Task> {
+    return this.#change(assertLease, transition);
+  }
+
+  /** The same also for a task that has ended and is cleaned up after. */
+  changeWhileHeld(transition: Change): Promise<Task> {
+    return this.#change(assertHeld, transition);
   }
 
   /** Reads the task again. */
@@ -123,8 +136,17 @@ export class HeldTask {
   }
 
   /** Stops the run from outside. */
-  stop(reason: AbortReason): void {
-    if (!this.signal.aborted) this.#abort.abort(new TaskAborted(reason));
+  stop(reason: StopReason): void {
+    if (this.#stopReason !== undefined) return;
+    this.#stopReason = reason;
+    this.#abort.abort(new TaskAborted(reason));
+    for (const action of this.#onStop) action(reason);
+  }
+
+  /** Runs when the run must stop, or at once if it must already. */
+  onStop(action: (reason: StopReason) => void): void {
+    if (this.#stopReason === undefined) this.#onStop.push(action);
+    else action(this.#stopReason);
   }
 
   /** Runs when the task is let go. */
@@ -140,43 +162,90 @@ export class HeldTask {
     this.#stopListening();
   }
 
+  #change(guard: (task: Task, claim: LeaseClaim) => void, transition: Change): Promise<Task> {
+    return this.#inTurn(async () => {
+      const guarded = (task: Task, now: number) => {
+        guard(task, this.claim);
+        return transition(task, this.claim, now);
+      };
+      return this.#observe(await this.#options.store.update(this.task, guarded, this.#stored));
+    });
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work).catch((error: unknown) => {
-      if (isTaskError(error, 'lease_lost') || isTaskError(error, 'task_not_found')) this.stop(this.#reasonOf(error));
+    const result = this.#last.then(work).catch(async (error: unknown) => {
+      if (isTaskError(error, 'task_not_found')) this.stop('lease_lost');
+      if (isTaskError(error, 'lease_lost')) await this.#learnWhy();
       throw error;
     });
     this.#last = result.catch(() => {});
     return result;
   }
 
+  /** A change was refused: the task has ended, perhaps by its deadline alone, or another run has it. */
+  async #learnWhy(): Promise<void> {
+    try {
+      this.#observe(await this.#options.store.get(this.task));
+    } catch {
+      // The task is gone, or storage does not answer: then this run has nothing to go on with.
+    }
+    if (this.#endedAs === undefined) this.stop('lease_lost');
+  }
+
   #observe(stored: StoredTask): Task {
-    if (stored.version > this.#stored.version) this.#stored = stored;
-    const { task } = stored;
-    if (task.status === 'cancelled') this.stop('cancelled');
-    else if (isTerminal(task.status)) this.stop('ended');
-    else if (task.run.epoch > this.claim.epoch) this.stop('lease_lost');
+    const { task, version } = stored;
+    if (version < this.#stored.version) {
+      if (task.run.epoch < this.claim.epoch) this.#fellBack();
+      return task;
+    }
+    this.#stored = stored;
+    this.#look(task);
     return task;
   }
 
-  #reasonOf(error: TaskError): AbortReason {
-    if (error.detail.status === 'cancelled') return 'cancelled';
-    return error.detail.status === undefined ? 'lease_lost' : 'ended';
+  #look(task: Task): void {
+    const { cleanup, epoch } = task.run;
+    if (epoch > this.claim.epoch) this.stop('lease_lost');
+    else if (cleanup !== undefined) this.#end(cleanup.cause);
+    else if (isTerminal(task.status)) this.stop('ended');
+    for (const listener of this.#onSeen) listener(task);
+  }
+
+  #end(cause: EndCause): void {
+    if (this.#endedAs !== undefined) return;
+    this.#endedAs = cause;
+    this.#abort.abort(new TaskAborted(cause));
+  }
+
+  /** The engine has lost what it had acknowledged, this run's lease with it: what was written since is not to be relied on. */
+  #fellBack(): void {
+    this.#options.logger.error('Storage has fallen back to an earlier state of a task; its run starts anew', {
+      task: this.task.id,
+    });
+    this.stop('lease_lost');
   }
 
   #armHeartbeat(): void {
     const { clock, times, logger } = this.#options;
+    const due = clock.now() + times.heartbeatMs;
     this.#cancelHeartbeat = clock.after(times.heartbeatMs, () => {
+      const lateMs = clock.now() - due;
+      if (lateMs > times.leaseMs - times.heartbeatMs) {
+        logger.warn('The event loop was blocked for longer than the lease of a run, which may have been taken over', {
+          blockedMs: lateMs,
+        });
+      }
       const left = (this.task.run.lease?.until ?? 0) - clock.now();
       const beat =
         left < (times.leaseMs * 2) / 3
-          ? this.change((task, claim, now) =>
+          ? this.changeWhileHeld((task, claim, now) =>
               renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now),
             )
           : this.refresh();
       void beat
         .catch((error: unknown) => logger.warn('A heartbeat failed', describeError(error)))
         .then(() => {
-          if (!this.signal.aborted && !this.#closed) this.#armHeartbeat();
+          if (this.#stopReason === undefined && !this.#closed) this.#armHeartbeat();
         });
     });
   }

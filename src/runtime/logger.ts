@@ -1,7 +1,9 @@
 /**
- * Where the runtime reports. Fields are ids, names, counts and durations; never arguments,
- * results, answers, variables or tokens.
+ * Where the runtime reports. Fields are ids, names, counts and durations, and the errors that tools throw; never
+ * arguments, results, answers, variables or tokens.
  */
+import { describeThrown } from '../engine/recorded-error.ts';
+
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -28,4 +30,15 @@ export function describeError(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error };
   const code = 'code' in error ? error.code : undefined;
   return { error: error.name, message: error.message, ...(code === undefined ? {} : { code }) };
+}
+
+/** The same of an error that somebody must find: with its stack and its causes. What was thrown that is no error is shown. */
+export function describeFailure(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: typeof error, message: describeThrown(error) };
+  const { cause, stack } = error;
+  return {
+    ...describeError(error),
+    ...(stack === undefined ? {} : { stack }),
+    ...(cause === undefined ? {} : { cause: describeFailure(cause) }),
+  };
 }

@@ -1,5 +1,6 @@
 /** Progress messages, coalesced: the newest is written, at most one a second. */
 import type { CancelTimer, Clock } from '../clock.ts';
+import { shorten } from '../domain/text.ts';
 
 const INTERVAL_MS = 1000;
 /** Of a message for people, which lives in the task's head. */
@@ -7,7 +8,7 @@ const MAX_LENGTH = 1000;
 
 /** The message, cut to what a task's head has room for. */
 export function shortMessage(message: string): string {
-  return message.length <= MAX_LENGTH ? message : `${message.slice(0, MAX_LENGTH - 1)}…`;
+  return shorten(message, MAX_LENGTH);
 }
 
 export class Progress {

@@ -2,40 +2,59 @@
  * Runs tasks: looks whether a delivered task is due, takes the lease, runs the handler, and writes how
  * it ended. Safe to call for any task at any time, any number of times, on any number of machines.
  */
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { inline, type Payload } from '../domain/payload.ts';
-import { handBack, nextRunAt, rewake, setStatusMessage, suspendTask } from '../domain/run.ts';
+import {
+  beginCleanup,
+  finishCleanup,
+  handBack,
+  nextRunAt,
+  park,
+  rewake,
+  setStatusMessage,
+  suspendTask,
+} from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
+import { describeThrown } from '../engine/recorded-error.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { maxDelayOf } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
-import { describeError, type Logger, silentLogger, withFields } from './logger.ts';
+import { describeError, describeFailure, type Logger, silentLogger, withFields } from './logger.ts';
 import { shortMessage } from './progress.ts';
 import { retryDelayMs, type TaskQueue } from './queue.ts';
-import { type RunEnd, TaskRun } from './task-run.ts';
-import type { RunnableTool, RunOutcome } from './tool.ts';
+import { TaskRun, type TaskRunEnd } from './task-run.ts';
+import { type RunnableTool, type RunOutcome, toolKey } from './tool.ts';
 
-/** How long an aborted handler may take to notice, before the run ends without it. */
-const ABORT_GRACE_MS = 2_000;
+const DEFAULT_CLEANUP_MS = 60_000;
+/** How often the code at hand may prove unable to clean up after a task before nothing is cleaned up. */
+const MAX_CLEANUP_LOOKS = 12;
 
 export interface RunnerOptions {
   readonly store: TaskStore;
   readonly queue: TaskQueue;
+  /** By `toolKey`. */
   readonly tools: ReadonlyMap<string, RunnableTool>;
   /** Names this process in leases; unique among all that run. */
   readonly holder: string;
   readonly clock?: Clock;
+  readonly random?: RandomBytes;
   readonly times?: LeaseTimes;
   readonly logger?: Logger;
+  /** How long a run that could suspend stays for code that may await something else than operations, in milliseconds. */
+  readonly graceMs?: number;
 }
 
 /** What became of a delivery. */
 export type RunReport =
   | 'finished'
   | 'suspended'
+  /** The task has ended, and its handler has cleaned up. */
+  | 'cleaned_up'
+  /** The code at hand cannot run the task. */
+  | 'parked'
   | 'interrupted'
   | 'stopped'
   | 'not_due'
@@ -72,7 +91,7 @@ export class Runner {
       if (isTaskError(error, 'task_not_found')) return 'gone';
       throw error;
     }
-    if (isTerminal(stored.task.status)) return 'ended_before';
+    if (isTerminal(stored.task.status) && stored.task.run.cleanup === undefined) return 'ended_before';
     const due = nextRunAt(stored.task);
     if (due === null) return 'not_due';
     if (due > this.#clock.now()) {
@@ -117,36 +136,107 @@ export class Runner {
   }
 
   async #run(held: HeldTask, logger: Logger): Promise<RunReport> {
-    const { store, tools } = this.#options;
-    const tool = tools.get(held.task.tool);
+    const { store, tools, random = systemRandom, graceMs } = this.#options;
+    const { tool: name, toolVersion } = held.task;
+    if (held.task.run.crashes > 0)
+      logger.warn('A run takes over from one that crashed', { crashes: held.task.run.crashes });
+    const tool = tools.get(toolKey(name, toolVersion));
     if (tool === undefined) {
-      return this.#interrupted(held, new Error(`No tool "${held.task.tool}" is registered here.`), logger);
+      const which = toolVersion === undefined ? `No tool "${name}"` : `No version ${toolVersion} of tool "${name}"`;
+      return this.#park(held, `${which} is registered here; waiting for a worker that has it.`, logger);
     }
-    if (held.signal.aborted) return this.#stopped(held, logger);
-    const run = new TaskRun({ held, tool, store, clock: this.#clock, logger });
-    const end = await Promise.race([run.execute(), this.#afterAbort(held)]);
-    if (held.signal.aborted) return this.#stopped(held, logger);
-    if (end.kind === 'interrupted') return this.#interrupted(held, end.error, logger);
+    if (held.stopReason !== undefined) return this.#stopped(held, logger);
+    const run = new TaskRun({
+      held,
+      tool,
+      store,
+      clock: this.#clock,
+      random,
+      logger,
+      ...(graceMs === undefined ? {} : { graceMs }),
+    });
+    if (held.endedAs !== undefined) await this.#limitCleanup(held, run, tool);
+    const end = await run.execute();
+    if (held.stopReason !== undefined) return this.#stopped(held, logger);
+    if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
+    switch (end.kind) {
+      case 'interrupted':
+        return this.#interrupted(held, end.error, logger);
+      case 'mismatch':
+        return this.#park(held, `The tool's code no longer does what the task had recorded. ${end.message}`, logger);
+      default:
+        return this.#conclude(held, run, tool, end, logger);
+    }
+  }
+
+  async #conclude(
+    held: HeldTask,
+    run: TaskRun,
+    tool: RunnableTool,
+    end: Exclude<TaskRunEnd, { kind: 'interrupted' | 'mismatch' }>,
+    logger: Logger,
+  ): Promise<RunReport> {
+    const outcome = outcomeOf(tool, end);
     try {
-      await this.#record(held, run, end);
+      if (outcome === undefined) await this.#suspend(held, run, end.kind === 'suspended' ? end.dueAt : null);
+      else await this.#finish(held, outcome, run.takeMessage());
     } catch (error) {
-      if (held.signal.aborted) return this.#stopped(held, logger);
+      if (held.stopReason !== undefined) return this.#stopped(held, logger);
+      if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
       if (!isTaskError(error, 'value_too_large')) return this.#interrupted(held, error, logger);
       await held.change((task, _claim, now) => failTask(task, runtimeFailure('unrecoverable', error.message), now));
     }
     const { status, run: state } = held.task;
     if (isTerminal(status)) {
-      logger.info('Task ended', { status });
+      if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
+      logger.info('Task ended', {
+        status,
+        ...(held.task.statusMessage === undefined ? {} : { reason: held.task.statusMessage }),
+      });
       return 'finished';
     }
     if (state.dueAt !== null) await this.#enqueue(held.task);
     return 'suspended';
   }
 
-  #record(held: HeldTask, run: TaskRun, end: Exclude<RunEnd, { kind: 'interrupted' }>): Promise<void> {
-    return end.kind === 'finished'
-      ? this.#finish(held, end.outcome, end.message)
-      : this.#suspend(held, run, end.message);
+  /** The handler of an ended task has its time from when it is first woken for it, and not one moment more. */
+  async #limitCleanup(held: HeldTask, run: TaskRun, tool: RunnableTool): Promise<void> {
+    const { cleanupMs = DEFAULT_CLEANUP_MS } = tool;
+    const task = await held.changeWhileHeld((current, claim, now) => beginCleanup(current, claim, cleanupMs, now));
+    const until = task.run.cleanup?.until ?? this.#clock.now();
+    held.onClose(
+      this.#clock.after(until - this.#clock.now(), () => run.stop(new Error(`Its ${cleanupMs} ms for it are over.`))),
+    );
+  }
+
+  async #cleanedUp(held: HeldTask, end: TaskRunEnd, logger: Logger): Promise<RunReport> {
+    const { cleanup } = held.task.run;
+    const isOver = cleanup?.until !== undefined && this.#clock.now() >= cleanup.until;
+    if (end.kind === 'suspended' || (end.kind === 'interrupted' && !isOver)) {
+      await this.#giveBack(held, 0, end.kind === 'interrupted', logger);
+      return 'interrupted';
+    }
+    if (end.kind === 'mismatch') return this.#park(held, end.message, logger);
+    if (isOver)
+      logger.error('A handler did not clean up in its time; what it holds may stay held', { cause: cleanup.cause });
+    await held.changeWhileHeld(finishCleanup);
+    logger.info('Task ended and cleaned up after', { status: held.task.status });
+    return 'cleaned_up';
+  }
+
+  /** The task is looked at again with growing pauses until its deadline: the right code brings it back. */
+  async #park(held: HeldTask, reason: string, logger: Logger): Promise<RunReport> {
+    const looks = held.task.run.parked?.looks ?? 0;
+    if (held.endedAs !== undefined && looks >= MAX_CLEANUP_LOOKS) {
+      logger.error('Nothing could clean up after a task', { reason });
+      await held.changeWhileHeld(finishCleanup);
+      return 'cleaned_up';
+    }
+    const shown = shortMessage(reason);
+    const task = await held.changeWhileHeld((current, claim, now) => park(current, claim, shown, now));
+    logger.warn('A task is parked', { reason, looks: looks + 1, nextAt: new Date(task.run.wakeAt).toISOString() });
+    await this.#enqueue(task);
+    return 'parked';
   }
 
   async #finish(held: HeldTask, outcome: RunOutcome, message: string | undefined): Promise<void> {
@@ -185,12 +275,17 @@ export class Runner {
     }
   }
 
-  async #suspend(held: HeldTask, run: TaskRun, message: string | undefined): Promise<void> {
-    const inputs = await run.pendingInputs();
+  async #suspend(held: HeldTask, run: TaskRun, dueAt: number | null): Promise<void> {
+    const { suspended } = run;
+    if (suspended === undefined) throw new Error('A run that was not started cannot suspend.');
+    const inputs = await suspended.inputs.pending();
+    const hidden = suspended.inputs.hiddenTimeoutAt(inputs);
+    const message = run.takeMessage();
     const suspension = {
       inputs,
-      imported: run.client.imported,
-      dueAt: run.client.nextDueAt,
+      imported: suspended.inputs.imported(),
+      dueAt: hidden === null ? dueAt : Math.min(hidden, dueAt ?? hidden),
+      turns: suspended.turns,
       maxDelayMs: maxDelayOf(this.#options.queue),
       ...(message === undefined ? {} : { statusMessage: message }),
     };
@@ -199,13 +294,13 @@ export class Runner {
 
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
   async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
-    logger.warn('A run was interrupted', describeError(error));
+    logger.warn('A run was interrupted', describeFailure(error));
     await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'interrupted';
   }
 
   async #stopped(held: HeldTask, logger: Logger): Promise<RunReport> {
-    const { reason } = held.signal.reason;
+    const reason = held.stopReason;
     logger.info('A run was stopped', { reason });
     if (reason === 'shutdown') await this.#giveBack(held, 0, false, logger);
     // A run that was handed over without having recorded anything would be handed over for ever.
@@ -219,7 +314,7 @@ export class Runner {
   async #giveBack(held: HeldTask, delayMs: number, crashed: boolean, logger: Logger): Promise<void> {
     let task: Task;
     try {
-      task = await held.change((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
+      task = await held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
     } catch (error) {
       if (isTaskError(error, 'lease_lost')) return;
       // The lease runs out by itself, and the next run counts it.
@@ -247,16 +342,24 @@ export class Runner {
   async #enqueue(task: Task): Promise<void> {
     await this.#options.queue.enqueue(task, { notBefore: task.run.wakeAt });
   }
+}
 
-  #afterAbort(held: HeldTask): Promise<RunEnd> {
-    return new Promise((resolve) => {
-      const end = () => {
-        held.onClose(
-          this.#clock.after(ABORT_GRACE_MS, () => resolve({ kind: 'interrupted', error: held.signal.reason })),
-        );
-      };
-      held.signal.addEventListener('abort', end, { once: true });
-    });
+/** What becomes of the task; `undefined`: it goes on later. */
+function outcomeOf(
+  tool: RunnableTool,
+  end: Exclude<TaskRunEnd, { kind: 'interrupted' | 'mismatch' }>,
+): RunOutcome | undefined {
+  switch (end.kind) {
+    case 'returned':
+      return { kind: 'result', result: end.value as JsonValue };
+    case 'threw':
+      return tool.outcomeOf(end.error);
+    case 'stray': {
+      const message = `The tool let go an error that nobody handled: ${describeThrown(end.error)}`;
+      return { kind: 'failure', failure: runtimeFailure('stray_error', message) };
+    }
+    case 'suspended':
+      return undefined;
   }
 }
 

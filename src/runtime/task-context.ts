@@ -1,43 +1,42 @@
 /**
- * What a handler is given: the durable operations under the durable SDK's own names, and what MCP
- * adds to them. Types only; `task-scope.ts` makes them.
+ * What a handler is given: the durable operations, under the names that AWS's durable execution SDK uses where they
+ * are good, and what MCP adds to them. Types only; `task-scope.ts` makes them.
  *
  * Code outside steps may run more than once: when a task resumes, its handler starts again and each
  * operation that is already recorded returns what it returned before.
  */
-import type {
-  BatchResult,
-  CompletionConfig,
-  Duration,
-  MapConfig,
-  StepConfig,
-  WaitForConditionConfig,
-} from '@aws/durable-execution-sdk-js';
-import type { InputRequest } from '../domain/inputs.ts';
+
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
+import type { ConditionConfig, InputConfig, StepConfig, StepTry, WaitConfig } from '../engine/branch.ts';
+import type { BatchConfig, BatchResult } from '../engine/branches.ts';
+import type { Duration } from '../engine/duration.ts';
+import type { RetryStrategy } from '../engine/retry.ts';
 import type { Logger } from './logger.ts';
 
-export interface StepScope {
-  /** 1 for the first try of this step. */
-  readonly attempt: number;
+export interface StepScope extends StepTry {
   readonly logger: Logger;
-  /** The task's signal. */
-  readonly signal: AbortSignal;
 }
 
-/** The operations of a handler, or of one branch of it. Each is recorded once and replayed after. */
+/**
+ * The operations of a handler, or of one branch of it. Each is recorded once and replayed after. Plain JavaScript joins
+ * them: `Promise.all`, `race`, `any`, async functions side by side come out the same in each replay.
+ */
 export interface TaskScope {
   /**
    * Runs `action` and records what it returns, which must be JSON. It runs again if the process dies
-   * before the record is written, so an action with effects should be idempotent. A throwing action
-   * is tried up to 6 times (see `DEFAULT_STEP_RETRY`) unless `config.retryStrategy` says otherwise.
+   * before the record is written, so an action with effects should be idempotent, or `config.atMostOnce` be set. A
+   * throwing action is tried up to 6 times (see `DEFAULT_STEP_RETRY`) unless `config.retryStrategy` says otherwise;
+   * then the step rejects with a `StepError`.
    */
   step<T>(name: string, action: (step: StepScope) => Promise<T>, config?: StepConfig<T>): Promise<T>;
 
-  /** Waits at no cost: the process is free and may even stop. Whole seconds. */
-  wait(name: string, duration: Duration): Promise<void>;
+  /** Waits at no cost: the process is free and may even stop. */
+  wait(name: string, duration: Duration, config?: WaitConfig): Promise<void>;
+
+  /** The same until a date, or until milliseconds since the epoch. */
+  waitUntil(name: string, date: Date | number, config?: WaitConfig): Promise<void>;
 
   /**
    * Waits for something outside. `submit` gets a token to hand over, as a step; whoever holds it completes the
@@ -53,22 +52,28 @@ export interface TaskScope {
   waitForCondition<T>(
     name: string,
     check: (state: T, step: StepScope) => Promise<T>,
-    config: WaitForConditionConfig<T>,
+    config: ConditionConfig<T>,
   ): Promise<T>;
 
-  /** One branch for each item, each with operations of its own. */
+  /** One branch for each item, each with operations of its own. Without `completionConfig` the first failure ends it. */
   map<Item, Result>(
     name: string,
     items: readonly Item[],
     action: (branch: TaskScope, item: Item, index: number) => Promise<Result>,
-    config?: MapConfig<Item, Result>,
+    config?: BatchConfig,
   ): Promise<BatchResult<Result>>;
 
   parallel<Result>(
     name: string,
     branches: readonly ((branch: TaskScope) => Promise<Result>)[],
-    config?: ParallelOptions,
+    config?: BatchConfig,
   ): Promise<BatchResult<Result>>;
+
+  /**
+   * Resolves or rejects as the first branch does. What the others wait for is withdrawn: it rejects with
+   * `OperationWithdrawn`, questions leave the client's sight, late answers are ignored; they may still run steps to clean up.
+   */
+  race<Result>(name: string, branches: readonly ((branch: TaskScope) => Promise<Result>)[]): Promise<Result>;
 
   runInChildContext<T>(name: string, action: (branch: TaskScope) => Promise<T>): Promise<T>;
 
@@ -82,19 +87,24 @@ export interface TaskScope {
   listRoots(options?: InputOptions): Promise<readonly Root[]>;
 
   readonly variables: TaskVariables;
+
+  /** The time of what the code reacts to, in milliseconds since the epoch: the same in each replay. Stands still between operations. */
+  now(): number;
+  /** From 0 up to 1; recorded. */
+  random(): number;
+  /** A random UUID; recorded. */
+  uuid(): string;
+  /**
+   * Whether the task came here first with code that has this change: `true` for new tasks, `false` for those that had been
+   * here before it. Lets old tasks go on with the old code: `if (task.patched('name')) { new } else { old }`.
+   */
+  patched(name: string): boolean;
 }
 
-export interface CallbackOptions {
-  /** After this the call rejects with `CallbackTimeoutError`. Whole seconds. Absent: until the run deadline. */
-  readonly timeout?: Duration;
+/** After `timeout` the call rejects with `CallbackTimeoutError`; without one it waits until the run deadline. */
+export interface CallbackOptions extends InputConfig {
   /** For `submit`. @default DEFAULT_STEP_RETRY */
-  readonly retryStrategy?: NonNullable<StepConfig<void>['retryStrategy']>;
-}
-
-export interface ParallelOptions {
-  /** @default unlimited */
-  readonly maxConcurrency?: number;
-  readonly completionConfig?: CompletionConfig;
+  readonly retryStrategy?: RetryStrategy;
 }
 
 export interface TaskContext extends TaskScope {
@@ -132,11 +142,10 @@ export interface RelatedTask {
   variables(): Promise<JsonObject>;
 }
 
-export interface InputOptions {
-  /** Distinguishes the request in logs; the key that the client sees is made by the runtime. */
+/** After `timeout` the call rejects with `CallbackTimeoutError`; without one it waits until the run deadline. */
+export interface InputOptions extends InputConfig {
+  /** Names the question in the journal and in logs; the key that the client sees is made by the runtime. */
   readonly name?: string;
-  /** After this the call rejects with `CallbackTimeoutError`. Whole seconds. Absent: until the run deadline. */
-  readonly timeout?: Duration;
 }
 
 export type ElicitParams =
@@ -155,10 +164,7 @@ export interface Root {
 
 /** What a scope needs of its run. */
 export interface ScopePort {
-  readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** The run now waits for this callback; `request` is what the client is to be asked. */
-  registerInput(key: string, request: InputRequest): void;
   /** Makes an external callback known before its token leaves the process. */
   openCallback(key: string): Promise<string>;
   readVariables(): Promise<JsonObject>;

@@ -1,16 +1,13 @@
-/** Makes a handler's operations out of the durable SDK's context and what a run offers. */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import {
-  createRetryStrategy,
-  type DurableContext,
-  type Duration,
-  JitterStrategy,
-  type StepConfig,
-} from '@aws/durable-execution-sdk-js';
+/** Makes a handler's operations out of a branch of the engine and what a run offers. */
 import { isTaskError } from '../domain/errors.ts';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { type Branch, type StepTry, stepUnderWay } from '../engine/branch.ts';
+import { raceBranches, runBranches, runChild } from '../engine/branches.ts';
+import { assertFunction, assertOptions } from '../engine/misuse.ts';
+import { createRetryStrategy, DEFAULT_STEP_RETRY } from '../engine/retry.ts';
 import type {
+  CallbackOptions,
   ElicitResult,
   InputOptions,
   Root,
@@ -20,86 +17,106 @@ import type {
   TaskVariables,
 } from './task-context.ts';
 
-/** Six tries, 5 s apart at first, doubling up to a minute, with full jitter. */
-export const DEFAULT_STEP_RETRY = createRetryStrategy({
-  maxAttempts: 6,
-  initialDelay: { seconds: 5 },
-  maxDelay: { seconds: 60 },
-  backoffRate: 2,
-  jitter: JitterStrategy.FULL,
-});
-
-const FIVE_TRIES_AT_ONCE = createRetryStrategy({
+/** Storage trouble passes; what may not be written may not be written the next time either. */
+const passingTrouble = createRetryStrategy({
   maxAttempts: 5,
   initialDelay: { seconds: 1 },
-  backoffRate: 2,
-  jitter: JitterStrategy.NONE,
+  jitter: 'none',
+  isRetryable: (error) => isTaskError(error, 'unavailable') || isTaskError(error, 'contention'),
 });
 
-/** Storage trouble passes; what may not be written may not be written the next time either. */
-const passingTrouble: NonNullable<StepConfig<unknown>['retryStrategy']> = (error, attempt) =>
-  isTaskError(error, 'unavailable') || isTaskError(error, 'contention')
-    ? FIVE_TRIES_AT_ONCE(error, attempt)
-    : { shouldRetry: false };
+export function createScope(branch: Branch, port: ScopePort): TaskScope {
+  const scopeOf = (child: Branch) => createScope(child, port);
+  const withLogger = (step: StepTry): StepScope => ({
+    attempt: step.attempt,
+    logger: port.logger,
+    get signal() {
+      return step.signal;
+    },
+  });
 
-/** Set while a step's action runs, where durable operations are not allowed. */
-const insideStep = new AsyncLocalStorage<true>();
+  const step: TaskScope['step'] = (name, action, config) => {
+    assertFunction('step', 'an action', action);
+    return branch.step(name, (step) => action(withLogger(step)), config);
+  };
 
-const jsonAnswer = {
-  deserialize: async (text: string | undefined) => (text === undefined ? undefined : JSON.parse(text)),
-};
-
-export function createScope(durable: DurableContext, port: ScopePort): TaskScope {
-  const branch = (context: DurableContext) => createScope(context, port);
-  const stepScope = (attempt: number): StepScope => ({ attempt, logger: port.logger, signal: port.signal });
-
-  const step = <T>(name: string, action: (step: StepScope) => Promise<T>, config?: StepConfig<T>): Promise<T> =>
-    durable.step(name, ({ attempt }) => insideStep.run(true, () => action(stepScope(attempt))), {
-      retryStrategy: DEFAULT_STEP_RETRY,
-      ...config,
-    });
-
-  const ask = async <T>(request: InputRequest, options: InputOptions = {}): Promise<T> => {
-    const name = options.name ?? request.method;
-    const [answer, key] = await durable.createCallback<T>(name, { ...timeoutOf(options), serdes: jsonAnswer });
-    port.registerInput(key, request);
-    return answer;
+  const ask = <T>(
+    request: InputRequest,
+    options: InputOptions = {},
+    decode?: (value: JsonValue | undefined) => unknown,
+  ): Promise<T> => {
+    assertOptions(request.method, options, ['name', 'timeout', 'signal']);
+    const { name = request.method, ...config } = options;
+    const question = { ...config, request, ...(decode === undefined ? {} : { decode }) };
+    return branch.input('question', name, question).promise as Promise<T>;
   };
 
   return {
     step,
-    wait: (name, duration) => durable.wait(name, duration),
-    waitForCallback: (name, submit, options) =>
-      durable.waitForCallback(name, (key) => insideStep.run(true, async () => submit(await port.openCallback(key))), {
-        retryStrategy: DEFAULT_STEP_RETRY,
-        ...options,
-        serdes: jsonAnswer,
-      }),
+    wait: (name, duration, config) => branch.wait(name, duration, config),
+    waitUntil: (name, date, config) => branch.waitUntil(name, date, config),
+    waitForCallback: (name, submit, options) => waitForCallback(branch, port, name, submit, options),
     waitForCondition: (name, check, config) =>
-      durable.waitForCondition(
-        name,
-        (state, { attempt }) => insideStep.run(true, () => check(state, stepScope(attempt))),
-        config,
-      ),
-    map: (name, items, action, config) =>
-      durable.map(name, [...items], (context, item, index) => action(branch(context), item, index), config),
-    parallel: (name, branches, config) =>
-      durable.parallel(
-        name,
-        branches.map((action) => (context: DurableContext) => action(branch(context))),
-        config,
-      ),
-    runInChildContext: (name, action) => durable.runInChildContext(name, (context) => action(branch(context))),
-    elicit: (params, options) => ask<ElicitResult>({ method: 'elicitation/create', params: params }, options),
+      branch.waitForCondition(name, (state, look) => check(state, withLogger(look)), config),
+    map: (name, items, action, config) => {
+      assertFunction('map', 'an action', action);
+      const actions = Array.from(
+        items,
+        (item) => (child: Branch, index: number) => action(scopeOf(child), item, index),
+      );
+      return runBranches(branch, 'map', name, actions, config);
+    },
+    parallel: (name, branches, config) => runBranches(branch, 'parallel', name, branchesOf(branches, scopeOf), config),
+    race: (name, branches) => raceBranches(branch, name, branchesOf(branches, scopeOf)),
+    runInChildContext: (name, action) => runChild(branch, name, (child) => action(scopeOf(child))),
+    elicit: (params, options) => ask<ElicitResult>({ method: 'elicitation/create', params }, options),
     sample: (params, options) => ask<JsonObject>({ method: 'sampling/createMessage', params }, options),
-    listRoots: async (options) => (await ask<{ roots: Root[] }>({ method: 'roots/list' }, options)).roots,
+    listRoots: (options) => ask<Root[]>({ method: 'roots/list' }, options, rootsOf),
     variables: createVariables(step, port),
+    now: () => branch.now(),
+    random: () => branch.randomNumber(),
+    uuid: () => branch.uuid(),
+    patched: (name) => branch.patched(name),
   };
+}
+
+function branchesOf<Result>(
+  branches: readonly ((branch: TaskScope) => Promise<Result>)[],
+  scopeOf: (branch: Branch) => TaskScope,
+) {
+  return Array.from(branches, (action) => {
+    assertFunction('each branch', 'an action', action);
+    return (child: Branch) => action(scopeOf(child));
+  });
+}
+
+function rootsOf(answer: JsonValue | undefined): unknown {
+  return (answer as unknown as { roots: Root[] }).roots;
+}
+
+/** The callback is in the journal, and known to who may complete it, before its token leaves the process. */
+function waitForCallback<T>(
+  branch: Branch,
+  port: ScopePort,
+  name: string,
+  submit: (token: string) => Promise<void>,
+  options: CallbackOptions = {},
+): Promise<T> {
+  assertFunction('waitForCallback', 'a submit function', submit);
+  assertOptions('waitForCallback', options, ['timeout', 'signal', 'retryStrategy']);
+  const { retryStrategy = DEFAULT_STEP_RETRY, ...config } = options;
+  const callback = branch.input('callback', name, { ...config, request: undefined });
+  const submitted = branch.step(`submit ${name}`, async () => submit(await port.openCallback(callback.key)), {
+    retryStrategy,
+  });
+  // Nobody can complete a callback whose token never left.
+  submitted.then(undefined, (error: unknown) => branch.run.withdraw(callback, error));
+  return callback.promise as Promise<T>;
 }
 
 function createVariables(step: TaskScope['step'], port: ScopePort): TaskVariables {
   const recorded = <T>(name: string, action: () => Promise<T>): Promise<T> =>
-    insideStep.getStore() === true ? action() : step(name, action, { retryStrategy: passingTrouble });
+    stepUnderWay() === undefined ? step(name, action, { retryStrategy: passingTrouble }) : action();
   const merge = (changes: JsonObject) => recorded('variables.merge', () => port.mergeVariables(changes));
   return {
     all: () => recorded('variables.all', () => port.readVariables()),
@@ -113,8 +130,4 @@ function createVariables(step: TaskScope['step'], port: ScopePort): TaskVariable
     merge,
     delete: (key) => merge({ [key]: null }),
   };
-}
-
-function timeoutOf({ timeout }: { readonly timeout?: Duration }): { timeout?: Duration } {
-  return timeout === undefined ? {} : { timeout };
 }

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
-import type { Answer } from '../domain/task.ts';
+import type { AnswerOutcome } from '../domain/task.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
 import { TasksExtension } from '../protocol/tasks-extension.ts';
@@ -103,7 +103,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       const { ref, key } = decodeCallbackToken(token);
       const known = await store.get(ref);
       if (!Object.hasOwn(known.task.inputs, key)) return;
-      const answer: Answer =
+      const answer: AnswerOutcome =
         'failure' in outcome
           ? { outcome: 'failed', message: outcome.failure }
           : { outcome: 'answered', value: await store.keep(known.task, 'answer', outcome.value) };

@@ -6,6 +6,8 @@ import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import { Runner, type RunReport } from '../runtime/runner.ts';
+import { guardStrayErrors, type StrayErrorOptions } from '../runtime/stray-errors.ts';
+import { toolKey } from '../runtime/tool.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 export interface WorkerSettings {
@@ -16,6 +18,16 @@ export interface WorkerSettings {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: RandomBytes;
+  /**
+   * Errors that escape from a tool (a rejection that nobody handles, a throw in a timer) fail its task alone; this says
+   * what becomes of those that belong to no task: `exit` ends the process, as Node does. @default 'exit'
+   */
+  readonly strayErrors?: StrayErrorOptions['others'];
+  /**
+   * How long a run that could suspend stays for code that awaits something else than operations, in milliseconds.
+   * @default 20
+   */
+  readonly graceMs?: number;
 }
 
 export interface TaskWorkerOptions extends WorkerSettings {
@@ -37,13 +49,32 @@ export interface TaskWorker {
 
 export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
   const random = options.random ?? systemRandom;
-  return new Runner({
+  const logger = options.logger ?? silentLogger;
+  const { graceMs } = options;
+  const runner = new Runner({
     store: options.store,
     queue: options.queue,
-    tools: new Map(options.tools.filter(isTaskTool).map((tool) => [tool.name, toRunnable(tool)])),
+    tools: new Map(
+      options.tools.filter(isTaskTool).map((tool) => [toolKey(tool.name, tool.version), toRunnable(tool)]),
+    ),
     holder: Buffer.from(random(12)).toString('hex'),
     clock: options.clock ?? systemClock,
     times: options.leaseTimes ?? DEFAULT_LEASE_TIMES,
-    logger: options.logger ?? silentLogger,
+    random,
+    logger,
+    ...(graceMs === undefined ? {} : { graceMs }),
   });
+  let unguard: (() => void) | undefined;
+  return {
+    runTask: (ref, scheduledFor) => {
+      unguard ??= guardStrayErrors({ logger, others: options.strayErrors ?? 'exit' });
+      return runner.runTask(ref, scheduledFor);
+    },
+    stop: (reason = 'shutdown') => {
+      runner.stop(reason);
+      if (reason !== 'shutdown') return;
+      unguard?.();
+      unguard = undefined;
+    },
+  };
 }

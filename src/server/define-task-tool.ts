@@ -3,8 +3,9 @@
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
-import type { AnyTool, CallContext, PlainTool, TaskTool } from '../protocol/tool.ts';
+import { type AnyTool, type CallContext, isTaskTool, type PlainTool, type TaskTool } from '../protocol/tool.ts';
 import type { TaskContext } from '../runtime/task-context.ts';
+import { toolKey } from '../runtime/tool.ts';
 
 type Output<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
 
@@ -42,20 +43,22 @@ export function defineTaskTool(
   return tool;
 }
 
-/** Throws `invalid_definition` when two tools have one name, or a tool is none. */
+/** Throws `invalid_definition` when two tools have one name and version, or a tool is none. */
 export function assertTools(tools: readonly AnyTool[]): void {
   const names = new Set<string>();
   for (const tool of tools) {
     assertUsable(tool);
-    if (names.has(tool.name)) throw wrong(tool.name, 'the name is taken by another tool');
-    names.add(tool.name);
+    const key = toolKey(tool.name, isTaskTool(tool) ? tool.version : undefined);
+    if (names.has(key))
+      throw wrong(tool.name, 'the name is taken by another tool; give versions of one tool a `version` each');
+    names.add(key);
   }
 }
 
 /** SEP-986. */
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 const TASK_SUPPORT: readonly string[] = ['optional', 'required', 'forbidden'] satisfies AnyTool['taskSupport'][];
-const TIMES = ['runDeadlineMs', 'retentionMs', 'pollIntervalMs', 'maxAttempts'] as const;
+const NUMBERS = ['runDeadlineMs', 'retentionMs', 'pollIntervalMs', 'maxAttempts', 'cleanupMs', 'version'] as const;
 
 function assertUsable(tool: AnyTool): void {
   const name = typeof tool?.name === 'string' ? tool.name : '(unnamed)';
@@ -68,11 +71,11 @@ function assertUsable(tool: AnyTool): void {
   if (typeof tool.run !== 'function') throw wrong(name, 'it needs a run function');
   assertSchema(name, 'inputSchema', tool.inputSchema, 'input');
   if (tool.outputSchema !== undefined) assertSchema(name, 'outputSchema', tool.outputSchema, 'output');
-  for (const time of TIMES) {
-    const value: unknown = (tool as unknown as Record<string, unknown>)[time];
-    if (value === undefined || (time === 'retentionMs' && value === null)) continue;
+  for (const setting of NUMBERS) {
+    const value: unknown = (tool as unknown as Record<string, unknown>)[setting];
+    if (value === undefined || (setting === 'retentionMs' && value === null)) continue;
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-      throw wrong(name, `${time} must be a positive whole number`);
+      throw wrong(name, `${setting} must be a positive whole number`);
     }
   }
 }

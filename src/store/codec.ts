@@ -8,7 +8,7 @@ import * as z from 'zod';
 import type { RecordWrite } from '../backends/backend.ts';
 import { TaskError } from '../domain/errors.ts';
 import { isTerminal, TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
-import type { Task, TaskRef } from '../domain/task.ts';
+import { END_CAUSES, type RunState, type Task, type TaskRef } from '../domain/task.ts';
 
 /** Raised when a head written by this build could be misread by an older one. */
 const FORMAT = 1;
@@ -42,15 +42,16 @@ const payload = z.union([
 ]);
 
 const answer = z.discriminatedUnion('outcome', [
-  z.strictObject({ outcome: z.literal('answered'), value: payload }),
-  z.strictObject({ outcome: z.literal('failed'), message: z.string() }),
-  z.strictObject({ outcome: z.literal('timed_out') }),
+  z.strictObject({ outcome: z.literal('answered'), value: payload, at: z.int() }),
+  z.strictObject({ outcome: z.literal('failed'), message: z.string(), at: z.int() }),
+  z.strictObject({ outcome: z.literal('timed_out'), at: z.int() }),
 ]);
 
 /** A head without what its key already says (owner and id). */
 const head = z.strictObject({
   format: z.literal(FORMAT),
   tool: z.string(),
+  toolVersion: z.int().exactOptional(),
   status: z.enum(TASK_STATUSES),
   statusMessage: z.string().exactOptional(),
   createdAt: z.int(),
@@ -76,6 +77,9 @@ const head = z.strictObject({
     dueAt: z.int().nullable(),
     wakeAt: z.int(),
     crashes: z.int(),
+    turns: z.int().exactOptional(),
+    parked: z.strictObject({ reason: z.string(), looks: z.int() }).exactOptional(),
+    cleanup: z.strictObject({ cause: z.enum(END_CAUSES), until: z.int().exactOptional() }).exactOptional(),
   }),
   trace: z
     .strictObject({
@@ -87,11 +91,14 @@ const head = z.strictObject({
   related: z.string().exactOptional(),
 });
 
-/** Whether a head's text is of a task that has ended, without checking the rest of it; `false` for what cannot be read. */
+/**
+ * Whether a head's text is of a task that has ended and has nothing to clean up, without checking the rest of it;
+ * `false` for what cannot be read.
+ */
 export function hasEnded(text: string): boolean {
   try {
-    const { status } = JSON.parse(text) as { status: TaskStatus };
-    return isTerminal(status);
+    const { status, run } = JSON.parse(text) as { status: TaskStatus; run: RunState };
+    return isTerminal(status) && run.cleanup === undefined;
   } catch {
     return false;
   }

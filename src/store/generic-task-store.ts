@@ -213,7 +213,7 @@ export class GenericTaskStore implements TaskStore {
       for await (const record of this.#records(partition)) {
         if (hasEnded(record.value)) continue;
         const task = readable({ owner, id: asTaskId(record.id) }, record.value);
-        if (task !== undefined && !isTerminal(task.status)) yield task;
+        if (task !== undefined) yield task;
       }
     }
   }

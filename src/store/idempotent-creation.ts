@@ -40,7 +40,7 @@ export class IdempotentCreation {
     const { backend, newId } = this.#options;
     const { owner } = input;
     const at = idempotencyKey(owner, sha256(key));
-    const fingerprint = sha256(canonicalJson({ tool: input.tool, arguments: input.arguments }));
+    const fingerprint = sha256(canonicalJson({ tool: input.tool, arguments: input.given ?? input.arguments }));
     const until = promisedUntil(now + input.lifetime.runDeadlineMs, input.lifetime.retentionMs);
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const id = newId();

@@ -37,7 +37,7 @@ export class TaskCreation {
 
   /** Resolves to the task that is there already when one has the id. Rejects with `too_many_tasks`, `value_too_large`. */
   async create(id: TaskId, input: CreateTask): Promise<Creation> {
-    const { arguments: args, admission, idempotencyKey, ...rest } = input;
+    const { arguments: args, given: _given, admission, idempotencyKey, ...rest } = input;
     const { backend, clock, limit, keep, find } = this.#options;
     const generation = await limit.take(input.owner);
     const draft = createTask({ ...rest, id, arguments: { json: null } }, clock.now());

@@ -3,9 +3,8 @@
  * compare-and-swap and the fence. Nothing is rewritten; the cost of an entry does not grow with
  * their number. What entries mean is the runtime's business.
  */
-import type { StorageBackend } from '../backends/backend.ts';
+import type { StorageBackend, StoredRecord } from '../backends/backend.ts';
 import { BackendConflictError } from '../backends/errors.ts';
-import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import { keptUntil, type Task } from '../domain/task.ts';
@@ -30,21 +29,47 @@ export class TaskLog {
     this.#payloads = payloads;
   }
 
-  /** All entries in order. */
-  read(task: Task): Promise<JsonValue[]> {
+  /** The entries in order up to the first that is missing, and how many there are behind that gap. */
+  read(task: Task): Promise<{ readonly entries: JsonValue[]; readonly behindGap: number }> {
     return translated(async () => {
       const entries: JsonValue[] = [];
-      for await (const records of pagesOf(this.#backend, logPartition(task), { limit: PAGE })) {
-        for (const record of records) {
-          if (record.id !== entryId(entries.length)) {
-            throw new TaskError('unreadable_record', `Log entry ${entries.length} of task ${task.id} is gone.`);
-          }
-          const { entry } = parseRecord(record.value, `log entry ${record.id} of task ${task.id}`);
-          entries.push(await this.#payloads.load(task, entry as Payload));
+      let behindGap = 0;
+      for await (const record of this.#records(task)) {
+        if (behindGap > 0 || record.id !== entryId(entries.length)) {
+          behindGap += 1;
+          continue;
         }
+        const { entry } = parseRecord(record.value, `log entry ${record.id} of task ${task.id}`);
+        entries.push(await this.#payloads.load(task, entry as Payload));
       }
-      return entries;
+      return { entries, behindGap };
     });
+  }
+
+  /**
+   * Moves entry `from` and all after it out of the way, so that their numbers are free. They are kept under names
+   * of their own, for people, and expire with the task.
+   */
+  setAside(task: Task, from: number, epoch: number): Promise<void> {
+    return translated(async () => {
+      const partition = logPartition(task);
+      for await (const record of this.#records(task)) {
+        if (record.id < entryId(from)) continue;
+        const aside = { partition, id: `${ASIDE} ${entryId(epoch)} ${record.id}` };
+        await this.#backend.putIfVersion(aside, recordWrite(record.value, keptUntil(task)), 0).catch(ignoreConflict);
+        await this.#backend.delete({ partition, id: record.id });
+      }
+    });
+  }
+
+  async *#records(task: Task): AsyncIterable<StoredRecord> {
+    for await (const records of pagesOf(this.#backend, logPartition(task), { limit: PAGE })) {
+      for (const record of records) {
+        // Those that were set aside come last.
+        if (record.id.startsWith(ASIDE)) return;
+        yield record;
+      }
+    }
   }
 
   /** Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. */
@@ -67,6 +92,13 @@ export class TaskLog {
       }
     });
   }
+}
+
+/** Sorts after every number. */
+const ASIDE = 'aside';
+
+function ignoreConflict(error: unknown): void {
+  if (!(error instanceof BackendConflictError)) throw error;
 }
 
 function entryId(sequence: number): string {

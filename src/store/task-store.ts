@@ -18,7 +18,10 @@ export const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 export interface CreateTask {
   readonly owner: Owner;
   readonly tool: string;
+  readonly toolVersion?: number;
   readonly arguments: JsonObject;
+  /** The arguments as the caller gave them, which an idempotency key stands for. @default arguments */
+  readonly given?: JsonObject;
   readonly admission?: JsonValue;
   readonly lifetime: Lifetime;
   readonly pollIntervalMs: number;

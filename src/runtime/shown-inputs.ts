@@ -1,0 +1,176 @@
+/**
+ * What a run waits for from outside, as the head of its task shows it, and the way back: answers in the head become
+ * deliveries to the engine, each once. Questions beyond what a client can answer in one update wait for their turn.
+ */
+import type { CancelTimer, Clock } from '../clock.ts';
+import { ANSWER_LIMITS, type InputRequest } from '../domain/inputs.ts';
+import type { JsonObject } from '../domain/json.ts';
+import { closeOverdueInputs, showInputs } from '../domain/run.ts';
+import type { Answer, PendingInput, Task } from '../domain/task.ts';
+import type { Delivery, HandlerRun } from '../engine/handler-run.ts';
+import { MisuseError } from '../engine/misuse.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import type { HeldTask } from './held-task.ts';
+
+/** Questions that a client is shown at a time: as many as one update can answer. */
+const MAX_SHOWN_QUESTIONS = ANSWER_LIMITS.maxAnswers;
+/** Callbacks that can be open at a time: each takes room in the head, which each poll reads. */
+const MAX_OPEN_CALLBACKS = 1_000;
+/** Requests that may stand in the head itself; more would make each poll of it dearer. */
+const INLINE_REQUESTS = 3;
+/** How long a run may be busy with other things before its client is shown what it waits for. */
+const SHOW_AFTER_MS = 250;
+
+export interface ShownInputsOptions {
+  readonly held: HeldTask;
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  /** What fails in the background is told here. */
+  readonly inBackground: (what: string, work: Promise<unknown>) => void;
+}
+
+export class ShownInputs {
+  readonly #options: ShownInputsOptions;
+  readonly #run: HandlerRun;
+  #showing: CancelTimer | undefined;
+  #closing: CancelTimer | undefined;
+
+  constructor(run: HandlerRun, options: ShownInputsOptions) {
+    this.#run = run;
+    this.#options = options;
+    options.held.onClose(() => this.stop());
+  }
+
+  /** Hands the engine what the head has for it. */
+  takeIn(task: Task): void {
+    const answers = Object.entries(task.answers);
+    if (answers.length === 0) return;
+    this.#options.inBackground('answers', this.#deliver(task, answers));
+  }
+
+  /** The same, for the beginning of a run: resolves when all is delivered. */
+  async takeInAll(task: Task): Promise<void> {
+    await this.#deliver(task, Object.entries(task.answers));
+  }
+
+  /** A run that does nothing but wait ends at once and shows its inputs then; this is for one that is busy besides. */
+  changed(): void {
+    const { clock, inBackground } = this.#options;
+    this.#closeInTime();
+    this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
+      this.#showing = undefined;
+      inBackground('inputs', this.#show());
+    });
+  }
+
+  /** Makes a callback known before its token leaves the process. */
+  async open(key: string): Promise<void> {
+    const open = this.#run.outstanding.filter(({ kind }) => kind === 'callback').length;
+    if (open > MAX_OPEN_CALLBACKS) {
+      throw new MisuseError(
+        `A task can wait for at most ${MAX_OPEN_CALLBACKS} callbacks at the same time; give map a maxConcurrency.`,
+      );
+    }
+    await this.#show(key);
+  }
+
+  /** As the head is to show it. A callback that is not opened yet is nobody's to complete. */
+  async pending(opening?: string): Promise<Record<string, PendingInput>> {
+    const { held, store } = this.#options;
+    const inputs: Record<string, PendingInput> = {};
+    let questions = 0;
+    for (const { key, kind, request, timeoutAt } of this.#run.outstanding) {
+      const shown = held.task.inputs[key];
+      const timeout = timeoutAt === undefined ? {} : { timeoutAt };
+      if (kind === 'callback') {
+        if (shown !== undefined || key === opening) inputs[key] = shown ?? timeout;
+        continue;
+      }
+      questions += 1;
+      if (questions > MAX_SHOWN_QUESTIONS) continue;
+      const size = questions <= INLINE_REQUESTS ? 'request' : 'further_request';
+      inputs[key] = shown ?? {
+        ...timeout,
+        request: await store.keep(held.task, size, { ...(request as InputRequest) } as unknown as JsonObject),
+      };
+    }
+    return inputs;
+  }
+
+  /** The earliest timeout of what is not shown, in milliseconds since the epoch. */
+  hiddenTimeoutAt(shown: Readonly<Record<string, PendingInput>>): number | null {
+    const hidden = this.#run.outstanding.flatMap(({ key, timeoutAt }) =>
+      timeoutAt === undefined || Object.hasOwn(shown, key) ? [] : timeoutAt,
+    );
+    return hidden.length === 0 ? null : Math.min(...hidden);
+  }
+
+  /** Answers that the run has taken into its journal, or that nothing waits for. */
+  imported(): ReadonlySet<string> {
+    const outstanding = new Set(this.#run.outstanding.map(({ key }) => key));
+    return new Set(Object.keys(this.#options.held.task.answers).filter((key) => !outstanding.has(key)));
+  }
+
+  stop(): void {
+    this.#showing?.();
+    this.#closing?.();
+    this.#showing = undefined;
+    this.#closing = undefined;
+  }
+
+  async #show(opening?: string): Promise<void> {
+    const inputs = await this.pending(opening);
+    await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+  }
+
+  async #deliver(task: Task, answers: readonly [string, Answer][]): Promise<void> {
+    const deliveries = await Promise.all(
+      answers.map(async ([key, answer]): Promise<Delivery> => {
+        if (answer.outcome !== 'answered') {
+          const outcome =
+            answer.outcome === 'failed'
+              ? ({ kind: 'failed', message: answer.message } as const)
+              : ({ kind: 'timed_out' } as const);
+          return { key, at: answer.at, outcome };
+        }
+        const value = await this.#options.store.load(task, answer.value);
+        return { key, at: answer.at, outcome: { kind: 'ok', value } };
+      }),
+    );
+    this.#run.deliver(deliveries);
+    this.#closeInTime();
+  }
+
+  /** While the run goes on: closes in the head what times out, so that no late answer is accepted. */
+  #closeInTime(): void {
+    const { clock, held, inBackground } = this.#options;
+    this.#closing?.();
+    this.#closing = undefined;
+    const times = this.#run.outstanding.flatMap(({ timeoutAt }) => timeoutAt ?? []);
+    if (times.length === 0) return;
+    this.#closing = clock.after(Math.min(...times) - clock.now(), () => {
+      this.#closing = undefined;
+      inBackground('timeouts', this.#closeOverdue(held, clock.now()));
+    });
+  }
+
+  async #closeOverdue(held: HeldTask, now: number): Promise<void> {
+    if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
+      await held.change(closeOverdueInputs);
+    }
+    this.deliverHidden(now);
+    this.#closeInTime();
+  }
+
+  /** What nobody was shown times out without anybody's doing. */
+  deliverHidden(now: number): void {
+    const { inputs, answers } = this.#options.held.task;
+    this.#run.deliver(
+      this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
+        timeoutAt === undefined || timeoutAt > now || Object.hasOwn(inputs, key) || Object.hasOwn(answers, key)
+          ? []
+          : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
+      ),
+    );
+  }
+}
