@@ -3,6 +3,7 @@
  * something else is refused at once, with its path and with what to write instead.
  */
 import type { JsonValue } from '../domain/json.ts';
+import { MAX_PAYLOAD_BYTES } from '../domain/payload.ts';
 import { MisuseError } from './misuse.ts';
 
 /** Deeper than any sensible value, and far from where recursion ends. */
@@ -15,13 +16,42 @@ const MAX_DEPTH = 500;
 export function recordable(value: unknown, what: string): JsonValue | undefined {
   if (value === undefined) return undefined;
   try {
-    return copy(value, 0, new Set());
+    const recorded = copy(value, 0, new Set());
+    assertFits(recorded, what);
+    return recorded;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const path = error.path.reverse().join('');
     const at = path === '' ? '' : ` at ${path.replace(/^\./, '')}`;
     throw new MisuseError(`${what} ${error.problem}${at}. ${error.instead}`);
   }
+}
+
+/** Only what may be too large is measured. */
+function assertFits(value: JsonValue, what: string): void {
+  if (unitsLeft(value, MAX_PAYLOAD_BYTES / MOST_BYTES_PER_UNIT) >= 0) return;
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  if (bytes <= MAX_PAYLOAD_BYTES) return;
+  throw new MisuseError(
+    `${what} ${bytes} bytes of JSON; at most ${MAX_PAYLOAD_BYTES} are recorded. Keep the data elsewhere and return where it is.`,
+  );
+}
+
+/** A UTF-16 unit takes at most six bytes of JSON: an escaped control character. */
+const MOST_BYTES_PER_UNIT = 6;
+/** Of an item or a member besides its text: quotes, colon, comma, a number. */
+const UNITS_PER_NODE = 6;
+
+/** What is left of so many units after a value; negative where it may be too large. */
+function unitsLeft(value: JsonValue, units: number): number {
+  let left = units - UNITS_PER_NODE;
+  if (typeof value === 'string') return left - value.length;
+  if (typeof value !== 'object' || value === null) return left;
+  for (const [key, member] of Object.entries(value)) {
+    if (left < 0) return left;
+    left = unitsLeft(member, left - key.length);
+  }
+  return left;
 }
 
 /** The copy, or `undefined` for what is no JSON. */
@@ -75,10 +105,10 @@ function copyObject(value: object, depth: number, above: Set<object>): JsonValue
 }
 
 function copyArray(value: readonly unknown[], depth: number, above: Set<object>): JsonValue {
-  const items: JsonValue[] = new Array(value.length);
+  const items: JsonValue[] = [];
   for (let index = 0; index < value.length; index += 1) {
     try {
-      items[index] = copy(value[index], depth + 1, above);
+      items.push(copy(value[index], depth + 1, above));
     } catch (error) {
       throw on(error, `[${index}]`);
     }

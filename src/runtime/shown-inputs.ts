@@ -4,11 +4,11 @@
  */
 import type { CancelTimer, Clock } from '../clock.ts';
 import { ANSWER_LIMITS, type InputRequest } from '../domain/inputs.ts';
-import type { JsonObject } from '../domain/json.ts';
 import { closeOverdueInputs, showInputs } from '../domain/run.ts';
 import type { Answer, PendingInput, Task } from '../domain/task.ts';
-import type { Delivery, HandlerRun } from '../engine/handler-run.ts';
+import type { HandlerRun } from '../engine/handler-run.ts';
 import { MisuseError } from '../engine/misuse.ts';
+import type { Delivery } from '../engine/tries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { HeldTask } from './held-task.ts';
 
@@ -91,7 +91,7 @@ export class ShownInputs {
       const size = questions <= INLINE_REQUESTS ? 'request' : 'further_request';
       inputs[key] = shown ?? {
         ...timeout,
-        request: await store.keep(held.task, size, { ...(request as InputRequest) } as unknown as JsonObject),
+        request: await store.keep(held.task, size, { ...(request as InputRequest) }),
       };
     }
     return inputs;

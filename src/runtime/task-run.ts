@@ -141,7 +141,7 @@ export class TaskRun {
   #context(root: Branch, run: HandlerRun, admission: TaskContext['admission']): TaskContext {
     const { held, store } = this.#options;
     const { task } = held;
-    const port = this.#port(run);
+    const port = this.#port();
     const scope = createScope(root, port);
     return {
       ...scope,
@@ -163,7 +163,7 @@ export class TaskRun {
     };
   }
 
-  #port(run: HandlerRun): ScopePort {
+  #port(): ScopePort {
     const { held, store, logger } = this.#options;
     return {
       logger,
