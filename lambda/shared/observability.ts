@@ -26,11 +26,11 @@ const at =
 
 export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 
-/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers. */
+/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers; tasks that wait for other code. */
 export function reportTo(store: TaskStore): void {
   const takenOver = new Map<string, number>();
-  store.onChange(({ task, version }) => {
-    if (version === 1) count('TasksCreated', task.tool);
+  store.onChange(({ task }, before) => {
+    if (before === undefined) count('TasksCreated', task.tool);
     const { lease, crashes, epoch } = task.run;
     if (lease === undefined) takenOver.delete(task.id);
     else if (crashes > 0 && takenOver.get(task.id) !== epoch) {
@@ -38,7 +38,9 @@ export function reportTo(store: TaskStore): void {
       takenOver.set(task.id, epoch);
       metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
     }
-    if (!isTerminal(task.status)) return;
+    if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks) count('TasksParked', task.tool);
+    // A task that has ended is written again while its handler cleans up.
+    if (!isTerminal(task.status) || (before !== undefined && isTerminal(before.status))) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
     const duration = metrics.singleMetric();
     duration.addDimension('tool', task.tool);

@@ -38,7 +38,15 @@ import { pagesOf } from './paging.ts';
 import { PayloadStore } from './payload-store.ts';
 import { type Creation, TaskCreation } from './task-creation.ts';
 import { TaskLog } from './task-log.ts';
-import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
+import type {
+  ChangeListener,
+  CreateTask,
+  PayloadKind,
+  StoredTask,
+  TaskPage,
+  TaskStore,
+  Transition,
+} from './task-store.ts';
 
 /** Largest JSON text that stays in the head, by kind; together they keep a usual head below 4 KB, one read unit. */
 const INLINE_BYTES: Readonly<Record<PayloadKind, number>> = {
@@ -72,7 +80,7 @@ export class GenericTaskStore implements TaskStore {
   readonly #limit: ActiveLimit;
   readonly #creation: TaskCreation;
   readonly #idempotent: IdempotentCreation;
-  readonly #listeners = new Set<(stored: StoredTask) => void>();
+  readonly #listeners = new Set<ChangeListener>();
 
   constructor(options: GenericTaskStoreOptions) {
     this.#backend = options.backend;
@@ -201,7 +209,7 @@ export class GenericTaskStore implements TaskStore {
     return translated(() => this.#payloads.load(ref, payload));
   }
 
-  onChange(listener: (stored: StoredTask) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -238,7 +246,7 @@ export class GenericTaskStore implements TaskStore {
 
   async #createNew(id: TaskId, input: CreateTask): Promise<Creation> {
     const creation = await this.#creation.create(id, input);
-    if (creation.created) this.#notify(creation.stored);
+    if (creation.created) this.#notify(creation.stored, undefined);
     return creation;
   }
 
@@ -267,7 +275,7 @@ export class GenericTaskStore implements TaskStore {
       if (error instanceof BackendConflictError) return undefined;
       throw error;
     }
-    this.#notify(stored);
+    this.#notify(stored, before);
     // What follows a change that is already durable: what fails of it heals later, or expires.
     await Promise.allSettled([
       generation === undefined ? undefined : this.#limit.giveBack(next.owner, generation),
@@ -328,8 +336,8 @@ export class GenericTaskStore implements TaskStore {
     for await (const records of pagesOf(this.#backend, partition, { limit: PAGE, order })) yield* records;
   }
 
-  #notify(stored: StoredTask): void {
-    for (const listener of this.#listeners) listener(stored);
+  #notify(stored: StoredTask, before: Task | undefined): void {
+    for (const listener of this.#listeners) listener(stored, before);
   }
 
   #backOff(attempt: number): Promise<void> {

@@ -43,6 +43,8 @@ export type Transition = (task: Task, now: number) => Task;
 /** Where a value belongs, which decides how much of the head it may take. */
 export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
 
+export type ChangeListener = (stored: StoredTask, before: Task | undefined) => void;
+
 /** All methods reject with a `TaskError`; see its codes. */
 export interface TaskStore {
   /**
@@ -80,8 +82,11 @@ export interface TaskStore {
 
   readonly log: TaskLog;
 
-  /** Calls back after each stored change made through this store, in order for each task. Returns how to stop. */
-  onChange(listener: (stored: StoredTask) => void): () => void;
+  /**
+   * Calls back after each stored change made through this store, in order for each task, with the task as it was
+   * before; a new one was not. Returns how to stop.
+   */
+  onChange(listener: ChangeListener): () => void;
 
   /**
    * Every task that has not ended, where the backend can be walked (one machine's own); nothing
