@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { MemoryBackend } from '../src/backends/memory.ts';
-import { ANONYMOUS, asTaskId, createTaskServer, defineTaskTool, type TaskServer } from '../src/index.ts';
+import { ANONYMOUS, asTaskId, createTaskServer, defineTaskTool, silentLogger, type TaskServer } from '../src/index.ts';
 import { logPartition } from '../src/store/keys.ts';
 import { McpCaller } from './mcp-caller.ts';
 import type { Table } from './text-table.ts';
@@ -53,7 +53,13 @@ export async function measureEngine(): Promise<{ readonly steps: Table; readonly
       resumed = Math.min(resumed, figures.resumedUs);
       bytes = figures.bytes;
     }
-    rows.push([count, (first / count).toFixed(1), Math.round(1e6 / (first / count)), (resumed / count).toFixed(1), Math.round(bytes / count)]);
+    rows.push([
+      count,
+      (first / count).toFixed(1),
+      Math.round(1e6 / (first / count)),
+      (resumed / count).toFixed(1),
+      Math.round(bytes / count),
+    ]);
   }
   const plainUs = await leastOf(() => measureCalls('plain'));
   const trivialUs = await leastOf(() => measureCalls('trivial'));
@@ -85,7 +91,10 @@ async function measureSteps(count: number) {
   let bytes = 0;
   let cursor: string | undefined;
   do {
-    const page = await backend.listByPrefix(logPartition(task), { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await backend.listByPrefix(logPartition(task), {
+      limit: 1_000,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     for (const { value } of page.records) bytes += Buffer.byteLength(value);
     cursor = page.cursor;
   } while (cursor !== undefined);
@@ -115,6 +124,7 @@ async function measureCalls(name: 'plain' | 'trivial'): Promise<number> {
 function serverOver(backend: MemoryBackend): TaskServer {
   return createTaskServer({
     name: 'bench',
+    logger: silentLogger,
     version: '1',
     tools: [steps, trivial, plain],
     backend,

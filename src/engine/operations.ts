@@ -149,7 +149,8 @@ export class Operations {
     const known = this.#patches.get(name);
     if (known !== undefined) return known;
     const number = this.#recording.numberOf(identityOf({ kind: 'patch', name }));
-    const isNew = number === undefined && this.#turn >= this.#recording.turns.length && this.#unasked(this.#turn) === undefined;
+    const isNew =
+      number === undefined && this.#turn >= this.#recording.turns.length && this.#unasked(this.#turn) === undefined;
     const isPatched = number !== undefined || isNew;
     if (number !== undefined) this.#byNumber.set(number, settledOperation(branch, 'patch', name, 1, number));
     if (isNew && !this.#isOver) {

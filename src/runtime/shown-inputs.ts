@@ -32,6 +32,8 @@ export interface ShownInputsOptions {
 export class ShownInputs {
   readonly #options: ShownInputsOptions;
   readonly #run: HandlerRun;
+  /** Keys of answers that the engine has been given. */
+  readonly #taken = new Set<string>();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
 
@@ -43,14 +45,21 @@ export class ShownInputs {
 
   /** Hands the engine what the head has for it. */
   takeIn(task: Task): void {
-    const answers = Object.entries(task.answers);
-    if (answers.length === 0) return;
-    this.#options.inBackground('answers', this.#deliver(task, answers));
+    this.#options.inBackground('answers', this.takeInAll(task));
   }
 
   /** The same, for the beginning of a run: resolves when all is delivered. */
   async takeInAll(task: Task): Promise<void> {
-    await this.#deliver(task, Object.entries(task.answers));
+    const fresh = Object.entries(task.answers).filter(([key]) => !this.#taken.has(key));
+    if (fresh.length === 0) return;
+    for (const [key] of fresh) this.#taken.add(key);
+    try {
+      await this.#deliver(task, fresh);
+    } catch (error) {
+      // Read again the next time that the task is seen.
+      for (const [key] of fresh) this.#taken.delete(key);
+      throw error;
+    }
   }
 
   /** A run that does nothing but wait ends at once and shows its inputs then; this is for one that is busy besides. */
