@@ -11,7 +11,8 @@ import { McpCaller } from './mcp-caller.ts';
 import type { Table } from './text-table.ts';
 
 const STEPS = [800, 1_000, 5_000, 8_000, 20_000];
-const TRIVIAL_CALLS = 300;
+const CALLS = 50;
+const BLOCKS = 20;
 const ROUNDS = 3;
 
 const steps = defineTaskTool({
@@ -61,8 +62,7 @@ export async function measureEngine(): Promise<{ readonly steps: Table; readonly
       Math.round(bytes / count),
     ]);
   }
-  const plainUs = await leastOf(() => measureCalls('plain'));
-  const trivialUs = await leastOf(() => measureCalls('trivial'));
+  const { plainUs, trivialUs } = await measureCalls();
   return {
     steps: {
       head: ['steps in a task', 'CPU µs a step', 'steps a second of CPU', 'resume, CPU µs a step', 'bytes a step'],
@@ -101,24 +101,27 @@ async function measureSteps(count: number) {
   return { firstUs, resumedUs, bytes };
 }
 
-async function measureCalls(name: 'plain' | 'trivial'): Promise<number> {
+/** Both in blocks that take turns, so that neither has the warmer machine; medians of the blocks. */
+async function measureCalls(): Promise<{ readonly plainUs: number; readonly trivialUs: number }> {
   const server = serverOver(new MemoryBackend());
   const caller = new McpCaller({ send: (request) => server.fetch(request) });
-  const call = async () => {
-    if (name === 'plain') {
-      await caller.request('tools/call', { name, arguments: {} }, name);
-      return;
-    }
-    const { taskId } = await caller.createTask(name, {});
-    const { task } = await server.store.get({ owner: ANONYMOUS, id: asTaskId(taskId) });
-    await server.runTask(task);
+  const callPlain = () => caller.request('tools/call', { name: 'plain', arguments: {} }, 'plain');
+  const callTrivial = async () => {
+    const { taskId } = await caller.createTask('trivial', {});
+    await server.runTask({ owner: ANONYMOUS, id: asTaskId(taskId) });
     await caller.getTask(taskId);
   };
-  for (let index = 0; index < TRIVIAL_CALLS / 3; index += 1) await call();
-  const us = await cpuUs(async () => {
-    for (let index = 0; index < TRIVIAL_CALLS; index += 1) await call();
-  });
-  return us / TRIVIAL_CALLS;
+  const plainUs: number[] = [];
+  const trivialUs: number[] = [];
+  for (let block = 0; block < BLOCKS; block += 1) {
+    plainUs.push(await cpuUs(() => repeat(callPlain)));
+    trivialUs.push(await cpuUs(() => repeat(callTrivial)));
+  }
+  return { plainUs: median(plainUs) / CALLS, trivialUs: median(trivialUs) / CALLS };
+}
+
+async function repeat(call: () => Promise<unknown>): Promise<void> {
+  for (let index = 0; index < CALLS; index += 1) await call();
 }
 
 function serverOver(backend: MemoryBackend): TaskServer {
@@ -141,8 +144,7 @@ async function cpuUs(work: () => Promise<unknown>): Promise<number> {
   return user + system;
 }
 
-async function leastOf(measure: () => Promise<number>): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round += 1) least = Math.min(least, await measure());
-  return least;
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -32,10 +32,13 @@ export interface Settings {
   readonly internetAccess: boolean;
 }
 
+/** They decide who callers are and what they may do. */
+const JWT_SETTINGS = ['jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim'] as const;
+
 /** All that is read of the context. */
 export const SETTING_NAMES = [
   ...['stage', 'backend', 'api', 'tools', 'serverName', 'tracing', 'protection', 'internetAccess'],
-  ...['auth', 'jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim'],
+  ...['auth', ...JWT_SETTINGS],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn'],
   ...['reservedConcurrency', 'workerConcurrency', 'maxActiveTasksPerOwner'],
   ...['throttlingRateLimit', 'throttlingBurstLimit'],
@@ -105,6 +108,7 @@ function readTools(reader: ContextReader): string {
 }
 
 function readAuthorization(reader: ContextReader): Authorization {
+  for (const name of ['auth', ...JWT_SETTINGS]) reader.refuseEmpty(name);
   const mode = reader.oneOf('auth', AUTH_MODES, 'iam');
   const issuer = reader.httpsUrl('jwtIssuer');
   if (mode !== 'jwt') return { mode };
@@ -135,9 +139,7 @@ function contradictions(reader: ContextReader, api: ApiKind, mode: Authorization
       api === 'url' && (isSet('throttlingRateLimit') || isSet('throttlingBurstLimit')),
       'A function URL cannot throttle: use "reservedConcurrency", or -c api=rest.',
     ],
-    ...SETTING_NAMES.filter((name) => name.startsWith('jwt')).map(
-      (name) => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`] as const,
-    ),
+    ...JWT_SETTINGS.map((name) => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`] as const),
   ];
   return refusals.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
 }

@@ -1,6 +1,6 @@
 /** The durable operations of a handler: recorded once, replayed after, and retried as their policy says. */
 
-import { createRetryStrategy, createWaitStrategy, JitterStrategy } from '@aws/durable-execution-sdk-js';
+import { createRetryStrategy, createWaitStrategy } from '../../../src/engine/retry.ts';
 import { describe, expect, test } from '@jest/globals';
 import type { RunReport } from '../../../src/runtime/runner.ts';
 import { type Handler, RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
@@ -9,7 +9,7 @@ const twiceASecondApart = createRetryStrategy({
   maxAttempts: 3,
   initialDelay: { seconds: 10 },
   backoffRate: 2,
-  jitter: JitterStrategy.NONE,
+  jitter: 'none',
 });
 
 /** Runs the handler to its end, moving time to each due time; resolves to what it returned and how often it ran. */
@@ -217,7 +217,7 @@ describe('waiting for a condition', () => {
         waitStrategy: createWaitStrategy<number>({
           initialDelay: { seconds: 5 },
           backoffRate: 2,
-          jitter: JitterStrategy.NONE,
+          jitter: 'none',
           shouldContinuePolling: (count) => count < 3,
         }),
       });

@@ -17,7 +17,7 @@ import {
 } from '../../../src/domain/task.ts';
 import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
-import type { LogEntry } from '../../../src/runtime/operations.ts';
+import type { JournalEntry } from '../../../src/engine/journal.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
@@ -116,6 +116,7 @@ export class RuntimeUnderTest {
       clock: this.clock,
       times: TIMES,
       logger: this.logger,
+      graceMs: 0,
     });
   }
 
@@ -152,8 +153,8 @@ export class RuntimeUnderTest {
     return error === undefined ? undefined : this.store.load(ref, error);
   }
 
-  async log(ref: TaskRef): Promise<readonly LogEntry[]> {
-    return (await this.store.log.read(await this.read(ref))) as unknown as LogEntry[];
+  async log(ref: TaskRef): Promise<readonly JournalEntry[]> {
+    return (await this.store.log.read(await this.read(ref))).entries as unknown as JournalEntry[];
   }
 
   /** Keys of what the client is asked, in the order of their making. */
