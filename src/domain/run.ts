@@ -188,7 +188,7 @@ export function beginCleanup(task: Task, claim: LeaseClaim, cleanupMs: number, n
   assertHeld(task, claim);
   const { cleanup } = task.run;
   if (cleanup === undefined || cleanup.until !== undefined) return task;
-  return { ...task, run: { ...task.run, cleanup: { ...cleanup, until: now + cleanupMs } } };
+  return { ...task, run: { ...task.run, cleanup: { ...cleanup, until: now + Math.max(cleanupMs, 0) } } };
 }
 
 /** The handler of an ended task has cleaned up, or may not go on with it. */

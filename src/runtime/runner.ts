@@ -155,7 +155,7 @@ export class Runner {
       logger,
       ...(graceMs === undefined ? {} : { graceMs }),
     });
-    if (held.endedAs !== undefined) await this.#limitCleanup(held, run, tool);
+    this.#limitCleanup(held, run, tool, logger);
     const end = await run.execute();
     if (held.stopReason !== undefined) return this.#stopped(held, logger);
     if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
@@ -199,14 +199,23 @@ export class Runner {
     return 'suspended';
   }
 
-  /** The handler of an ended task has its time from when it is first woken for it, and not one moment more. */
-  async #limitCleanup(held: HeldTask, run: TaskRun, tool: RunnableTool): Promise<void> {
+  /** The handler of an ended task has its time from when it is first told, and not one moment more. */
+  #limitCleanup(held: HeldTask, run: TaskRun, tool: RunnableTool, logger: Logger): void {
     const { cleanupMs = DEFAULT_CLEANUP_MS } = tool;
-    const task = await held.changeWhileHeld((current, claim, now) => beginCleanup(current, claim, cleanupMs, now));
-    const until = task.run.cleanup?.until ?? this.#clock.now();
-    held.onClose(
-      this.#clock.after(until - this.#clock.now(), () => run.stop(new Error(`Its ${cleanupMs} ms for it are over.`))),
-    );
+    let isLimited = false;
+    held.onSeen((task) => {
+      if (held.endedAs === undefined || isLimited) return;
+      isLimited = true;
+      const until = task.run.cleanup?.until ?? this.#clock.now() + cleanupMs;
+      const cancel = this.#clock.after(until - this.#clock.now(), () =>
+        run.stop(new Error(`Its ${cleanupMs} ms to clean up are over.`)),
+      );
+      held.onClose(cancel);
+      // For the runs that go on with it, should this one die.
+      held
+        .changeWhileHeld((current, claim, now) => beginCleanup(current, claim, until - now, now))
+        .catch((error: unknown) => logger.warn('The time to clean up could not be written', describeError(error)));
+    });
   }
 
   async #cleanedUp(held: HeldTask, end: TaskRunEnd, logger: Logger): Promise<RunReport> {

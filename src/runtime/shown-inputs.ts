@@ -18,6 +18,8 @@ const MAX_SHOWN_QUESTIONS = ANSWER_LIMITS.maxAnswers;
 const MAX_OPEN_CALLBACKS = 1_000;
 /** Requests that may stand in the head itself; more would make each poll of it dearer. */
 const INLINE_REQUESTS = 3;
+/** How often a run that is busy looks for answers that another process took; heartbeats are further apart. */
+const LOOK_EVERY_MS = 1_000;
 /** How long a run may be busy with other things before its client is shown what it waits for. */
 const SHOW_AFTER_MS = 250;
 
@@ -36,6 +38,8 @@ export class ShownInputs {
   readonly #taken = new Set<string>();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
+  #looking: CancelTimer | undefined;
+  #isStopped = false;
 
   constructor(run: HandlerRun, options: ShownInputsOptions) {
     this.#run = run;
@@ -64,6 +68,7 @@ export class ShownInputs {
 
   /** A run that does nothing but wait ends at once and shows its inputs then; this is for one that is busy besides. */
   changed(): void {
+    if (this.#isStopped) return;
     const { clock, inBackground } = this.#options;
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
@@ -121,15 +126,28 @@ export class ShownInputs {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#showing?.();
     this.#closing?.();
-    this.#showing = undefined;
-    this.#closing = undefined;
+    this.#looking?.();
+  }
+
+  /** As long as somebody may answer. */
+  #lookSoon(): void {
+    const { clock, held, inBackground } = this.#options;
+    if (this.#isStopped || this.#looking !== undefined) return;
+    this.#looking = clock.after(LOOK_EVERY_MS, () => {
+      this.#looking = undefined;
+      if (Object.keys(held.task.inputs).length === 0) return;
+      inBackground('answers', held.refresh());
+      this.#lookSoon();
+    });
   }
 
   async #show(opening?: string): Promise<void> {
     const inputs = await this.pending(opening);
     await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+    this.#lookSoon();
   }
 
   async #deliver(task: Task, answers: readonly [string, Answer][]): Promise<void> {
@@ -155,6 +173,7 @@ export class ShownInputs {
     const { clock, held, inBackground } = this.#options;
     this.#closing?.();
     this.#closing = undefined;
+    if (this.#isStopped) return;
     const times = this.#run.outstanding.flatMap(({ timeoutAt }) => timeoutAt ?? []);
     if (times.length === 0) return;
     this.#closing = clock.after(Math.min(...times) - clock.now(), () => {

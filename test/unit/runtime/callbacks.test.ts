@@ -30,6 +30,7 @@ async function waiting(wait: (task: TaskContext, submit: (token: string) => Prom
     clock,
     queue,
     random: manualRandom(3),
+    graceMs: 0,
   });
   const task = await runtime.create('job');
   const report = await server.runTask(task);
