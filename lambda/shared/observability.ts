@@ -38,7 +38,8 @@ export function reportTo(store: TaskStore): void {
       takenOver.set(task.id, epoch);
       metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
     }
-    if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks) count('TasksParked', task.tool);
+    if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks)
+      count('TasksParked', task.tool);
     // A task that has ended is written again while its handler cleans up.
     if (!isTerminal(task.status) || (before !== undefined && isTerminal(before.status))) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);

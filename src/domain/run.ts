@@ -89,8 +89,11 @@ export function showInputs(
   now: number,
 ): Task {
   assertLease(task, claim);
-  const open = without(inputs, new Set(Object.keys(task.answers)));
-  return sameKeys(open, task.inputs) ? task : withInputs(task, open, now);
+  const unanswered = without(inputs, new Set(Object.keys(task.answers)));
+  if (sameKeys(unanswered, task.inputs)) return task;
+  // What is shown already stays as it was shown.
+  const open = Object.entries(unanswered).map(([key, input]) => [key, task.inputs[key] ?? input]);
+  return withInputs(task, Object.fromEntries(open), now);
 }
 
 export interface Suspension {

@@ -10,6 +10,7 @@ import type { OperationKind } from './journal.ts';
 import { assertFunction, assertName, assertOptions, describe, MisuseError } from './misuse.ts';
 import type { Conclusion, Operation, OperationPromise } from './operation.ts';
 import type { AskOptions, Operations } from './operations.ts';
+import type { Place } from './place.ts';
 import { recordable } from './recordable.ts';
 import { describeThrown } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
@@ -64,10 +65,8 @@ export function stepUnderWay(): string | undefined {
   return insideStep.getStore();
 }
 
-export class Branch {
-  /** What it is called in the journal: empty for the handler's own. */
+export class Branch implements Place {
   readonly path: string;
-  /** What the branch was for has been decided without it. */
   #isWithdrawn = false;
   readonly #operations: Operations;
   readonly #parent: Branch | undefined;
@@ -97,11 +96,10 @@ export class Branch {
     this.#isWithdrawn = value;
   }
 
-  isWithin(other: Branch): boolean {
+  isWithin(other: Place): boolean {
     return this === other || this.#parent?.isWithin(other) === true;
   }
 
-  /** The how-manieth of this kind and name is asked for now. */
   count(kind: string, name: string): number {
     const key = `${kind}\n${name}`;
     const nth = (this.#counts.get(key) ?? 0) + 1;

@@ -158,7 +158,7 @@ export class HandlerRun {
 
   /** Whether the code does what an earlier run did: what it says was said. */
   get isReplaying(): boolean {
-    return this.#operations.turn < Math.max(this.#recording.turns.length, this.#options.seenTurns ?? 0);
+    return this.#operations.turn < Math.max(this.#recording.completeTurns, this.#options.seenTurns ?? 0);
   }
 
   get outstanding(): Outstanding[] {

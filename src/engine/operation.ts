@@ -1,7 +1,7 @@
 /** One operation of a running handler: what it is, how far it has come, and the promise that the handler holds. */
 import type { JsonValue } from '../domain/json.ts';
-import type { Branch } from './branch.ts';
 import type { OperationKind } from './journal.ts';
+import type { Place } from './place.ts';
 
 /** Waiting operations cost nothing: a run that has only such ones left suspends. */
 const WAITING_KINDS: readonly OperationKind[] = ['wait', 'callback', 'question', 'condition'];
@@ -37,7 +37,7 @@ export class OperationPromise<T> extends Promise<T> {
 
 /** Kept in the order of asking; `number` is its place in the journal. */
 export interface OperationOptions {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;
@@ -54,7 +54,7 @@ export type Conclusion =
   | { readonly kind: 'again'; readonly afterMs: number; readonly state?: JsonValue; readonly error?: unknown };
 
 export class Operation {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;

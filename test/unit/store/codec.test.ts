@@ -37,9 +37,9 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ id: text, bytes: fc.nat(), chunks: fc.nat(), sha256: text }).map((given) => ({ ref: given })),
 );
 const answer: fc.Arbitrary<Answer> = fc.oneof(
-  payload.map((value): Answer => ({ outcome: 'answered', value })),
-  text.map((message): Answer => ({ outcome: 'failed', message })),
-  fc.constant<Answer>({ outcome: 'timed_out' }),
+  payload.map((value): Answer => ({ outcome: 'answered', value, at: 1 })),
+  text.map((message): Answer => ({ outcome: 'failed', message, at: 2 })),
+  fc.constant<Answer>({ outcome: 'timed_out', at: 3 }),
 );
 const key = fc
   .oneof(text, fc.constantFrom('json', 'ref', 'toString', 'constructor'))
