@@ -4,6 +4,7 @@
  */
 import { TaskError } from './errors.ts';
 import { findJsonFault, isForbiddenKey, type JsonObject, type JsonValue, jsonBytes } from './json.ts';
+import { shorten } from './text.ts';
 
 const VARIABLE_LIMITS = {
   maxDepth: 10,
@@ -46,7 +47,7 @@ export function mergeVariables(current: JsonObject, changes: Readonly<Record<str
 
 function assertVariableKey(key: string): void {
   if (key.length === 0 || key.length > VARIABLE_LIMITS.maxKeyLength) {
-    throw invalid(`"${key.slice(0, 32)}"`, `a key has 1 to ${VARIABLE_LIMITS.maxKeyLength} characters`);
+    throw invalid(`"${shorten(key, 32)}"`, `a key has 1 to ${VARIABLE_LIMITS.maxKeyLength} characters`);
   }
   if (isForbiddenKey(key)) throw invalid(`"${key}"`, 'this key is not allowed');
 }

@@ -25,6 +25,7 @@ import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { Failure, Task, TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
+import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
 import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
@@ -265,7 +266,7 @@ export function assertArguments(raw: unknown): void {
     ? findJsonFault(raw, { maxDepth: MAX_ARGUMENT_DEPTH })
     : { path: '(root)', problem: 'not an object' };
   if (fault === undefined) return;
-  const path = fault.path.slice(0, MAX_SHOWN_PATH_LENGTH);
+  const path = shorten(fault.path, MAX_SHOWN_PATH_LENGTH);
   throw new TaskError('invalid_arguments', `Invalid arguments at ${path}: ${fault.problem}.`, { detail: { path } });
 }
 

@@ -70,6 +70,7 @@ export class ShownInputs {
   changed(): void {
     if (this.#isStopped) return;
     const { clock, inBackground } = this.#options;
+    this.#deliverHidden(clock.now());
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
       this.#showing = undefined;
@@ -186,12 +187,12 @@ export class ShownInputs {
     if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
       await held.change(closeOverdueInputs);
     }
-    this.deliverHidden(now);
+    this.#deliverHidden(now);
     this.#closeInTime();
   }
 
   /** What nobody was shown times out without anybody's doing. */
-  deliverHidden(now: number): void {
+  #deliverHidden(now: number): void {
     const { inputs, answers } = this.#options.held.task;
     this.#run.deliver(
       this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>

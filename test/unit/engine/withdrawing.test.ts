@@ -173,11 +173,20 @@ describe('an aborted task', () => {
     log.length = 0;
     const engine = new EngineUnderTest();
     await engine.start(program).end;
-    const { run, end } = engine.start(program);
+    const { run, end } = engine.start(program, {
+      append: async (entry) => {
+        engine.entries.push(entry);
+        // As often as the task is seen to have ended.
+        run.abort('cancelled');
+      },
+    });
     run.abort('cancelled');
 
     expect(await end).toEqual({ kind: 'returned', value: 'cleaned up' });
     expect(log).toEqual(['acquired', 'cancelled', 'TaskAborted', 'released']);
+    expect(
+      engine.entries.flatMap(({ outcomes = [] }) => outcomes).filter(({ kind }) => kind === 'aborted'),
+    ).toHaveLength(1);
     await engine.expectToReplay(program, 'cleaned up');
   });
 
