@@ -49,8 +49,9 @@ const server = createTaskServer({
   leaseTimes: LEASE_TIMES,
   resolveOwner: (authInfo) => ownerNamed(authInfo?.clientId ?? 'nobody'),
 });
-server.store.onChange(({ task }) => {
-  if (isTerminal(task.status)) note({ ended: task.status, task: task.id });
+server.store.onChange(({ task }, before) => {
+  if (isTerminal(task.status) && (before === undefined || !isTerminal(before.status)))
+    note({ ended: task.status, task: task.id });
 });
 
 const handle = toNodeHandler({ fetch: server.fetch });

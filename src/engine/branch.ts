@@ -11,7 +11,7 @@ import { assertFunction, assertName, assertOptions, describe, MisuseError } from
 import type { Conclusion, Operation, OperationPromise } from './operation.ts';
 import type { AskOptions, Operations } from './operations.ts';
 import type { Place } from './place.ts';
-import { recordable } from './recordable.ts';
+import { assertRecordableSize, recordable } from './recordable.ts';
 import { describeThrown } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
 
@@ -126,7 +126,7 @@ export class Branch implements Place {
       try {
         const returned = await insideStep.run(name, () => action(this.#tryOf(operation, attempt)));
         const value = serdes === undefined ? returned : serdes.serialize(returned);
-        return { kind: 'ok', value: recordable(value, `Step "${name}" returned`) };
+        return { kind: 'ok', value: recordableOutcome(value, `Step "${name}" returned`) };
       } catch (error) {
         return afterFailure(error, attempt);
       }
@@ -172,7 +172,7 @@ export class Branch implements Place {
     const run = async (attempt: number, state: JsonValue | undefined): Promise<Conclusion> => {
       const before = (attempt === 1 ? initial : state) as T;
       const looked = await insideStep.run(name, () => check(before, this.#tryOf(operation, attempt)));
-      const after = recordable(looked, `Condition "${name}" returned`);
+      const after = recordableOutcome(looked, `Condition "${name}" returned`);
       const decision = waitStrategy(after as T, attempt, () => this.#operations.random());
       if (!decision.shouldContinue) return { kind: 'ok', value: after };
       const afterMs = durationMs(decision.delay, `the delay of condition "${name}"`);
@@ -272,6 +272,12 @@ export class Branch implements Place {
         'Ask for it after the step, or group operations with runInChildContext.',
     );
   }
+}
+
+function recordableOutcome(value: unknown, what: string): JsonValue | undefined {
+  const recorded = recordable(value, what);
+  assertRecordableSize(recorded, what);
+  return recorded;
 }
 
 /** RFC 9562, version 4. */

@@ -16,9 +16,7 @@ const MAX_DEPTH = 500;
 export function recordable(value: unknown, what: string): JsonValue | undefined {
   if (value === undefined) return undefined;
   try {
-    const recorded = copy(value, 0, new Set());
-    assertFits(recorded, what);
-    return recorded;
+    return copy(value, 0, new Set());
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const path = error.path.reverse().join('');
@@ -27,9 +25,9 @@ export function recordable(value: unknown, what: string): JsonValue | undefined 
   }
 }
 
-/** Only what may be too large is measured. */
-function assertFits(value: JsonValue, what: string): void {
-  if (unitsLeft(value, MAX_PAYLOAD_BYTES / MOST_BYTES_PER_UNIT) >= 0) return;
+/** Throws `MisuseError` for more than can be kept. Only what may be too large is measured. */
+export function assertRecordableSize(value: JsonValue | undefined, what: string): void {
+  if (value === undefined || unitsLeft(value, MAX_PAYLOAD_BYTES / MOST_BYTES_PER_UNIT) >= 0) return;
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes <= MAX_PAYLOAD_BYTES) return;
   throw new MisuseError(

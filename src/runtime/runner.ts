@@ -17,7 +17,16 @@ import {
   suspendTask,
 } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
+import {
+  completeTask,
+  FAILURE_REASONS,
+  type Failure,
+  type FailureReason,
+  failTask,
+  runtimeFailure,
+  type Task,
+  type TaskRef,
+} from '../domain/task.ts';
 import { describeThrown } from '../engine/recorded-error.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { maxDelayOf } from './deliveries.ts';
@@ -189,10 +198,9 @@ export class Runner {
     const { status, run: state } = held.task;
     if (isTerminal(status)) {
       if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
-      logger.info('Task ended', {
-        status,
-        ...(held.task.statusMessage === undefined ? {} : { reason: held.task.statusMessage }),
-      });
+      // A message of the task's would be its client's; why the runtime itself failed it is ours to say.
+      const reason = outcome?.kind === 'failure' ? reasonOf(outcome.failure) : undefined;
+      logger.info('Task ended', { status, ...(reason === undefined ? {} : { reason }) });
       return 'finished';
     }
     if (state.dueAt !== null) await this.#enqueue(held.task);
@@ -303,7 +311,8 @@ export class Runner {
 
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
   async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
-    logger.warn('A run was interrupted', describeFailure(error));
+    // Not its causes: those of storage errors may carry addresses.
+    logger.warn('A run was interrupted', describeError(error));
     await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'interrupted';
   }
@@ -370,6 +379,11 @@ function outcomeOf(
     case 'suspended':
       return undefined;
   }
+}
+
+function reasonOf({ data }: Failure): FailureReason | undefined {
+  const reason = typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
+  return FAILURE_REASONS.find((known) => known === reason);
 }
 
 function fieldsOf(task: Task) {

@@ -168,7 +168,7 @@ onEveryBackend('the task store', (open) => {
       const late = (await other.get(task)).task;
       expect(late.status).toBe('working');
       expect(await other.load(late, late.arguments)).toEqual(big);
-      expect(await other.log.read(late)).toEqual([{ n: 0 }, big]);
+      expect((await other.log.read(late)).entries).toEqual([{ n: 0 }, big]);
     });
 
     test('may be without an end after the task’s own [LIFE-7]', async () => {

@@ -6,6 +6,7 @@ import { MemoryBackend } from '../../src/backends/memory.ts';
 import type { TaskRef } from '../../src/domain/task.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import type { AnyTool } from '../../src/protocol/tool.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import type { TaskQueue } from '../../src/runtime/queue.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from '../../src/server/create-task-server.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
@@ -61,6 +62,9 @@ export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServe
   const server = createTaskServer({
     name: 'held-server',
     version: '1.2.3',
+    logger: silentLogger,
+    // Nobody moves the clock on while a run could suspend.
+    graceMs: 0,
     tools,
     backend,
     queue,
