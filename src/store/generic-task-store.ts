@@ -5,7 +5,7 @@
 
 import { isWalkable, type StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError, BackendInvalidError } from '../backends/errors.ts';
-import { type Clock, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
+import { type Clock, eventLoopTurn, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -24,6 +24,7 @@ import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
 import { decodeTask, hasEnded, headWrite } from './codec.ts';
+import type { CountedPage } from './count-audit.ts';
 import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import {
@@ -87,7 +88,8 @@ export class GenericTaskStore implements TaskStore {
     this.#limit = new ActiveLimit({
       backend: this.#backend,
       limit,
-      countActive: (owner, enough) => this.#countActive(owner, enough),
+      clock: this.#clock,
+      countPage: (owner, order, cursor) => this.#countPage(owner, order, cursor),
       pause,
     });
     this.#creation = new TaskCreation({
@@ -310,36 +312,36 @@ export class GenericTaskStore implements TaskStore {
           }),
         );
         cursor = page.cursor;
+        if (cursor !== undefined) await eventLoopTurn();
       } while (cursor !== undefined);
     }
   }
 
-  /** All of them, oldest first, so that one written meanwhile is seen; or newest first, as unfinished ones mostly are, to `enough`. */
-  async #countActive(owner: Owner, enough = Number.POSITIVE_INFINITY): Promise<number> {
-    let active = 0;
-    for await (const task of this.#tasksOf(owner, Number.isFinite(enough) ? 'desc' : 'asc')) {
-      if (!isTerminal(task.status) && !isOverdue(task, this.#clock.now())) active += 1;
-      if (active >= enough) break;
-    }
-    return active;
+  async #countPage(owner: Owner, order: 'asc' | 'desc', cursor: string | undefined): Promise<CountedPage> {
+    const now = this.#clock.now();
+    const page = await this.#backend.listByPrefix(tasksPartition(owner), {
+      limit: PAGE,
+      order,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const active = page.records.filter(({ id, value }) => {
+      if (hasEnded(value)) return false;
+      const task = decodeTask({ owner, id: asTaskId(id) }, value);
+      return !isTerminal(task.status) && !isOverdue(task, now);
+    }).length;
+    return page.cursor === undefined ? { active } : { active, cursor: page.cursor };
   }
 
-  async *#tasksOf(owner: Owner, order: 'asc' | 'desc' = 'asc'): AsyncIterable<Task> {
-    for await (const record of this.#records(tasksPartition(owner), order)) {
-      yield decodeTask({ owner, id: asTaskId(record.id) }, record.value);
-    }
-  }
-
-  async *#records(partition: string, order: 'asc' | 'desc' = 'asc') {
+  async *#records(partition: string) {
     let cursor: string | undefined;
     do {
       const page = await this.#backend.listByPrefix(partition, {
         limit: PAGE,
-        order,
         ...(cursor === undefined ? {} : { cursor }),
       });
       yield* page.records;
       cursor = page.cursor;
+      if (cursor !== undefined) await eventLoopTurn();
     } while (cursor !== undefined);
   }
 
