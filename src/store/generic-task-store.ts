@@ -36,9 +36,9 @@ import {
   valuesPartition,
 } from './keys.ts';
 import { PayloadStore } from './payload-store.ts';
-import { type Creation, TaskCreation } from './task-creation.ts';
+import { type Creation, type KeyedCreation, TaskCreation } from './task-creation.ts';
 import { TaskLog } from './task-log.ts';
-import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
+import type { CreateTask, KeyedCall, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
 
 /** Largest JSON text that stays in the head, by kind; together they keep a usual head below 4 KB, one read unit. */
 const INLINE_BYTES: Readonly<Record<PayloadKind, number>> = {
@@ -102,10 +102,11 @@ export class GenericTaskStore implements TaskStore {
     });
     this.#idempotent = new IdempotentCreation({
       backend: this.#backend,
+      clock: this.#clock,
       pause,
       newId: () => this.#newId(),
       find: (ref) => this.#read(ref),
-      create: (id, input) => this.#createNew(id, input),
+      create: (id, input, keyed) => this.#createNew(id, input, keyed),
     });
   }
 
@@ -113,8 +114,12 @@ export class GenericTaskStore implements TaskStore {
     return translated(() =>
       input.idempotencyKey === undefined
         ? this.#createNew(this.#newId(), input)
-        : this.#idempotent.create(input, input.idempotencyKey, this.#clock.now()),
+        : this.#idempotent.create(input, input.idempotencyKey),
     );
+  }
+
+  createdBefore(input: KeyedCall): Promise<StoredTask | undefined> {
+    return translated(() => this.#idempotent.find(input));
   }
 
   async get(ref: TaskRef): Promise<StoredTask> {
@@ -131,7 +136,7 @@ export class GenericTaskStore implements TaskStore {
         const now = this.#clock.now();
         const next = transition(enforceDeadline(current.task, now), now);
         if (next === current.task) return current;
-        const written = await this.#swap(current, next);
+        const written = await this.#swap(current, next, keptUntil((known ?? current).task));
         if (written !== undefined) return written;
         if (attempt > 0) await this.#backOff(attempt);
         current = await this.#read(ref);
@@ -237,8 +242,8 @@ export class GenericTaskStore implements TaskStore {
     return newTaskId(this.#clock.now(), this.#random);
   }
 
-  async #createNew(id: TaskId, input: CreateTask): Promise<Creation> {
-    const creation = await this.#creation.create(id, input);
+  async #createNew(id: TaskId, input: CreateTask, keyed?: KeyedCreation): Promise<Creation> {
+    const creation = await this.#creation.create(id, input, keyed);
     if (creation.created) this.#notify(creation.stored);
     return creation;
   }
@@ -250,11 +255,16 @@ export class GenericTaskStore implements TaskStore {
     return isExpired(task, this.#clock.now()) ? undefined : { task, version: record.version };
   }
 
-  /** `undefined`: somebody else was faster. */
-  async #swap(current: StoredTask, next: Task): Promise<StoredTask | undefined> {
+  /**
+   * `valuesUntil`: how long the values that `next` brings were kept for when they were written, which may be before somebody
+   * extended the task. `undefined`: somebody else was faster.
+   */
+  async #swap(current: StoredTask, next: Task, valuesUntil: number | null): Promise<StoredTask | undefined> {
     const before = current.task;
     const ends = !isTerminal(before.status) && isTerminal(next.status);
-    if (!ends && keptUntil(next) !== keptUntil(before)) await this.#restamp(next);
+    const until = keptUntil(next);
+    if (!ends && (until !== keptUntil(before) || until !== valuesUntil)) await this.#restamp(next);
+    if (next.promisedUntil !== before.promisedUntil) await this.#idempotent.extend(next);
     // A recount passes over what is past its deadline: such a task may not be counted any more, and has nothing to give back.
     const isCounted = ends && !isOverdue(before, this.#clock.now());
     const generation = isCounted ? await this.#limit.generation(next.owner) : undefined;
