@@ -62,6 +62,7 @@ export class RedisBackend implements StorageBackend {
 
   constructor(options: RedisBackendOptions) {
     const { client, keyPrefix = DEFAULT_KEY_PREFIX } = options;
+    if (!keyPrefix.isWellFormed()) throw new BackendInvalidError('keyPrefix holds a lone surrogate');
     if (/[{}]/.test(keyPrefix)) throw new BackendInvalidError('keyPrefix must not contain braces');
     if ('nodes' in client && client.options.scaleReads !== undefined && client.options.scaleReads !== 'master') {
       throw new BackendInvalidError('scaleReads must be "master": a replica does not see every acknowledged write');

@@ -28,9 +28,12 @@ export interface CreateTask {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
-  /** The same key with the same tool and arguments gives the same task. At most 256 characters. */
+  /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;
 }
+
+/** What tells the repetition of a call with an idempotency key from another call. */
+export type KeyedCall = Pick<CreateTask, 'owner' | 'tool' | 'arguments'> & { readonly idempotencyKey: string };
 
 export interface TaskPage {
   readonly tasks: readonly Task[];
@@ -53,6 +56,12 @@ export interface TaskStore {
    * as are allowed; `idempotency_conflict`; `value_too_large`.
    */
   create(input: CreateTask): Promise<{ readonly stored: StoredTask; readonly created: boolean }>;
+
+  /**
+   * The task that an earlier `create` with this key made, so that what precedes a creation is not done again for it.
+   * `undefined`: none is there yet. Rejects with `idempotency_conflict`.
+   */
+  createdBefore(input: KeyedCall): Promise<StoredTask | undefined>;
 
   /**
    * The task as it stands now; one read. Rejects with `task_not_found` when unknown, expired, or

@@ -71,6 +71,25 @@ interface Two {
 }
 
 onEveryBackend('a value', (open) => {
+  test('of a task that is extended while it is written lives as long as it does [LIFE-3 LIFE-6]', async () => {
+    const { store, other, backend, owner, clock } = await open();
+    const task = await createdTask(store, call(owner, { lifetime: { runDeadlineMs: 2000, retentionMs: 1000 } }));
+    let extended = false;
+    backend.intercept(async (made, proceed) => {
+      // How long the value is kept has been decided, and it is not there yet for the extension to find.
+      if (!extended && made.verb === 'putIfVersion' && made.partition.startsWith('["values"')) {
+        extended = true;
+        await other.update(task, (now, at) => ({ ...now, deadlineAt: at + 120_000, promisedUntil: at + 121_000 }));
+      }
+      return proceed();
+    });
+    await store.mergeVariables(task, { text: 'x'.repeat(5000) });
+
+    clock.advance(119_000);
+
+    expect(await other.readVariables(task)).toEqual({ text: 'x'.repeat(5000) });
+  });
+
   describe.each(WAYS)('in %s', (_way, roundTrip) => {
     test.each(SIZES)('%s comes back as it was [LIFE-10 LIFE-6 I9]', async (_what, bytes) => {
       const stores = await open();

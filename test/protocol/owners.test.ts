@@ -140,7 +140,7 @@ describe('a task', () => {
     expect((await full).message?.error).toEqual({
       code: -32000,
       message: 'There are already 1 unfinished tasks, which is the limit; wait for one to end, or cancel one.',
-      data: { reason: 'too_many_tasks', limit: 1 },
+      data: { reason: 'too_many_tasks', limit: 1, retryAfterMs: 3000 },
     });
   });
 

@@ -127,6 +127,7 @@ describe('the keys of a partition', () => {
 
   test('lie behind a prefix that cannot take the place of the hash tag [STORE-10]', () => {
     expect(() => new RedisBackend({ client, keyPrefix: '{all}:' })).toThrow('keyPrefix must not contain braces');
+    expect(() => new RedisBackend({ client, keyPrefix: 'a\ud800:' })).toThrow('keyPrefix holds a lone surrogate');
   });
 });
 
