@@ -14,7 +14,7 @@ import { openDynamoDb } from './engines.ts';
 import { inParallel } from './lanes.ts';
 
 export interface Cost {
-  /** `get` and `listByPrefix`. */
+  /** `get` and `list`. */
   readonly reads: number;
   /** `putIfVersion`, `addIfBelow` and `delete`, refused ones included. */
   readonly writes: number;
@@ -108,7 +108,7 @@ function batchWrite(
 }
 
 function lapOf(backend: CountingBackend): Pick<Cost, 'reads' | 'writes'> {
-  const { get = 0, listByPrefix = 0, putIfVersion = 0, addIfBelow = 0, delete: removed = 0 } = backend.counts();
+  const { get = 0, list = 0, putIfVersion = 0, addIfBelow = 0, delete: removed = 0 } = backend.counts();
   backend.reset();
-  return { reads: get + listByPrefix, writes: putIfVersion + addIfBelow + removed };
+  return { reads: get + list, writes: putIfVersion + addIfBelow + removed };
 }

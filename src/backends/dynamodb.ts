@@ -144,7 +144,7 @@ export class DynamoDbBackend implements StorageBackend {
     }
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+  async list(partition: string, options: ListOptions): Promise<Page> {
     const { limit, order, after } = readListOptions(partition, options);
     const command = new QueryCommand({
       ...this.#table,

@@ -60,7 +60,7 @@ export class MemoryBackend implements WalkableBackend {
     return wasThere;
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+  async list(partition: string, options: ListOptions): Promise<Page> {
     const { limit, order, after } = readListOptions(partition, options);
     const { ids, records } = this.#partitions.get(partition) ?? { ids: [], records: new Map<string, StoredRecord>() };
     const window = order === 'asc' ? idsAbove(ids, after, limit) : idsBelow(ids, after, limit);

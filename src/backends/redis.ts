@@ -105,7 +105,7 @@ export class RedisBackend implements StorageBackend {
   }
 
   /** Two round trips: a script may only touch keys that it was given, so the ids come first. */
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+  async list(partition: string, options: ListOptions): Promise<Page> {
     const { limit, order, after } = readListOptions(partition, options);
     const keys = this.#keysOf(partition);
     // One id more than asked for tells whether anything follows.

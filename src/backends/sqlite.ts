@@ -92,7 +92,7 @@ export class SqliteBackend implements WalkableBackend {
     });
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
+  async list(partition: string, options: ListOptions): Promise<Page> {
     const { limit, order, after } = readListOptions(partition, options);
     return translated(() => {
       // One more than asked for tells whether a page follows. Expired records count towards the

@@ -159,7 +159,7 @@ export const writingCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       const key = { partition: partition(), id: 'a' };
       await create(backend, key, 'kept');
-      const listed = (await backend.listByPrefix(key.partition, { limit: 1 })).records[0];
+      const listed = (await backend.list(key.partition, { limit: 1 })).records[0];
       for (const read of [await backend.get(key), listed]) {
         // Refused by a frozen object, without effect on a copy.
         assert.ok(read !== undefined);

@@ -186,7 +186,7 @@ describe('what a call costs', () => {
 
     await backend.putIfVersion(key, { value: 'x'.repeat(800), expiresAt: Date.now() + 60_000 }, 0);
     await backend.get(key);
-    await backend.listByPrefix(key.partition, { limit: 10 });
+    await backend.list(key.partition, { limit: 10 });
     await backend.addIfBelow({ ...key, id: 'counter' }, 1, { ceiling: 10 });
     await backend.delete(key);
 
@@ -259,7 +259,7 @@ describe('in the table', () => {
     const { backend, faults, key } = disturbed();
 
     await backend.get(key);
-    await backend.listByPrefix(key.partition, { limit: 1 });
+    await backend.list(key.partition, { limit: 1 });
 
     expect(faults.sent).toMatchObject([{ input: { ConsistentRead: true } }, { input: { ConsistentRead: true } }]);
   });
