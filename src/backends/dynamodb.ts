@@ -14,7 +14,8 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
-import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
+import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { attemptsOf, type DynamoDbCall, isConditionFailure, translate, unavailable } from './dynamodb-errors.ts';
 import {
   ADD_AND_REMEMBER_WRITER,
@@ -29,15 +30,7 @@ import {
   wasWrittenBy,
 } from './dynamodb-item.ts';
 import { BackendConflictError } from './errors.ts';
-import {
-  addBelow,
-  assertAddition,
-  assertExpected,
-  assertKey,
-  assertWrite,
-  encodeCursor,
-  readListOptions,
-} from './validation.ts';
+import { addBelow, type PageQuery } from './validation.ts';
 
 export interface DynamoDbBackendOptions {
   /** Stays open when the backend is closed. Its retry settings bound how often a call is tried. */
@@ -61,7 +54,7 @@ export interface ConsumedCapacityEvent extends DynamoDbCall {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-export class DynamoDbBackend implements StorageBackend {
+export class DynamoDbBackend extends CheckedBackend {
   readonly name = 'dynamodb';
   readonly #options: DynamoDbBackendOptions;
   readonly #client: DynamoDBClient;
@@ -70,6 +63,7 @@ export class DynamoDbBackend implements StorageBackend {
   readonly #table: { readonly TableName: string; readonly ReturnConsumedCapacity?: 'TOTAL' };
 
   constructor(options: DynamoDbBackendOptions) {
+    super();
     this.#options = options;
     this.#client = options.client;
     this.#clock = options.clock ?? systemClock;
@@ -80,8 +74,7 @@ export class DynamoDbBackend implements StorageBackend {
     };
   }
 
-  async get(key: RecordKey): Promise<StoredRecord | undefined> {
-    assertKey(key);
+  protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
     const command = new GetItemCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
     const { Item: item } = await this.#call('GetItem', (options) => this.#client.send(command, options));
     return isLive(item, this.#clock.now()) ? toRecord(item) : undefined;
@@ -92,10 +85,7 @@ export class DynamoDbBackend implements StorageBackend {
    * written on top since, this rejects with `BackendUnavailableError` and not with a conflict,
    * which would promise that nothing changed.
    */
-  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    assertKey(key);
-    assertWrite(write);
-    assertExpected(expected);
+  protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     const writer = this.#token();
     const command = new PutItemCommand({
       ...this.#table,
@@ -127,8 +117,7 @@ export class DynamoDbBackend implements StorageBackend {
   }
 
   /** If the client had to retry because an answer was lost, this may say `false` for a record that it removed. */
-  async delete(key: RecordKey): Promise<boolean> {
-    assertKey(key);
+  protected async remove(key: RecordKey): Promise<boolean> {
     const command = new DeleteItemCommand({
       ...this.#table,
       Key: itemKey(key),
@@ -144,8 +133,7 @@ export class DynamoDbBackend implements StorageBackend {
     }
   }
 
-  async list(partition: string, options: ListOptions): Promise<Page> {
-    const { limit, order, after } = readListOptions(partition, options);
+  protected async page({ partition, limit, order, after }: PageQuery): Promise<PageRead> {
     const command = new QueryCommand({
       ...this.#table,
       ConsistentRead: true,
@@ -157,20 +145,14 @@ export class DynamoDbBackend implements StorageBackend {
       ...(after !== undefined && { ExclusiveStartKey: itemKey({ partition, id: after }) }),
     });
     const page = await this.#call('Query', (sendOptions) => this.#client.send(command, sendOptions));
-    const last = page.LastEvaluatedKey?.['SK']?.S;
-    return {
-      records: (page.Items ?? []).map(toRecord),
-      ...(last !== undefined && { cursor: encodeCursor({ partition, order, after: last }) }),
-    };
+    return { records: (page.Items ?? []).map(toRecord), last: page.LastEvaluatedKey?.['SK']?.S };
   }
 
   /**
    * One write, without a read. An addition that the client retried because its answer was lost
    * counts once, unless more than four others counted in between: then it counts twice.
    */
-  async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {
-    assertKey(key);
-    assertAddition(delta, ceiling);
+  protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
     const writer = this.#token();
     const command = new UpdateItemCommand({
       ...this.#table,
@@ -199,7 +181,7 @@ export class DynamoDbBackend implements StorageBackend {
       if (stored !== undefined && wasWrittenBy(stored, writer)) return countOf(stored);
       const current = isLive(stored, this.#clock.now()) ? countOf(stored) : 0;
       // Refused for the sum, which throws, or because an expired counter is in the way.
-      return this.#startOver(key, addBelow(current, delta, ceiling), () => this.addIfBelow(key, delta, { ceiling }));
+      return this.#startOver(key, addBelow(current, delta, ceiling), () => this.add(key, delta, ceiling));
     }
   }
 
@@ -214,7 +196,7 @@ export class DynamoDbBackend implements StorageBackend {
   /** Puts a new counter in an expired one's place, or gives way to whoever did so first. */
   async #startOver(key: RecordKey, sum: number, giveWay: () => Promise<number>): Promise<number> {
     try {
-      await this.putIfVersion(key, { value: String(sum) }, 0);
+      await this.write(key, { value: String(sum) }, 0);
       return sum;
     } catch (error) {
       if (error instanceof BackendConflictError) return giveWay();
