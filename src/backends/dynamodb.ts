@@ -4,18 +4,19 @@
  * own, so configure them there; what they must not do is decided here. Not the table itself:
  * see dynamodb-table.ts.
  */
+import type { ConsumedCapacity, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
-  type ConsumedCapacity,
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
   QueryCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
 import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
+import { documentClient, refusedItem } from './dynamodb-document.ts';
 import { attemptsOf, type DynamoDbCall, isConditionFailure, translate, unavailable } from './dynamodb-errors.ts';
 import {
   ADD_AND_REMEMBER_WRITER,
@@ -23,7 +24,6 @@ import {
   countOf,
   isLive,
   itemKey,
-  number,
   toItem,
   toRecord,
   versionOf,
@@ -57,7 +57,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export class DynamoDbBackend extends CheckedBackend {
   readonly name = 'dynamodb';
   readonly #options: DynamoDbBackendOptions;
-  readonly #client: DynamoDBClient;
+  readonly #client: DynamoDBDocumentClient;
   readonly #clock: Clock;
   readonly #random: RandomBytes;
   readonly #table: { readonly TableName: string; readonly ReturnConsumedCapacity?: 'TOTAL' };
@@ -65,7 +65,7 @@ export class DynamoDbBackend extends CheckedBackend {
   constructor(options: DynamoDbBackendOptions) {
     super();
     this.#options = options;
-    this.#client = options.client;
+    this.#client = documentClient(options.client);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#table = {
@@ -75,7 +75,7 @@ export class DynamoDbBackend extends CheckedBackend {
   }
 
   protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
-    const command = new GetItemCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
+    const command = new GetCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
     const { Item: item } = await this.#call('GetItem', (options) => this.#client.send(command, options));
     return isLive(item, this.#clock.now()) ? toRecord(item) : undefined;
   }
@@ -87,13 +87,13 @@ export class DynamoDbBackend extends CheckedBackend {
    */
   protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     const writer = this.#token();
-    const command = new PutItemCommand({
+    const command = new PutCommand({
       ...this.#table,
       Item: toItem(key, write, expected + 1, writer),
       ConditionExpression: expected === 0 ? CONDITION.isMissing : CONDITION.hasTheExpectedVersion,
       ExpressionAttributeValues: {
-        ':now': number(this.#clock.now()),
-        ...(expected !== 0 && { ':expected': number(expected) }),
+        ':now': this.#clock.now(),
+        ...(expected !== 0 && { ':expected': expected }),
       },
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
     });
@@ -102,7 +102,7 @@ export class DynamoDbBackend extends CheckedBackend {
       return expected + 1;
     } catch (error) {
       if (!isConditionFailure(error)) throw error;
-      const stored = error.Item;
+      const stored = refusedItem(error);
       if (wasWrittenBy(stored, writer)) return expected + 1;
       const actual = isLive(stored, this.#clock.now()) ? versionOf(stored) : 0;
       if (attemptsOf(error) > 1 && actual > expected + 1) {
@@ -118,11 +118,11 @@ export class DynamoDbBackend extends CheckedBackend {
 
   /** If the client had to retry because an answer was lost, this may say `false` for a record that it removed. */
   protected async remove(key: RecordKey): Promise<boolean> {
-    const command = new DeleteItemCommand({
+    const command = new DeleteCommand({
       ...this.#table,
       Key: itemKey(key),
       ConditionExpression: CONDITION.isThereAndLive,
-      ExpressionAttributeValues: { ':now': number(this.#clock.now()) },
+      ExpressionAttributeValues: { ':now': this.#clock.now() },
     });
     try {
       await this.#call('DeleteItem', (options) => this.#client.send(command, options));
@@ -139,13 +139,14 @@ export class DynamoDbBackend extends CheckedBackend {
       ConsistentRead: true,
       KeyConditionExpression: 'PK = :partition',
       FilterExpression: CONDITION.isLive,
-      ExpressionAttributeValues: { ':partition': { S: partition }, ':now': number(this.#clock.now()) },
+      ExpressionAttributeValues: { ':partition': partition, ':now': this.#clock.now() },
       ScanIndexForward: order === 'asc',
       Limit: limit,
       ...(after !== undefined && { ExclusiveStartKey: itemKey({ partition, id: after }) }),
     });
     const page = await this.#call('Query', (sendOptions) => this.#client.send(command, sendOptions));
-    return { records: (page.Items ?? []).map(toRecord), last: page.LastEvaluatedKey?.['SK']?.S };
+    const last: unknown = page.LastEvaluatedKey?.['SK'];
+    return { records: (page.Items ?? []).map(toRecord), last: typeof last === 'string' ? last : undefined };
   }
 
   /**
@@ -154,20 +155,21 @@ export class DynamoDbBackend extends CheckedBackend {
    */
   protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
     const writer = this.#token();
-    const command = new UpdateItemCommand({
+    const command = new UpdateCommand({
       ...this.#table,
       Key: itemKey(key),
       UpdateExpression: ADD_AND_REMEMBER_WRITER,
       ConditionExpression: delta <= ceiling ? CONDITION.isAbsentOrCountsWithRoom : CONDITION.countsWithRoom,
       ExpressionAttributeValues: {
-        ':now': number(this.#clock.now()),
-        ':delta': number(delta),
-        ':room': number(ceiling - delta),
-        ':floor': number(Number.MIN_SAFE_INTEGER - Math.min(delta, 0)),
-        ':writer': { S: writer },
-        ':nobody': { S: '-' },
-        ':zero': number(0),
-        ':one': number(1),
+        ':now': this.#clock.now(),
+        ':delta': delta,
+        // Two safe integers may be further apart than any.
+        ':room': BigInt(ceiling) - BigInt(delta),
+        ':floor': Number.MIN_SAFE_INTEGER - Math.min(delta, 0),
+        ':writer': writer,
+        ':nobody': '-',
+        ':zero': 0,
+        ':one': 1,
       },
       ReturnValues: 'UPDATED_NEW',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
@@ -177,7 +179,7 @@ export class DynamoDbBackend extends CheckedBackend {
       return countOf(updated ?? {});
     } catch (error) {
       if (!isConditionFailure(error)) throw error;
-      const stored = error.Item;
+      const stored = refusedItem(error);
       if (stored !== undefined && wasWrittenBy(stored, writer)) return countOf(stored);
       const current = isLive(stored, this.#clock.now()) ? countOf(stored) : 0;
       // Refused for the sum, which throws, or because an expired counter is in the way.

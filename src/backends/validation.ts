@@ -45,10 +45,12 @@ export function assertWrite(write: RecordWrite): void {
   }
 }
 
-/** The `expected` of `putIfVersion`: 0 or a version. */
+/** The `expected` of `putIfVersion`: 0, or a version after which there can be another. */
 export function assertExpected(expected: Version | 0): void {
-  if (!(Number.isSafeInteger(expected) && expected >= 0)) {
-    throw new BackendInvalidError(`the expected version must be 0 or a positive integer, not ${expected}`);
+  if (!(Number.isInteger(expected) && expected >= 0 && expected < Number.MAX_SAFE_INTEGER)) {
+    throw new BackendInvalidError(
+      `the expected version must be an integer from 0 to ${Number.MAX_SAFE_INTEGER - 1}, not ${expected}`,
+    );
   }
 }
 
@@ -71,11 +73,16 @@ export function assertAddition(delta: number, ceiling: number): void {
 
 /** The integer that a counter's value spells, in the one spelling that `String(number)` gives it. */
 export function parseCount(value: string): number {
-  const count = Number(value);
-  if (!Number.isSafeInteger(count) || String(count) !== value) {
+  if (!spellsCount(value)) {
     throw new BackendInvalidError('the record counts nothing: its value does not spell an integer');
   }
-  return count;
+  return Number(value);
+}
+
+/** Whether {@link parseCount} takes the value. Then `String(Number(value))` is the value again. */
+export function spellsCount(value: string): boolean {
+  const count = Number(value);
+  return Number.isSafeInteger(count) && String(count) === value;
 }
 
 /** The rule of `addIfBelow`, for drivers that read and write in one transaction. Returns the sum. */

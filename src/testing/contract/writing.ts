@@ -85,7 +85,7 @@ export const writingCases: readonly ContractCase[] = [
     ids: ['STORE-1', 'I9'],
     async run({ backend, partition }) {
       const key = { partition: partition(), id: 'a' };
-      for (const expected of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+      for (const expected of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, 2 ** 53]) {
         await rejectsAsInvalid(backend.putIfVersion(key, { value: 'x' }, expected), `expected ${expected}`);
       }
       assert.equal(await backend.get(key), undefined);

@@ -72,6 +72,7 @@ const WRONG_KEYS: readonly (readonly [what: string, key: RecordKey])[] = [
 const WRONG_ARGUMENTS: readonly (readonly [what: string, call: Call])[] = [
   ['a value that is too long', (b, key) => b.putIfVersion(key, { value: 'x'.repeat(MAX_VALUE_BYTES + 1) }, 0)],
   ['half a millisecond', (b, key) => b.putIfVersion(key, { value: '', expiresAt: 0.5 }, 0)],
+  ['a version that no other can follow', (b, key) => b.putIfVersion(key, { value: '' }, Number.MAX_SAFE_INTEGER)],
   ['a negative version', (b, key) => b.putIfVersion(key, { value: '' }, -1)],
   ['a delta that is no integer', (b, key) => b.addIfBelow(key, 0.5, { ceiling: 1 })],
   ['a ceiling that is no integer', (b, key) => b.addIfBelow(key, 1, { ceiling: Number.POSITIVE_INFINITY })],
