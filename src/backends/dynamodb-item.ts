@@ -62,7 +62,7 @@ export function toItem(key: RecordKey, { value, expiresAt }: RecordWrite, versio
 /** Throws `BackendFormatError` for an item that this driver did not write. */
 export function toRecord(item: Item): StoredRecord {
   const { SK: id, expiresAtMs } = item;
-  const value = valueOf(item);
+  const value = textOf(item);
   if (typeof id !== 'string' || value === undefined) throw notOurs();
   return { id, version: versionOf(item), value, ...(typeof expiresAtMs === 'number' && { expiresAt: expiresAtMs }) };
 }
@@ -74,7 +74,7 @@ export function versionOf({ version }: Item): Version {
 
 /** Throws `BackendInvalidError` if the record's value does not spell an integer. */
 export function countOf(item: Item): number {
-  return parseCount(valueOf(item) ?? '');
+  return parseCount(textOf(item) ?? '');
 }
 
 /** Whether `item` is stored and, at `now` (milliseconds since the epoch), not expired. */
@@ -88,7 +88,7 @@ export function wasWrittenBy(item: Item | undefined, writer: string): boolean {
   return RECENT_WRITERS.some((name) => item?.[name] === writer);
 }
 
-function valueOf({ n, data }: Item): string | undefined {
+function textOf({ n, data }: Item): string | undefined {
   if (typeof n === 'number') return String(n);
   return typeof data === 'string' ? data : undefined;
 }
