@@ -194,7 +194,7 @@ export class GenericTaskStore implements TaskStore {
   list(owner: Owner, options: { limit: number; cursor?: string }): Promise<TaskPage> {
     return translated(async () => {
       try {
-        const page = await this.#backend.listByPrefix(tasksPartition(owner), { ...options, order: 'desc' });
+        const page = await this.#backend.list(tasksPartition(owner), { ...options, order: 'desc' });
         const now = this.#clock.now();
         const tasks = page.records
           .map((record) => decodeTask({ owner, id: asTaskId(record.id) }, record.value))

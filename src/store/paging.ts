@@ -9,7 +9,7 @@ export async function* pagesOf(
 ): AsyncGenerator<readonly StoredRecord[]> {
   let cursor: string | undefined;
   do {
-    const page = await backend.listByPrefix(partition, { ...options, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await backend.list(partition, { ...options, ...(cursor === undefined ? {} : { cursor }) });
     yield page.records;
     cursor = page.cursor;
     if (cursor !== undefined) await eventLoopTurn();

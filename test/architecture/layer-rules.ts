@@ -9,7 +9,7 @@ const ZONES = [
   ['index', /^src\/index\.ts$/],
   ['clock', /^src\/clock\.ts$/],
   ['domain', /^src\/domain\//],
-  ['seam', /^src\/backends\/(backend|errors|index|validation)\.ts$/],
+  ['seam', /^src\/backends\/(backend|checked-backend|errors|index|validation)\.ts$/],
   ['driver', /^src\/backends\//],
   ['store', /^src\/store\//],
   ['engine', /^src\/engine\//],
@@ -60,7 +60,8 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
   driver: {
     may: ['seam', 'clock'],
     rule: 'a driver sees the seam, the clock and its own client library, and no other driver',
-    instead: 'put what drivers share into src/backends/validation.ts, and domain rules into src/store',
+    instead:
+      'put what drivers share into src/backends/checked-backend.ts or validation.ts, and domain rules into src/store',
   },
   store: {
     may: ['domain', 'clock', SEAM_AND_ERRORS],

@@ -93,7 +93,7 @@ export async function recordsOf(backend: MemoryBackend): Promise<ReadonlyMap<str
   for await (const partition of backend.partitions('')) {
     let cursor: string | undefined;
     do {
-      const page = await backend.listByPrefix(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
+      const page = await backend.list(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
       for (const { id, version, value } of page.records) {
         // A count that went up and down again is what it was; any other record must not even be written anew.
         records.set(JSON.stringify([partition, id]), id === 'active' ? value : `${version} ${value}`);

@@ -38,7 +38,7 @@ async function expectOneLifetime(runtime: RuntimeUnderTest, ref: TaskRef): Promi
   const until = keptUntil(task);
   expect(until).toBeGreaterThanOrEqual(task.promisedUntil ?? Number.NaN);
   for (const kind of ['log', 'values']) {
-    const { records } = await runtime.backend.listByPrefix(partitionOf(kind, ref.id), { limit: 100 });
+    const { records } = await runtime.backend.list(partitionOf(kind, ref.id), { limit: 100 });
     expect(records.length).toBeGreaterThan(0);
     expect(records.map(({ expiresAt }) => expiresAt)).toEqual(records.map(() => until));
   }

@@ -30,7 +30,7 @@ describe('the end of a task', () => {
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
 
     expect(await runtime.error(task)).toEqual(failure);
-    const head = await runtime.backend.listByPrefix(JSON.stringify(['tasks', '["test","somebody"]']), { limit: 1 });
+    const head = await runtime.backend.list(JSON.stringify(['tasks', '["test","somebody"]']), { limit: 1 });
     expect(head.records[0]?.value.length).toBeLessThan(4096);
   });
 
