@@ -91,7 +91,7 @@ async function measureSteps(count: number) {
   let bytes = 0;
   let cursor: string | undefined;
   do {
-    const page = await backend.listByPrefix(logPartition(task), {
+    const page = await backend.list(logPartition(task), {
       limit: 1_000,
       ...(cursor === undefined ? {} : { cursor }),
     });

@@ -7,7 +7,7 @@ import type { StorageBackend } from '../src/backends/backend.ts';
 import { isTerminal } from '../src/domain/status.ts';
 import { cancelTask } from '../src/domain/task.ts';
 import type { JournalEntry } from '../src/engine/journal.ts';
-import type { JsonValue, Owner, Task, TaskStore } from '../src/index.ts';
+import type { Owner, Task, TaskStore } from '../src/index.ts';
 import { isTaskError } from '../src/index.ts';
 import { decodeCounter } from '../src/store/active-limit.ts';
 import { activeCountKey } from '../src/store/keys.ts';

@@ -115,6 +115,8 @@ export class HandlerRun {
     try {
       await this.#replay();
       end = this.#over ?? (await this.#goOn());
+      // What the handler ended with may rest on values that nothing was written after.
+      if (end === this.#settled && this.#operations.mustWrite) await this.#write([]);
     } catch (error) {
       end = { kind: 'interrupted', error };
     }

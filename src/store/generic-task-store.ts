@@ -5,7 +5,7 @@
 
 import { isWalkable, type StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError, BackendInvalidError } from '../backends/errors.ts';
-import { type Clock, eventLoopTurn, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
+import { type Clock, type RandomBytes, sleep, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -331,7 +331,7 @@ export class GenericTaskStore implements TaskStore {
 
   async #countPage(owner: Owner, order: 'asc' | 'desc', cursor: string | undefined): Promise<CountedPage> {
     const now = this.#clock.now();
-    const page = await this.#backend.listByPrefix(tasksPartition(owner), {
+    const page = await this.#backend.list(tasksPartition(owner), {
       limit: PAGE,
       order,
       ...(cursor === undefined ? {} : { cursor }),

@@ -45,7 +45,7 @@ onEveryBackend('a refusal at the limit', (open) => {
     backend.reset();
     await expect(store.create(call(owner))).rejects.toMatchObject({ ...REFUSED, detail: { retryAfterMs: 3000 } });
 
-    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, listByPrefix: 1 });
+    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 1 });
   });
 
   test('that is remembered keeps nobody out once a task has ended, wherever it did [LIFE-8]', async () => {
@@ -67,7 +67,7 @@ onEveryBackend('a refusal at the limit', (open) => {
 
     await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
 
-    expect(backend.counts()).toMatchObject({ listByPrefix: 1 });
+    expect(backend.counts()).toMatchObject({ list: 1 });
   });
 
   test('reads a few pages, however many tasks are kept, alone and ten at once [LIFE-8 SEC-3]', async () => {
@@ -79,11 +79,11 @@ onEveryBackend('a refusal at the limit', (open) => {
     const settled = await Promise.allSettled(Array.from({ length: 10 }, () => store.create(call(owner))));
 
     expect(settled.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
-    expect(backend.counts()).toEqual({ addIfBelow: 10, get: 1, listByPrefix: 4 });
+    expect(backend.counts()).toEqual({ addIfBelow: 10, get: 1, list: 4 });
     clock.advance(3000);
     backend.reset();
     await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
-    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, listByPrefix: 4 });
+    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 4 });
   }, 30_000);
 
   test('goes on counting where the last one stopped, so that a slot that a crash lost comes back [LIFE-8 I8]', async () => {
@@ -115,7 +115,7 @@ onEveryBackend('a refusal at the limit', (open) => {
     setImmediate(count);
     const pagesAt: number[] = [];
     backend.intercept((made, proceed) => {
-      if (made.verb === 'listByPrefix') pagesAt.push(turns);
+      if (made.verb === 'list') pagesAt.push(turns);
       return proceed();
     });
 

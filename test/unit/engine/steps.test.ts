@@ -111,7 +111,7 @@ describe('a step', () => {
     ['undefined in a list', [undefined], /undefined inside an array at \[0\], which would come back as null/],
     ['a big integer', 1n, /^Step "s" returned a bigint, which JSON has not/],
   ])(
-    'that returns %s is refused at once, with the path and what to do [EXEC-18 DX-7]',
+    'that returns %s is refused at once, with the path and what to do [EXEC-18]',
     async (_what, value, message) => {
       const engine = new EngineUnderTest();
       let tries = 0;
@@ -251,7 +251,7 @@ describe('a mistake in the use of an operation', () => {
       (task) => task.waitUntil('w', new Date('nonsense')),
       /takes a Date, or milliseconds since the epoch, not an invalid date/,
     ],
-  ])('such as %s is answered with what to write instead [DX-7 EXEC-18]', async (_what, program, message) => {
+  ])('such as %s is answered with what to write instead [EXEC-18]', async (_what, program, message) => {
     const engine = new EngineUnderTest();
 
     expect(await engine.finish(program)).toMatchObject({

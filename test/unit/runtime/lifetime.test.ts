@@ -166,7 +166,7 @@ describe('a gap in the log', () => {
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
 
     expect(ran).toEqual(['one', 'two', 'three', 'two', 'three']);
-    const { records } = await runtime.backend.listByPrefix(log, { limit: 100 });
+    const { records } = await runtime.backend.list(log, { limit: 100 });
     expect(records.map(({ id }) => id).filter((id) => id.startsWith('aside'))).toEqual([
       'aside 0000000002 0000000002',
       'aside 0000000002 0000000003',

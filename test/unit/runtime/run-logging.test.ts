@@ -20,7 +20,7 @@ describe('what a run logs', () => {
     expect(text).not.toMatch(/a secret/);
   });
 
-  test('is each failed attempt, with step, try, next try and stack, and the end with what the tool threw [EXEC-18 OPS-3]', async () => {
+  test('is each failed attempt, with step, try, next try and stack, and the end with what the tool threw [EXEC-18]', async () => {
     const runtime = new RuntimeUnderTest();
     const tool = toolOf('fails', async (task) => {
       await task.step('fetch', () => Promise.reject(new Error('no route', { cause: new Error('no wire') })), {
