@@ -110,22 +110,19 @@ describe('a step', () => {
     ['a number that is none', { n: Number.NaN }, /the number NaN at n/],
     ['undefined in a list', [undefined], /undefined inside an array at \[0\], which would come back as null/],
     ['a big integer', 1n, /^Step "s" returned a bigint, which JSON has not/],
-  ])(
-    'that returns %s is refused at once, with the path and what to do [EXEC-18]',
-    async (_what, value, message) => {
-      const engine = new EngineUnderTest();
-      let tries = 0;
-      const end = await engine.finish((task) =>
-        task.step('s', async () => {
-          tries += 1;
-          return value;
-        }),
-      );
+  ])('that returns %s is refused at once, with the path and what to do [EXEC-18]', async (_what, value, message) => {
+    const engine = new EngineUnderTest();
+    let tries = 0;
+    const end = await engine.finish((task) =>
+      task.step('s', async () => {
+        tries += 1;
+        return value;
+      }),
+    );
 
-      expect(end).toMatchObject({ kind: 'threw', error: { message: expect.stringMatching(message) } });
-      expect(tries).toBe(1);
-    },
-  );
+    expect(end).toMatchObject({ kind: 'threw', error: { message: expect.stringMatching(message) } });
+    expect(tries).toBe(1);
+  });
 
   test('that returns a circle is refused, and one that leaves members out returns what a replay will have [EXEC-18]', async () => {
     const circle: Record<string, unknown> = {};
