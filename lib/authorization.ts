@@ -21,6 +21,16 @@ export type Authorization =
   /** Everybody is one anonymous owner. For trials only. */
   | { readonly mode: 'none' };
 
+/** A scope is written into a quoted part of a header, separated by spaces (RFC 6749, section 3.3). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/** A sentence, or `undefined` if every scope is one. */
+export function problemWithScopes(scopes: readonly string[]): string | undefined {
+  const wrong = scopes.find((scope) => !SCOPE.test(scope));
+  if (wrong === undefined) return undefined;
+  return `A scope is made of printable ASCII characters without blanks, quotation marks and "\\"; one is ${JSON.stringify(wrong)}.`;
+}
+
 export function authorizationEnvironment(authorization: Authorization, resourceUrl: string | undefined): Environment {
   if (authorization.mode !== 'jwt') return { authMode: authorization.mode };
   const { issuer, audience, jwksUri, scopes, tenantClaim } = authorization;
