@@ -20,7 +20,7 @@ export function logGroup(scope: Construct, id: string, { retention, encryptionKe
   });
 }
 
-/** What `RetentionDays` may be, as CloudWatch Logs has it. */
-export const RETENTION_DAYS: readonly number[] = Object.values(RetentionDays)
-  .filter((days) => typeof days === 'number' && days !== RetentionDays.INFINITE)
-  .map(Number);
+/** What CloudWatch Logs lets be chosen. */
+export const RETENTION_DAYS: readonly RetentionDays[] = Object.values(RetentionDays).filter(
+  (days): days is RetentionDays => typeof days === 'number' && days !== RetentionDays.INFINITE,
+);

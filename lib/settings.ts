@@ -1,6 +1,7 @@
 /** What `cdk deploy -c name=value` may say, checked: each mistake is one clear sentence. */
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/environment.ts';
 import { type ArnSettings, readArns, type Target } from './arn-settings.ts';
 import type { Authorization } from './authorization.ts';
@@ -38,7 +39,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly serverName?: string;
   readonly serverVersion?: string;
   readonly logLevel: LogLevel;
-  readonly logRetentionDays: number;
+  readonly logRetentionDays: RetentionDays;
   readonly tracing: boolean;
   /** Tasks survive `cdk destroy`. */
   readonly protection: boolean;
@@ -128,7 +129,10 @@ function readNumbers(reader: ContextReader) {
 
 function readLogs(reader: ContextReader) {
   const days = reader.oneOf('logRetentionDays', RETENTION_DAYS.map(String), '90');
-  return { logLevel: reader.oneOf('logLevel', LOG_LEVELS, 'info'), logRetentionDays: Number(days) };
+  return {
+    logLevel: reader.oneOf('logLevel', LOG_LEVELS, 'info'),
+    logRetentionDays: RETENTION_DAYS.find((allowed) => String(allowed) === days) ?? RetentionDays.THREE_MONTHS,
+  };
 }
 
 function readTools(reader: ContextReader): string {

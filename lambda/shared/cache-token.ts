@@ -52,12 +52,12 @@ export function cacheToken({ cacheName, userId }: CacheUser, signer: Signer, now
 function queryOf(parameters: Readonly<Record<string, string>>): string {
   return Object.entries(parameters)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${escape(value)}`)
+    .map(([name, value]) => `${name}=${escaped(value)}`)
     .join('&');
 }
 
 /** RFC 3986, which is stricter than `encodeURIComponent`. */
-function escape(value: string): string {
+function escaped(value: string): string {
   return encodeURIComponent(value).replaceAll(
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,

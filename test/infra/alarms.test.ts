@@ -2,6 +2,7 @@
  * Each alarm on data as its service publishes it when there is something to tell, and when there is nothing: sparse where
  * it is sparse. An alarm without such data here fails.
  */
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
 import { describe, expect, test } from '@jest/globals';
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';

@@ -37,7 +37,7 @@ describe('records', () => {
       ...(level === undefined ? {} : { TASKS_LOG_LEVEL: level }),
     });
 
-    expect(lines.map(({ message }) => message).toSorted()).toEqual(expected.toSorted());
+    expect(lines.map(({ message }) => String(message)).toSorted()).toEqual(expected.toSorted());
   });
 
   test('of debugging come where Lambda lets them [AWS-11]', () => {
