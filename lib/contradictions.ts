@@ -1,18 +1,31 @@
 /** Settings that are fine alone and not together: what CloudFormation, or the first caller, would find out. */
+import type { BackendKind } from '../lambda/shared/environment.ts';
+import type { Authorization } from './authorization.ts';
 import type { ContextReader } from './context-reader.ts';
-import { NO_LOGIN_ON_A_STAGE } from './front.ts';
+import { type ApiKind, NO_LOGIN_ON_A_STAGE } from './front.ts';
 import { ACCOUNT_CONCURRENCY, UNRESERVED_CONCURRENCY, WORKER_MAX_CONCURRENCY } from './limits.ts';
-import type { Settings } from './settings.ts';
+import type { NetworkSettings } from './network-settings.ts';
+
+/** Of the settings, those that depend on others. A wrong one is absent. */
+export interface Together extends NetworkSettings {
+  readonly api?: ApiKind;
+  readonly backend?: BackendKind;
+  readonly authorization?: Authorization;
+  readonly accountConcurrency?: number;
+  readonly reservedConcurrency?: number;
+  readonly workerConcurrency?: number;
+  readonly workerReservedConcurrency?: number;
+}
 
 type Refusal = readonly [isWrong: boolean, problem: string];
 
-export function contradictions(reader: ContextReader, settings: Partial<Settings>): string[] {
+export function contradictions(reader: ContextReader, settings: Together): string[] {
   const isSet = (name: string): boolean => reader.text(name) !== undefined;
   const refusals = [...ofTheApi(settings, isSet), ...ofTheNetwork(reader, settings, isSet), ...ofConcurrency(settings)];
   return refusals.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
 }
 
-function ofTheApi({ api, authorization }: Partial<Settings>, isSet: (name: string) => boolean): Refusal[] {
+function ofTheApi({ api, authorization }: Together, isSet: (name: string) => boolean): Refusal[] {
   const mode = authorization?.mode;
   return [
     [isSet('domainName') !== isSet('certificateArn'), 'Contexts "domainName" and "certificateArn" go together.'],
@@ -39,7 +52,7 @@ function ofTheApi({ api, authorization }: Partial<Settings>, isSet: (name: strin
 
 function ofTheNetwork(
   reader: ContextReader,
-  { backend, existingNetwork }: Partial<Settings>,
+  { backend, existingNetwork }: Together,
   isSet: (name: string) => boolean,
 ): Refusal[] {
   const { subnetIds = [], availabilityZones = [] } = existingNetwork ?? {};
@@ -67,7 +80,7 @@ function ofTheNetwork(
   ];
 }
 
-function ofConcurrency(settings: Partial<Settings>): Refusal[] {
+function ofConcurrency(settings: Together): Refusal[] {
   const { workerConcurrency = WORKER_MAX_CONCURRENCY, workerReservedConcurrency, reservedConcurrency } = settings;
   const { accountConcurrency = ACCOUNT_CONCURRENCY } = settings;
   const reserved = (workerReservedConcurrency ?? 0) + (reservedConcurrency ?? 0);

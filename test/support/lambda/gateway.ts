@@ -18,8 +18,8 @@ const DELIMITER_BYTES = 8;
 export const OWN_DOMAIN_NAME = 'tasks.example.com';
 
 /**
- * What comes back from a function as `x-amzn-Remapped-…`. AWS documents it for REST APIs and function URLs, and users have seen
- * it on HTTP APIs too (https://github.com/anthropics/claude-ai-mcp/issues/748), so here it is so for all three.
+ * What comes back from a function as `x-amzn-Remapped-…`. AWS documents it for REST APIs and function URLs; users report it of
+ * HTTP APIs too, so here it is so for all three.
  */
 const REMAPPED = new Set(['www-authenticate', 'date', 'server', 'user-agent', 'content-md5', 'max-forwards']);
 
