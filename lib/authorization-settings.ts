@@ -3,7 +3,11 @@ import { AUTH_MODES } from '../lambda/shared/environment.ts';
 import { type Authorization, problemWithScopes } from './authorization.ts';
 import type { ContextReader } from './context-reader.ts';
 
+/** They decide who callers are and what they may do. */
+export const JWT_SETTINGS = ['jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim'] as const;
+
 export function readAuthorization(reader: ContextReader): Authorization {
+  for (const name of ['auth', ...JWT_SETTINGS]) reader.refuseEmpty(name);
   const mode = reader.oneOf('auth', AUTH_MODES, 'iam');
   const issuer = reader.httpsUrl('jwtIssuer');
   if (mode !== 'jwt') return { mode };

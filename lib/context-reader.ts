@@ -16,6 +16,13 @@ export class ContextReader {
     return this.#refuse(`Context "${name}" must be one value, not a list or an object.`);
   }
 
+  /** For settings where nothing is another thing than not to set it. */
+  refuseEmpty(name: string): void {
+    const value = this.#context[name];
+    if (typeof value !== 'string' || value.trim() !== '') return;
+    this.#refuse(`Context "${name}" is set to nothing: give it a value, or leave it out.`);
+  }
+
   oneOf<T extends string>(name: string, allowed: readonly T[], otherwise: T): T {
     const value = this.text(name);
     if (value === undefined) return otherwise;

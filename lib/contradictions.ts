@@ -1,6 +1,7 @@
 /** Settings that are fine alone and not together: what CloudFormation, or the first caller, would find out. */
 import type { BackendKind } from '../lambda/shared/environment.ts';
 import type { Authorization } from './authorization.ts';
+import { JWT_SETTINGS } from './authorization-settings.ts';
 import type { ContextReader } from './context-reader.ts';
 import { type ApiKind, NO_LOGIN_ON_A_STAGE } from './front.ts';
 import { ACCOUNT_CONCURRENCY, UNRESERVED_CONCURRENCY, WORKER_MAX_CONCURRENCY } from './limits.ts';
@@ -36,9 +37,7 @@ function ofTheApi({ api, authorization }: Together, isSet: (name: string) => boo
       api === 'url' && (isSet('throttlingRateLimit') || isSet('throttlingBurstLimit')),
       'A function URL cannot throttle: use "reservedConcurrency", or -c api=rest.',
     ],
-    ...['jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim'].map(
-      (name): Refusal => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`],
-    ),
+    ...JWT_SETTINGS.map((name): Refusal => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`]),
     [
       mode === 'jwt' && api === 'rest' && !isSet('domainName'),
       `${NO_LOGIN_ON_A_STAGE} Choose -c domainName=… with -c certificateArn=…, -c api=http, or -c api=url.`,

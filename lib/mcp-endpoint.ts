@@ -6,7 +6,7 @@ import type { Alias, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
-import { type Authorization, authorizationEnvironment, problemWithScopes } from './authorization.ts';
+import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
 import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
@@ -153,10 +153,7 @@ function assertSupported(props: McpEndpointProps): void {
   if (callerAccounts !== undefined && (api === 'http' || authorization.mode !== 'iam')) {
     throw new Error("callerAccounts need authorization by 'iam' and api 'rest' or 'url'.");
   }
-  if (authorization.mode !== 'jwt') return;
-  if (api === 'rest' && customDomain === undefined) {
+  if (authorization.mode === 'jwt' && api === 'rest' && customDomain === undefined) {
     throw new Error(`${NO_LOGIN_ON_A_STAGE} Give customDomain, or api 'http' or 'url'.`);
   }
-  const problem = problemWithScopes(authorization.scopes ?? []);
-  if (problem !== undefined) throw new Error(problem);
 }

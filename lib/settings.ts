@@ -5,7 +5,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/environment.ts';
 import { type ArnSettings, readArns, type Target } from './arn-settings.ts';
 import type { Authorization } from './authorization.ts';
-import { readAuthorization } from './authorization-settings.ts';
+import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';
 import { ContextReader, misspelled } from './context-reader.ts';
 import { contradictions } from './contradictions.ts';
 import { API_KINDS, type ApiKind } from './front.ts';
@@ -50,7 +50,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
 /** All that is read of the context. */
 export const SETTING_NAMES = [
   ...['stage', 'backend', 'api', 'tools', 'serverName', 'serverVersion', 'tracing', 'protection', 'rollout'],
-  ...['auth', 'jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim', 'callerAccounts'],
+  ...['auth', ...JWT_SETTINGS, 'callerAccounts'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
   ...['maxActiveTasksPerOwner', 'throttlingRateLimit', 'throttlingBurstLimit', 'memoryMiB', 'leaseMs'],

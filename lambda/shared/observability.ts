@@ -37,12 +37,11 @@ function at(level: LogLevel): Logger[LogLevel] {
 
 export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 
-/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers; parkings. */
+/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers; tasks that are parked. */
 export function reportTo(store: TaskStore): void {
   const takenOver = new Map<string, number>();
-  const held = new Set<string>();
-  store.onChange(({ task, version }) => {
-    if (version === 1) count('TasksCreated', task.tool);
+  store.onChange(({ task }, before) => {
+    if (before === undefined) count('TasksCreated', task.tool);
     const { lease, crashes, epoch } = task.run;
     if (lease === undefined) takenOver.delete(task.id);
     else if (crashes > 0 && takenOver.get(task.id) !== epoch) {
@@ -50,12 +49,11 @@ export function reportTo(store: TaskStore): void {
       takenOver.set(task.id, epoch);
       metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
     }
-    // Parked is what a run leaves a task as; what others change in it meanwhile is no other parking.
-    if (lease !== undefined) held.add(task.id);
-    else if (held.delete(task.id) && task.run.parked !== undefined) {
+    // Without the tool: alarms watch one metric, and the log says which task it was.
+    if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks)
       metrics.singleMetric().addMetric('TasksParked', MetricUnit.Count, 1);
-    }
-    if (!isTerminal(task.status)) return;
+    // A task that has ended is written again while its handler cleans up.
+    if (!isTerminal(task.status) || (before !== undefined && isTerminal(before.status))) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
     const duration = metrics.singleMetric();
     duration.addDimension('tool', task.tool);

@@ -10,7 +10,8 @@ import type { OperationKind } from './journal.ts';
 import { assertFunction, assertName, assertOptions, describe, MisuseError } from './misuse.ts';
 import type { Conclusion, Operation, OperationPromise } from './operation.ts';
 import type { AskOptions, Operations } from './operations.ts';
-import { recordable } from './recordable.ts';
+import type { Place } from './place.ts';
+import { assertRecordableSize, recordable } from './recordable.ts';
 import { describeThrown } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
 
@@ -64,10 +65,8 @@ export function stepUnderWay(): string | undefined {
   return insideStep.getStore();
 }
 
-export class Branch {
-  /** What it is called in the journal: empty for the handler's own. */
+export class Branch implements Place {
   readonly path: string;
-  /** What the branch was for has been decided without it. */
   #isWithdrawn = false;
   readonly #operations: Operations;
   readonly #parent: Branch | undefined;
@@ -97,11 +96,10 @@ export class Branch {
     this.#isWithdrawn = value;
   }
 
-  isWithin(other: Branch): boolean {
+  isWithin(other: Place): boolean {
     return this === other || this.#parent?.isWithin(other) === true;
   }
 
-  /** The how-manieth of this kind and name is asked for now. */
   count(kind: string, name: string): number {
     const key = `${kind}\n${name}`;
     const nth = (this.#counts.get(key) ?? 0) + 1;
@@ -128,7 +126,7 @@ export class Branch {
       try {
         const returned = await insideStep.run(name, () => action(this.#tryOf(operation, attempt)));
         const value = serdes === undefined ? returned : serdes.serialize(returned);
-        return { kind: 'ok', value: recordable(value, `Step "${name}" returned`) };
+        return { kind: 'ok', value: recordableOutcome(value, `Step "${name}" returned`) };
       } catch (error) {
         return afterFailure(error, attempt);
       }
@@ -174,7 +172,7 @@ export class Branch {
     const run = async (attempt: number, state: JsonValue | undefined): Promise<Conclusion> => {
       const before = (attempt === 1 ? initial : state) as T;
       const looked = await insideStep.run(name, () => check(before, this.#tryOf(operation, attempt)));
-      const after = recordable(looked, `Condition "${name}" returned`);
+      const after = recordableOutcome(looked, `Condition "${name}" returned`);
       const decision = waitStrategy(after as T, attempt, () => this.#operations.random());
       if (!decision.shouldContinue) return { kind: 'ok', value: after };
       const afterMs = durationMs(decision.delay, `the delay of condition "${name}"`);
@@ -274,6 +272,12 @@ export class Branch {
         'Ask for it after the step, or group operations with runInChildContext.',
     );
   }
+}
+
+function recordableOutcome(value: unknown, what: string): JsonValue | undefined {
+  const recorded = recordable(value, what);
+  assertRecordableSize(recorded, what);
+  return recorded;
 }
 
 /** RFC 9562, version 4. */

@@ -76,6 +76,7 @@ export class HandlerRun {
   readonly #operations: Operations;
   readonly #tries: Tries;
   #isLive = false;
+  #isToldToAbort = false;
   #abort: { readonly cause: EndCause; isPatienceOver: boolean } | undefined;
   #settled: Extract<RunEnd, { kind: 'returned' | 'threw' }> | undefined;
   #stopped: { readonly error: unknown } | undefined;
@@ -130,9 +131,13 @@ export class HandlerRun {
     this.#wake();
   }
 
-  /** The task has its final status: everything pending is rejected with `TaskAborted`, so that the handler can clean up. */
+  /**
+   * The task has its final status: everything pending is rejected with `TaskAborted`, so that the handler can clean up.
+   * Told once, however often it is said.
+   */
   abort(cause: EndCause): void {
-    if (this.#abort !== undefined || this.#operations.isAborted) return;
+    if (this.#isToldToAbort) return;
+    this.#isToldToAbort = true;
     const abort = { cause, isPatienceOver: false };
     this.#abort = abort;
     this.#tries.isWindingDown = true;
@@ -158,7 +163,7 @@ export class HandlerRun {
 
   /** Whether the code does what an earlier run did: what it says was said. */
   get isReplaying(): boolean {
-    return this.#operations.turn < Math.max(this.#recording.turns.length, this.#options.seenTurns ?? 0);
+    return this.#operations.turn < Math.max(this.#recording.completeTurns, this.#options.seenTurns ?? 0);
   }
 
   get outstanding(): Outstanding[] {

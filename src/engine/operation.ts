@@ -1,7 +1,7 @@
 /** One operation of a running handler: what it is, how far it has come, and the promise that the handler holds. */
 import type { JsonValue } from '../domain/json.ts';
-import type { Branch } from './branch.ts';
 import type { OperationKind } from './journal.ts';
+import type { Place } from './place.ts';
 
 /** Waiting operations cost nothing: a run that has only such ones left suspends. */
 const WAITING_KINDS: readonly OperationKind[] = ['wait', 'callback', 'question', 'condition'];
@@ -25,7 +25,8 @@ export class OperationPromise<T> extends Promise<T> {
 
   // `await` calls it, which is how it is known that somebody waits.
   // biome-ignore lint/suspicious/noThenProperty: that is the purpose
-  override then<A = T, B = never>( // oxlint-disable-line unicorn/no-thenable
+  override then<A = T, B = never>(
+    // oxlint-disable-line unicorn/no-thenable
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
@@ -36,7 +37,7 @@ export class OperationPromise<T> extends Promise<T> {
 
 /** Kept in the order of asking; `number` is its place in the journal. */
 export interface OperationOptions {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;
@@ -53,7 +54,7 @@ export type Conclusion =
   | { readonly kind: 'again'; readonly afterMs: number; readonly state?: JsonValue; readonly error?: unknown };
 
 export class Operation {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;

@@ -7,10 +7,10 @@ import type { Clock, EpochMs, RandomBytes } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { EndCause } from '../domain/task.ts';
 import { CallbackTimeoutError, OperationWithdrawn, TaskAborted } from './aborts.ts';
-import type { Branch } from './branch.ts';
 import { timeAfter } from './duration.ts';
 import type { Ask, HandedOutcome, OperationKind } from './journal.ts';
 import { type Action, describeOperation, isWaitingKind, Operation } from './operation.ts';
+import type { Place } from './place.ts';
 import { StepError } from './recorded-error.ts';
 import { identityOf, type Recording } from './recording.ts';
 
@@ -117,7 +117,7 @@ export class Operations {
   }
 
   /** Asks for an operation; one that the journal has gets what is recorded of it. */
-  ask(branch: Branch, kind: OperationKind, name: string, more: AskOptions): Operation {
+  ask(branch: Place, kind: OperationKind, name: string, more: AskOptions): Operation {
     const { identity, nth } = nextIdentity(branch, kind, name);
     if (isWaitingKind(kind) && (this.isAborted || branch.isWithdrawn)) return this.#refused(branch, kind, name, nth);
     const { recorded, number } = this.#numberOf(identity);
@@ -134,7 +134,7 @@ export class Operations {
   }
 
   /** A value that is made once and recorded; it is in the journal before anything that may depend on it happens. */
-  value(branch: Branch, name: string, make: () => JsonValue): JsonValue {
+  value(branch: Place, name: string, make: () => JsonValue): JsonValue {
     const { identity, nth } = nextIdentity(branch, 'value', name);
     const { recorded, number } = this.#numberOf(identity);
     const value = recorded?.value ?? make();
@@ -145,11 +145,12 @@ export class Operations {
   }
 
   /** Whether the task came to this place first with code that has the change; the first answer stays. */
-  patched(branch: Branch, name: string): boolean {
+  patched(branch: Place, name: string): boolean {
     const known = this.#patches.get(name);
     if (known !== undefined) return known;
     const number = this.#recording.numberOf(identityOf({ kind: 'patch', name }));
-    const isNew = number === undefined && this.#turn >= this.#recording.turns.length && this.#unasked(this.#turn) === undefined;
+    const isNew =
+      number === undefined && this.#turn >= this.#recording.completeTurns && this.#unasked(this.#turn) === undefined;
     const isPatched = number !== undefined || isNew;
     if (number !== undefined) this.#byNumber.set(number, settledOperation(branch, 'patch', name, 1, number));
     if (isNew && !this.#isOver) {
@@ -175,7 +176,7 @@ export class Operations {
   }
 
   /** Withdraws everything in the branch, and what is asked for in it from now on. */
-  withdrawBranch(branch: Branch): void {
+  withdrawBranch(branch: Place): void {
     branch.isWithdrawn = true;
     for (const operation of [...this.#pending]) {
       if (operation.branch.isWithin(branch)) this.withdraw(operation, new OperationWithdrawn(operation.description));
@@ -290,7 +291,7 @@ export class Operations {
       if ((recorded?.turn ?? 0) > this.#turn) this.#ranAhead = true;
       return { recorded, number: known };
     }
-    if (!this.#isOver && this.#turn < this.#recording.turns.length) {
+    if (!this.#isOver && this.#turn < this.#recording.completeTurns) {
       const missing = this.#unasked(this.#turn) ?? this.#unaskedAfter(this.#turn) ?? -1;
       this.differ(missing, `asked for ${describeOperation(identity)}`);
     }
@@ -316,7 +317,7 @@ export class Operations {
     return this.#recording.asks[number] ?? { kind: 'step', name: `number ${number}` };
   }
 
-  #refused(branch: Branch, kind: OperationKind, name: string, nth: number): Operation {
+  #refused(branch: Place, kind: OperationKind, name: string, nth: number): Operation {
     const operation = new Operation({ branch, kind, name, nth, number: -1 });
     this.#reject(
       operation,
@@ -326,7 +327,7 @@ export class Operations {
   }
 }
 
-function nextIdentity(branch: Branch, kind: OperationKind, name: string): { identity: Identity; nth: number } {
+function nextIdentity(branch: Place, kind: OperationKind, name: string): { identity: Identity; nth: number } {
   const nth = branch.count(kind, name);
   const identity = {
     kind,
@@ -338,7 +339,7 @@ function nextIdentity(branch: Branch, kind: OperationKind, name: string): { iden
 }
 
 /** What is asked and answered in the same breath: a value, a mark, a withdrawal. */
-function settledOperation(branch: Branch, kind: OperationKind, name: string, nth: number, number: number): Operation {
+function settledOperation(branch: Place, kind: OperationKind, name: string, nth: number, number: number): Operation {
   const operation = new Operation({ branch, kind, name, nth, number });
   operation.isInternal = true;
   operation.resolve(undefined);

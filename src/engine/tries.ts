@@ -180,7 +180,8 @@ export class Tries {
   #concluded(operation: Operation, attempt: number, conclusion: Conclusion): void {
     this.#running.delete(operation);
     const gaveWay = this.isWindingDown && conclusion.kind !== 'ok';
-    if (!operation.isSettled && !this.#isClosed && !gaveWay) this.#push(this.#outcomeOf(operation, attempt, conclusion));
+    if (!operation.isSettled && !this.#isClosed && !gaveWay)
+      this.#push(this.#outcomeOf(operation, attempt, conclusion));
     this.#options.wake();
   }
 

@@ -5,7 +5,7 @@
  */
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../clock.ts';
-import { encodeOwner, type Owner, ownerOf } from '../domain/owner.ts';
+import { encodeOwner, isOwnerPart, type Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { sha256 } from '../store/codec.ts';
@@ -71,8 +71,10 @@ export function decodeDelivery(body: string): Delivery | undefined {
       notBefore?: unknown;
     };
     const { issuer, subject, tenant } = owner ?? {};
-    if (typeof issuer !== 'string' || typeof subject !== 'string' || typeof notBefore !== 'number') return undefined;
-    const whose = ownerOf(issuer, subject, typeof tenant === 'string' ? tenant : undefined);
+    if (!isOwnerPart(issuer) || !isOwnerPart(subject) || typeof notBefore !== 'number') return undefined;
+    // Without the tenant that is there, it would be another owner's task.
+    if (tenant !== undefined && !isOwnerPart(tenant)) return undefined;
+    const whose = tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
     return { ref: { owner: whose, id: asTaskId(task) }, notBefore };
   } catch {
     return undefined;

@@ -9,7 +9,7 @@ type Line = Readonly<Record<string, unknown>>;
 function written(code: string, variables: Readonly<Record<string, string>> = {}): Line[] {
   const program = `
     import { logger, reportTo } from './lambda/shared/observability.ts';
-    const report = (...changes) => reportTo({ onChange: (tell) => changes.forEach((task) => tell({ task, version: 2 })) });
+    const report = (...changes) => reportTo({ onChange: (tell) => changes.forEach((task, at) => tell({ task, version: at + 2 }, changes[at - 1] ?? changes[0])) });
     ${code}`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: REPOSITORY_ROOT,
@@ -46,23 +46,24 @@ describe('records', () => {
 });
 
 describe('metrics', () => {
-  const HELD = "{ id: 'a', tool: 't', status: 'working', run: { epoch: 1, crashes: 0, lease: {} } }";
-  const PARKED = "{ id: 'a', tool: 't', status: 'working', run: { epoch: 1, crashes: 0, parked: { looks: 1 } } }";
+  const task = (run: string) => `{ id: 'a', tool: 't', status: 'working', run: { epoch: 1, crashes: 0, ${run} } }`;
+  const held = (looks: number) => task(`lease: {}, parked: { looks: ${looks} }`);
+  const parked = (looks: number) => task(`parked: { looks: ${looks} }`);
 
   test('are written whatever the level of the records is, and name the deployment [AWS-8]', () => {
-    const [parked, ...others] = metrics(
-      written(`report(${HELD}, ${PARKED})`, { TASKS_DEPLOYMENT: 'prod', TASKS_LOG_LEVEL: 'error' }),
+    const [metric, ...others] = metrics(
+      written(`report(${held(0)}, ${parked(1)})`, { TASKS_DEPLOYMENT: 'prod', TASKS_LOG_LEVEL: 'error' }),
       'TasksParked',
     );
 
-    expect(parked).toMatchObject({ service: 'mcp-durable-tasks', deployment: 'prod', TasksParked: 1 });
-    expect(parked?.['_aws']).toMatchObject({ CloudWatchMetrics: [{ Dimensions: [['service', 'deployment']] }] });
+    expect(metric).toMatchObject({ service: 'mcp-durable-tasks', deployment: 'prod', TasksParked: 1 });
+    expect(metric?.['_aws']).toMatchObject({ CloudWatchMetrics: [{ Dimensions: [['service', 'deployment']] }] });
     expect(others).toEqual([]);
   });
 
   test('count each look that parks a task, and no change in between [AWS-8]', () => {
-    const lines = written(`report(${HELD}, ${PARKED}, ${PARKED}, ${PARKED}, ${HELD}, ${PARKED})`);
+    const changes = [held(0), parked(1), parked(1), parked(1), held(1), parked(2)];
 
-    expect(metrics(lines, 'TasksParked')).toHaveLength(2);
+    expect(metrics(written(`report(${changes.join(', ')})`), 'TasksParked')).toHaveLength(2);
   });
 });

@@ -155,4 +155,14 @@ describe('a message', () => {
   ])('that is none of ours is no delivery: %s [SEC-3]', (body) => {
     expect(decodeDelivery(body)).toBeUndefined();
   });
+
+  test.each(['5', 'null', '""', '["t"]', '{}', '"\\ud800"'])(
+    'whose owner has the tenant %s is no delivery: without it, it would be another owner’s [SEC-3 SEC-7]',
+    (tenant) => {
+      const body = (json: string) => `{"owner":{"issuer":"i","subject":"s"${json}},"task":"${ref.id}","notBefore":1}`;
+
+      expect(decodeDelivery(body(',"tenant":"t"'))).toBeDefined();
+      expect(decodeDelivery(body(`,"tenant":${tenant}`))).toBeUndefined();
+    },
+  );
 });

@@ -109,7 +109,7 @@ export function restEvent(
 }
 
 /** Payload 2.0: names in lower case, the values of a header that came twice joined by commas, the body in base64. */
-function httpEvent(request: IncomingMessage, body: Buffer): object {
+export function httpEvent(request: Pick<IncomingMessage, 'url' | 'method' | 'headersDistinct'>, body: Buffer): object {
   const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');
   const headers = Object.entries(request.headersDistinct).map(([name, values]) => [name, (values ?? []).join(',')]);
   return {

@@ -10,21 +10,22 @@ import {
   isForgotten,
   type LeaseClaim,
   nextRunAt,
-  openInputs,
   renewLease,
   rewake,
   type Suspension,
   setStatusMessage,
+  showInputs,
   suspendTask,
 } from '../../../src/domain/run.ts';
-import { acceptAnswers, cancelTask, type Task, withInputs } from '../../../src/domain/task.ts';
+import { acceptAnswers, cancelTask, completeTask, type Task, withInputs } from '../../../src/domain/task.ts';
 import { ANSWER, MAX_DELAY_MS, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
 
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
 const held = acquireLease(sampleTask(), 'one', LEASE_MS, NOW);
-const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, maxDelayMs: MAX_DELAY_MS };
+const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1, maxDelayMs: MAX_DELAY_MS };
 const renewal = { leaseMs: LEASE_MS, progressed: false };
+const finished = completeTask(held, { json: {} }, NOW);
 
 describe('a lease', () => {
   test('is taken with a new epoch and a time to end [I7]', () => {
@@ -81,7 +82,7 @@ describe('a lease', () => {
   const changes: readonly (readonly [string, (task: Task, claim: LeaseClaim) => Task])[] = [
     ['renewLease', (task, by) => renewLease(task, by, renewal, NOW)],
     ['closeOverdueInputs', (task, by) => closeOverdueInputs(task, by, NOW)],
-    ['openInputs', (task, by) => openInputs(task, by, { a: REQUEST }, NOW)],
+    ['showInputs', (task, by) => showInputs(task, by, { a: REQUEST }, NOW)],
     ['suspendTask', (task, by) => suspendTask(task, by, nothing, NOW)],
     ['handBack', (task, by) => handBack(task, by, NOW, false, NOW)],
     ['setStatusMessage', (task, by) => setStatusMessage(task, by, 'x', NOW)],
@@ -170,13 +171,13 @@ describe('suspending', () => {
     );
 
     expect(suspended).toMatchObject({ status: 'input_required', inputs, statusMessage: 'Waiting.' });
-    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, wakeAt: NOW + 300, crashes: 0 });
+    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, wakeAt: NOW + 300, crashes: 0, turns: 1 });
     expect(suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW).run.dueAt).toBeNull();
     expect(suspendTask(held, claim, { ...nothing, dueAt: NOW + 400 }, NOW).run.dueAt).toBe(NOW + 400);
   });
 
   test('keeps the answers that came meanwhile, is due at once, and does not ask again [I4]', () => {
-    const asking = openInputs(held, claim, { a: REQUEST, b: REQUEST, c: REQUEST }, NOW);
+    const asking = showInputs(held, claim, { a: REQUEST, b: REQUEST, c: REQUEST }, NOW);
     const answered = acceptAnswers(asking, { a: ANSWER, b: ANSWER }, NOW);
 
     const suspended = suspendTask(
@@ -188,13 +189,13 @@ describe('suspending', () => {
 
     expect([suspended.inputs, suspended.answers, suspended.run.dueAt]).toEqual([
       { c: REQUEST },
-      { b: ANSWER },
+      { b: { ...ANSWER, at: NOW } },
       NOW + 7,
     ]);
   });
 
   test('drops exactly the answers that are in the checkpoint log now [I4]', () => {
-    const answered = { ...held, answers: { a: ANSWER, b: ANSWER } };
+    const answered = { ...held, answers: { a: { ...ANSWER, at: NOW }, b: { ...ANSWER, at: NOW } } };
 
     const suspended = suspendTask(answered, claim, { ...nothing, imported: new Set(['a', 'b', 'z']) }, NOW);
 
@@ -210,33 +211,33 @@ describe('suspending', () => {
 
 describe('inputs of a run that goes on', () => {
   test('are shown beside those already open, each once [EXEC-3]', () => {
-    const one = openInputs(held, claim, { a: REQUEST }, NOW);
-    const two = openInputs(one, claim, { a: { ...REQUEST, timeoutAt: 5 }, b: REQUEST }, NOW);
+    const one = showInputs(held, claim, { a: REQUEST }, NOW);
+    const two = showInputs(one, claim, { a: { ...REQUEST, timeoutAt: 5 }, b: REQUEST }, NOW);
 
     expect(two.inputs).toEqual({ a: REQUEST, b: REQUEST });
-    expect(openInputs(two, claim, { a: REQUEST, b: REQUEST }, NOW + 1)).toBe(two);
+    expect(showInputs(two, claim, { a: REQUEST, b: REQUEST }, NOW + 1)).toBe(two);
   });
 
   test('that were answered meanwhile stay answered [I4]', () => {
-    const answered = acceptAnswers(openInputs(held, claim, { a: REQUEST }, NOW), { a: ANSWER }, NOW);
+    const answered = acceptAnswers(showInputs(held, claim, { a: REQUEST }, NOW), { a: ANSWER }, NOW);
 
-    expect(openInputs(answered, claim, { a: REQUEST }, NOW)).toBe(answered);
+    expect(showInputs(answered, claim, { a: REQUEST }, NOW)).toBe(answered);
   });
 
   test('may be called like something that every object has', () => {
-    expect(Object.keys(openInputs(held, claim, { toString: REQUEST, valueOf: {} }, NOW).inputs)).toEqual([
+    expect(Object.keys(showInputs(held, claim, { toString: REQUEST, valueOf: {} }, NOW).inputs)).toEqual([
       'toString',
       'valueOf',
     ]);
   });
 
   test('whose time is over are answered as timed out, so that no late answer counts [I4]', () => {
-    const timed = openInputs(held, claim, { a: { ...REQUEST, timeoutAt: NOW + 100 }, b: REQUEST }, NOW);
+    const timed = showInputs(held, claim, { a: { ...REQUEST, timeoutAt: NOW + 100 }, b: REQUEST }, NOW);
     expect(closeOverdueInputs(timed, claim, NOW + 99)).toBe(timed);
 
     const closed = closeOverdueInputs(timed, claim, NOW + 100);
 
-    expect([closed.inputs, closed.answers]).toEqual([{ b: REQUEST }, { a: { outcome: 'timed_out' } }]);
+    expect([closed.inputs, closed.answers]).toEqual([{ b: REQUEST }, { a: { outcome: 'timed_out', at: NOW + 100 } }]);
     expect(acceptAnswers(closed, { a: ANSWER }, NOW + 100)).toBe(closed);
   });
 
@@ -298,7 +299,8 @@ describe('the next run', () => {
       NOW + 3,
     ],
     ['of one handed back is when that says', handBack(held, claim, NOW + 77, false, NOW), NOW + 77],
-    ['of a finished one never comes', cancelTask(held, undefined, NOW), null],
+    ['of a finished one never comes', finished, null],
+    ['of a cancelled one, to clean up, comes when its lease is over', cancelTask(held, undefined, NOW), NOW + LEASE_MS],
   ])('%s [EXEC-4]', (_what, task, at) => {
     expect(nextRunAt(task)).toBe(at);
   });
@@ -318,7 +320,7 @@ describe('the delivery that counts', () => {
 
     expect(rewake(sampleTask(), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW + 99);
     expect(rewake(waiting, MAX_DELAY_MS, NOW + 99)).toBe(waiting);
-    expect(rewake(cancelTask(held, undefined, NOW), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
+    expect(rewake(finished, MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
   });
 
   test.each<[string, Task, number, boolean]>([
@@ -329,7 +331,8 @@ describe('the delivery that counts', () => {
     ['woken anew just now', rewake(sampleTask(), MAX_DELAY_MS, NOW + 500), NOW + 510, false],
     ['waiting for a far time', far, NOW + 2 * MAX_DELAY_MS, false],
     ['waiting for an answer', suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW), NOW + 9e9, false],
-    ['finished', cancelTask(held, undefined, NOW), NOW + 9e9, false],
+    ['finished', finished, NOW + 9e9, false],
+    ['cancelled and not cleaned up after', cancelTask(held, undefined, NOW), NOW + 9e9, true],
   ])('is missing or not for a task that is %s [EXEC-4 I5]', (_what, task, now, forgotten) => {
     expect(isForgotten(task, 10, now)).toBe(forgotten);
   });

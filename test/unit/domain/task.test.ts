@@ -3,16 +3,18 @@ import { describe, expect, test } from '@jest/globals';
 import { isTaskError } from '../../../src/domain/errors.ts';
 import {
   acquireLease,
+  claimOf,
   closeOverdueInputs,
   extendDeadline,
+  finishCleanup,
   handBack,
-  openInputs,
   renewLease,
   setStatusMessage,
+  showInputs,
   suspendTask,
 } from '../../../src/domain/run.ts';
 import {
-  type Answer,
+  type AnswerOutcome,
   acceptAnswers,
   cancelTask,
   completeTask,
@@ -34,8 +36,14 @@ const FAILURE = { code: -32000, message: 'The target is gone.', data: { target: 
 const ENDS: readonly (readonly [status: string, end: (task: Task, now: number) => Task])[] = [
   ['completed', (task, now) => completeTask(task, RESULT, now)],
   ['failed', (task, now) => failTask(task, FAILURE, now)],
-  ['cancelled', (task, now) => cancelTask(task, undefined, now)],
+  ['cancelled', (task, now) => cleanedUp(cancelTask(task, undefined, now))],
 ];
+
+/** As it is when the handler, if it had begun, has done its cleaning up. */
+function cleanedUp(task: Task): Task {
+  const claim = claimOf(task);
+  return claim === undefined ? task : finishCleanup(task, claim);
+}
 
 describe('a new task', () => {
   test('is working, due at once, and promised until its deadline and retention are over [LIFE-1 LIFE-3]', () => {
@@ -97,13 +105,13 @@ describe('the end of a task', () => {
 
   test.each(ENDS)('as %s ends lease, inputs and answers, and no run is due [LIFE-1]', (status, end) => {
     const held = acquireLease(sampleTask(), 'w', 1000, NOW);
-    const asking = withInputs({ ...held, answers: { b: ANSWER } }, { a: REQUEST }, NOW);
+    const asking = withInputs({ ...held, answers: { b: { ...ANSWER, at: NOW } } }, { a: REQUEST }, NOW);
 
     expect(end(asking, NOW + 1)).toMatchObject({
       status,
       inputs: {},
       answers: {},
-      run: { epoch: 1, dueAt: null, wakeAt: NOW, crashes: 0 },
+      run: { epoch: 1, dueAt: null, crashes: 0 },
     });
     expect(end(asking, NOW + 1).run).not.toHaveProperty('lease');
   });
@@ -114,7 +122,7 @@ describe('the end of a task', () => {
   });
 
   const claim = { holder: 'w', epoch: 1 };
-  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null, maxDelayMs: 1000 };
+  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null, turns: 1, maxDelayMs: 1000 };
   const renewal = { leaseMs: 1000, progressed: true };
 
   /** Every function of the domain that changes a task, and what it does to one that has ended. */
@@ -127,7 +135,7 @@ describe('the end of a task', () => {
     ['acquireLease', 'invalid_transition', (task, now) => acquireLease(task, 'v', 1000, now)],
     ['renewLease', 'lease_lost', (task, now) => renewLease(task, claim, renewal, now)],
     ['closeOverdueInputs', 'lease_lost', (task, now) => closeOverdueInputs(task, claim, now)],
-    ['openInputs', 'lease_lost', (task, now) => openInputs(task, claim, { a: REQUEST }, now)],
+    ['showInputs', 'lease_lost', (task, now) => showInputs(task, claim, { a: REQUEST }, now)],
     ['suspendTask', 'lease_lost', (task, now) => suspendTask(task, claim, nothing, now)],
     ['handBack', 'lease_lost', (task, now) => handBack(task, claim, now, true, now)],
     ['setStatusMessage', 'lease_lost', (task, now) => setStatusMessage(task, claim, 'late', now)],
@@ -168,10 +176,10 @@ describe('the run deadline', () => {
   });
 
   test('names one of the closed list of reasons [LIFE-3]', () => {
-    expect(runtimeFailure('replay_mismatch', 'm')).toEqual({
+    expect(runtimeFailure('stray_error', 'm')).toEqual({
       code: -32603,
       message: 'm',
-      data: { reason: 'replay_mismatch' },
+      data: { reason: 'stray_error' },
     });
   });
 });
@@ -208,11 +216,15 @@ describe('answers', () => {
     expect([task.status, Object.keys(task.inputs), Object.keys(task.answers)]).toEqual(['working', [], ['a', 'b']]);
   });
 
-  test.each<[string, Task, Readonly<Record<string, Answer>>]>([
+  test.each<[string, Task, Readonly<Record<string, AnswerOutcome>>]>([
     ['to nothing', asking, {}],
     ['to an unknown key', asking, { z: ANSWER }],
     ['to a key that every object has', asking, { toString: ANSWER, constructor: ANSWER }],
-    ['of a prototype key', asking, JSON.parse('{"__proto__":{"outcome":"timed_out"}}') as Record<string, Answer>],
+    [
+      'of a prototype key',
+      asking,
+      JSON.parse('{"__proto__":{"outcome":"timed_out"}}') as Record<string, AnswerOutcome>,
+    ],
     ['to one answered before', acceptAnswers(asking, { a: ANSWER }, NOW), { a: { outcome: 'failed', message: 'no' } }],
   ])('%s change nothing at all [I4]', (_what, task, answers) => {
     expect(acceptAnswers(task, answers, NOW + 5)).toBe(task);

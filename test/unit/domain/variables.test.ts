@@ -59,6 +59,7 @@ describe('merging variables', () => {
     ['constructor', { constructor: 1 }, '"constructor"'],
     ['a prototype key, even to delete it', { constructor: null }, '"constructor"'],
     ['a deep prototype key', { a: JSON.parse('{"b":{"__proto__":1}}') }, 'a.b'],
+    ['a key with half a surrogate pair', { 'k\ud800': 1 }, '(name)'],
     ['undefined', { a: undefined }, 'a'],
     ['NaN', { a: Number.NaN }, 'a'],
     ['a deep infinity', { a: { b: [Number.POSITIVE_INFINITY] } }, 'a.b[0]'],

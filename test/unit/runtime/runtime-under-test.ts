@@ -8,16 +8,16 @@ import type { JsonObject, JsonValue } from '../../../src/domain/json.ts';
 import type { Lifetime } from '../../../src/domain/lifetime.ts';
 import type { Owner } from '../../../src/domain/owner.ts';
 import {
-  type Answer,
+  type AnswerOutcome,
   acceptAnswers,
   cancelTask,
   type Failure,
   type Task,
   type TaskRef,
 } from '../../../src/domain/task.ts';
+import type { JournalEntry } from '../../../src/engine/journal.ts';
 import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
-import type { LogEntry } from '../../../src/runtime/operations.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
@@ -116,6 +116,7 @@ export class RuntimeUnderTest {
       clock: this.clock,
       times: TIMES,
       logger: this.logger,
+      graceMs: 0,
     });
   }
 
@@ -152,8 +153,8 @@ export class RuntimeUnderTest {
     return error === undefined ? undefined : this.store.load(ref, error);
   }
 
-  async log(ref: TaskRef): Promise<readonly LogEntry[]> {
-    return (await this.store.log.read(await this.read(ref))) as unknown as LogEntry[];
+  async log(ref: TaskRef): Promise<readonly JournalEntry[]> {
+    return (await this.store.log.read(await this.read(ref))).entries as unknown as JournalEntry[];
   }
 
   /** Keys of what the client is asked, in the order of their making. */
@@ -167,7 +168,10 @@ export class RuntimeUnderTest {
   /** As `tasks/update` does, through a store of its own: the answers of a client of another process. */
   async answer(ref: TaskRef, answers: Readonly<Record<string, JsonValue>>): Promise<Task> {
     const accepted = Object.fromEntries(
-      Object.entries(answers).map(([key, json]): [string, Answer] => [key, { outcome: 'answered', value: { json } }]),
+      Object.entries(answers).map(([key, json]): [string, AnswerOutcome] => [
+        key,
+        { outcome: 'answered', value: { json } },
+      ]),
     );
     const { task } = await this.otherStore().update(ref, (now, at) => acceptAnswers(now, accepted, at));
     return task;

@@ -37,9 +37,9 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ id: text, bytes: fc.nat(), chunks: fc.nat(), sha256: text }).map((given) => ({ ref: given })),
 );
 const answer: fc.Arbitrary<Answer> = fc.oneof(
-  payload.map((value): Answer => ({ outcome: 'answered', value })),
-  text.map((message): Answer => ({ outcome: 'failed', message })),
-  fc.constant<Answer>({ outcome: 'timed_out' }),
+  payload.map((value): Answer => ({ outcome: 'answered', value, at: 1 })),
+  text.map((message): Answer => ({ outcome: 'failed', message, at: 2 })),
+  fc.constant<Answer>({ outcome: 'timed_out', at: 3 }),
 );
 const key = fc
   .oneof(text, fc.constantFrom('json', 'ref', 'toString', 'constructor'))
@@ -72,6 +72,7 @@ const anyTask: fc.Arbitrary<Task> = fc
         result: payload,
         error: payload,
         related: fc.constant(id),
+        keyDigest: text,
         trace: fc.record({ traceparent: text, tracestate: text, baggage: text }, { requiredKeys: ['traceparent'] }),
       },
       { requiredKeys: [] },
@@ -144,6 +145,13 @@ describe('canonical JSON', () => {
     expect(written.isWellFormed()).toBe(true);
     expect(JSON.parse(written)).toEqual({ 'key\ud800': 'value\udfff' });
   });
+});
+
+test('half a surrogate pair is not hashed, since any such text would have one hash [STORE-4 SEC-3]', () => {
+  for (const text of ['\ud800', 'a\udfff', '\udc00\ud800']) {
+    expect(() => sha256(text)).toThrow(expect.objectContaining({ code: 'invalid_arguments' }));
+  }
+  expect(sha256('😀')).not.toBe(sha256('\ufffd'));
 });
 
 describe('a task’s record', () => {
