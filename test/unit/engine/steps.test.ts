@@ -93,7 +93,14 @@ describe('a step', () => {
   ])('that throws %s keeps what it says [EXEC-18]', async (_what, thrown, expected) => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = (task) =>
-      task.step('print', () => Promise.reject(thrown), { retryStrategy: () => ({ shouldRetry: false }) });
+      task.step(
+        'print',
+        async () => {
+          // oxlint-disable-next-line typescript/only-throw-error -- tools throw what they like
+          throw thrown;
+        },
+        { retryStrategy: () => ({ shouldRetry: false }) },
+      );
 
     expect(await engine.finish(program)).toMatchObject({ kind: 'threw', error: expected });
   });
