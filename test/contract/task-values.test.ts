@@ -59,7 +59,7 @@ const WAYS: readonly (readonly [
     'a log entry',
     async ({ store, other }, task, value) => {
       expect(await store.log.append(task, 0, value)).toBe(true);
-      const [entry] = await other.log.read(task);
+      const [entry] = (await other.log.read(task)).entries;
       return entry;
     },
   ],

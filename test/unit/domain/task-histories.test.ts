@@ -5,19 +5,22 @@ import * as fc from 'fast-check';
 import { isTaskError } from '../../../src/domain/errors.ts';
 import {
   acquireLease,
+  beginCleanup,
   claimOf,
   closeOverdueInputs,
   extendDeadline,
+  finishCleanup,
   handBack,
   type LeaseClaim,
-  openInputs,
+  park,
   renewLease,
   setStatusMessage,
+  showInputs,
   suspendTask,
 } from '../../../src/domain/run.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import {
-  type Answer,
+  type AnswerOutcome,
   acceptAnswers,
   cancelTask,
   completeTask,
@@ -51,9 +54,9 @@ const inputs: fc.Arbitrary<Readonly<Record<string, PendingInput>>> = fc.dictiona
     fc.nat({ max: 200 }).map((after) => ({ ...REQUEST, timeoutAt: NOW + after })),
   ),
 );
-const answers: fc.Arbitrary<Readonly<Record<string, Answer>>> = fc.dictionary(
+const answers: fc.Arbitrary<Readonly<Record<string, AnswerOutcome>>> = fc.dictionary(
   key,
-  fc.nat().map((value): Answer => ({ outcome: 'answered', value: { json: value } })),
+  fc.nat().map((value): AnswerOutcome => ({ outcome: 'answered', value: { json: value } })),
 );
 
 function step(name: string, apply: Step['apply'], imports: readonly string[] = []): Step {
@@ -77,7 +80,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: claim.map((by) => step('close', (task, now) => closeOverdueInputs(task, by(task), now))) },
   {
     weight: 12,
-    arbitrary: fc.tuple(claim, inputs).map(([by, open]) => step('open', (t, now) => openInputs(t, by(t), open, now))),
+    arbitrary: fc.tuple(claim, inputs).map(([by, open]) => step('open', (t, now) => showInputs(t, by(t), open, now))),
   },
   {
     weight: 12,
@@ -90,7 +93,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
             suspendTask(
               task,
               by(task),
-              { inputs: open, imported: new Set(imported), dueAt: due === null ? null : now + due, maxDelayMs: 100 },
+              {
+                inputs: open,
+                imported: new Set(imported),
+                dueAt: due === null ? null : now + due,
+                turns: 1,
+                maxDelayMs: 100,
+              },
               now,
             ),
           imported,
@@ -103,6 +112,12 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       .tuple(claim, fc.boolean())
       .map(([by, crash]) => step('handBack', (task, now) => handBack(task, by(task), now, crash, now))),
   },
+  {
+    weight: 6,
+    arbitrary: claim.map((by) => step('clean up', (task, now) => beginCleanup(task, by(task), 50, now))),
+  },
+  { weight: 2, arbitrary: claim.map((by) => step('cleaned up', (task) => finishCleanup(task, by(task)))) },
+  { weight: 4, arbitrary: claim.map((by) => step('park', (task, now) => park(task, by(task), 'no tool', now))) },
   {
     weight: 6,
     arbitrary: claim.map((by) => step('progress', (task, now) => setStatusMessage(task, by(task), `at ${now}`, now))),
@@ -126,7 +141,12 @@ const histories = fc.array(fc.tuple(steps, fc.oneof(fc.nat({ max: 30 }), fc.cons
 
 /** What a step may never do to a task; the text says which promise it would break. */
 function assertLawful(before: Task, after: Task, imports: readonly string[]): void {
-  if (isTerminal(before.status)) assert.equal(after, before);
+  if (isTerminal(before.status)) {
+    const { run: _before, ...end } = before;
+    const { run, ...stillTheEnd } = after;
+    assert.deepEqual(stillTheEnd, end);
+    assert.ok(run.cleanup === undefined || before.run.cleanup !== undefined, 'cleaning up began after the end');
+  }
   assert.equal(after.status === 'completed', after.result !== undefined, 'a result comes with completed, and only so');
   assert.equal(after.status === 'failed', after.error !== undefined, 'an error comes with failed, and only so');
 

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { JsonValue } from '../../../src/domain/json.ts';
 import type { Payload } from '../../../src/domain/payload.ts';
 import { TASK_STATUSES } from '../../../src/domain/status.ts';
-import { type Answer, createTask, type PendingInput, type Task } from '../../../src/domain/task.ts';
+import { type Answer, createTask, END_CAUSES, type PendingInput, type Task } from '../../../src/domain/task.ts';
 import { newTaskId } from '../../../src/domain/task-id.ts';
 import { canonicalJson, decodeTask, encodeRecord, encodeTask, parseRecord, sha256 } from '../../../src/store/codec.ts';
 
@@ -23,11 +23,6 @@ const sample = createTask(
   5,
 );
 
-/** Optional members are present or absent, never `undefined`. */
-function maybe<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
-  return fc.option(arbitrary, { nil: undefined });
-}
-
 const time = fc.maxSafeNat();
 const text = fc.string({ unit: 'binary', maxLength: 20 });
 // JSON text has no -0: it comes back as 0.
@@ -37,9 +32,9 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ id: text, bytes: fc.nat(), chunks: fc.nat(), sha256: text }).map((given) => ({ ref: given })),
 );
 const answer: fc.Arbitrary<Answer> = fc.oneof(
-  payload.map((value): Answer => ({ outcome: 'answered', value })),
-  text.map((message): Answer => ({ outcome: 'failed', message })),
-  fc.constant<Answer>({ outcome: 'timed_out' }),
+  fc.tuple(payload, time).map(([value, at]): Answer => ({ outcome: 'answered', value, at })),
+  fc.tuple(text, time).map(([message, at]): Answer => ({ outcome: 'failed', message, at })),
+  time.map((at): Answer => ({ outcome: 'timed_out', at })),
 );
 const key = fc
   .oneof(text, fc.constantFrom('json', 'ref', 'toString', 'constructor'))
@@ -67,6 +62,7 @@ const anyTask: fc.Arbitrary<Task> = fc
     sometimes: fc.record(
       {
         statusMessage: text,
+        toolVersion: fc.nat(),
         admission: payload,
         variables: payload,
         result: payload,
@@ -77,13 +73,21 @@ const anyTask: fc.Arbitrary<Task> = fc
       { requiredKeys: [] },
     ),
     run: fc.record({ epoch: fc.nat(), dueAt: fc.option(time), wakeAt: time, crashes: fc.nat() }),
-    lease: maybe(fc.record({ holder: text, until: time })),
+    state: fc.record(
+      {
+        lease: fc.record({ holder: text, until: time }),
+        turns: fc.nat(),
+        parked: fc.record({ reason: text, looks: fc.nat() }),
+        cleanup: fc.record({ cause: fc.constantFrom(...END_CAUSES), until: time }, { requiredKeys: ['cause'] }),
+      },
+      { requiredKeys: [] },
+    ),
   })
-  .map(({ always, sometimes, run, lease }) => ({
+  .map(({ always, sometimes, run, state }) => ({
     ...ref,
     ...always,
     ...sometimes,
-    run: lease === undefined ? run : { ...run, lease },
+    run: { ...run, ...state },
   }));
 
 describe('canonical JSON', () => {
