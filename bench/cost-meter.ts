@@ -3,9 +3,11 @@
  * consumed. Counted from one lap to the next, so the measured work must be the only work. Knows
  * nothing of tasks: see cost-scenario.ts.
  */
-import { BatchWriteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb';
 import type { RecordKey, RecordWrite } from '../src/backends/backend.ts';
 import type { ConsumedCapacityEvent } from '../src/backends/dynamodb.ts';
+import { documentClient } from '../src/backends/dynamodb-document.ts';
 import { toItem } from '../src/backends/dynamodb-item.ts';
 import { MemoryBackend } from '../src/backends/memory.ts';
 import { type Clock, type RandomBytes, systemRandom } from '../src/clock.ts';
@@ -14,7 +16,7 @@ import { openDynamoDb } from './engines.ts';
 import { inParallel } from './lanes.ts';
 
 export interface Cost {
-  /** `get` and `listByPrefix`. */
+  /** `get` and `list`. */
   readonly reads: number;
   /** `putIfVersion`, `addIfBelow` and `delete`, refused ones included. */
   readonly writes: number;
@@ -98,17 +100,18 @@ function batchWrite(
   table: { client: DynamoDBClient; tableName: string },
   records: readonly NewRecord[],
 ): Promise<void> {
-  const { client, tableName } = table;
+  const { tableName } = table;
+  const client = documentClient(table.client);
   return inParallel(Math.ceil(records.length / BATCH), BATCHES_AT_ONCE, async (index) => {
     const batch = records.slice(index * BATCH, (index + 1) * BATCH);
     const puts = batch.map(({ key, write }) => ({ PutRequest: { Item: toItem(key, write, 1, '-') } }));
-    const { UnprocessedItems } = await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: puts } }));
+    const { UnprocessedItems } = await client.send(new BatchWriteCommand({ RequestItems: { [tableName]: puts } }));
     if (Object.keys(UnprocessedItems ?? {}).length > 0) throw new Error('DynamoDB Local left items unwritten.');
   });
 }
 
 function lapOf(backend: CountingBackend): Pick<Cost, 'reads' | 'writes'> {
-  const { get = 0, listByPrefix = 0, putIfVersion = 0, addIfBelow = 0, delete: removed = 0 } = backend.counts();
+  const { get = 0, list = 0, putIfVersion = 0, addIfBelow = 0, delete: removed = 0 } = backend.counts();
   backend.reset();
-  return { reads: get + listByPrefix, writes: putIfVersion + addIfBelow + removed };
+  return { reads: get + list, writes: putIfVersion + addIfBelow + removed };
 }

@@ -5,7 +5,14 @@
  */
 import * as z from 'zod';
 import { newTaskId } from '../src/domain/task-id.ts';
-import { type CallToolResult, createTaskServer, defineTaskTool, type Task, type TaskContext } from '../src/index.ts';
+import {
+  type CallToolResult,
+  createTaskServer,
+  defineTaskTool,
+  silentLogger,
+  type Task,
+  type TaskContext,
+} from '../src/index.ts';
 import { headKey } from '../src/store/keys.ts';
 import { ManualClock, manualRandom } from '../src/testing/manual-clock.ts';
 import type { Meter, MeterOptions } from './cost-meter.ts';
@@ -37,6 +44,7 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
   });
   const server = createTaskServer({
     name: 'bench',
+    logger: silentLogger,
     version: '1',
     tools: [tool],
     backend: meter.backend,

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import type { StorageBackend } from '../src/backends/backend.ts';
-import { createTaskServer, defineTaskTool } from '../src/index.ts';
+import { createTaskServer, defineTaskTool, silentLogger } from '../src/index.ts';
 import { McpCaller } from './mcp-caller.ts';
 
 const PAIRS = 40;
@@ -28,6 +28,7 @@ export async function measureOverhead(backend: StorageBackend): Promise<Overhead
   });
   const server = createTaskServer({
     name: 'bench',
+    logger: silentLogger,
     version: '1',
     tools: [tool],
     backend,

@@ -6,7 +6,14 @@
  */
 import * as z from 'zod';
 import type { StorageBackend } from '../src/backends/backend.ts';
-import { createTaskServer, defineTaskTool, type Owner, type RunReport, type TaskServer } from '../src/index.ts';
+import {
+  createTaskServer,
+  defineTaskTool,
+  type Owner,
+  type RunReport,
+  silentLogger,
+  type TaskServer,
+} from '../src/index.ts';
 import { countingBackend, VERBS } from '../test/support/counting-backend.ts';
 import { inParallel } from './lanes.ts';
 import { McpCaller } from './mcp-caller.ts';
@@ -61,6 +68,7 @@ function createBench(backend: StorageBackend) {
   });
   const server: TaskServer = createTaskServer({
     name: 'bench',
+    logger: silentLogger,
     version: '1',
     tools: [tool],
     backend,

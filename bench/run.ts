@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: throughput, backend calls and HTTP overhead on each backend, side by side in one
- * run. Other parts on request: `--costs` (the cost table of docs/costs.md), `--soak`. Times are
+ * run. Other parts on request: `--costs` (the cost table of docs/costs.md), `--engine`, `--soak`. Times are
  * printed, never judged; the soak ends with an error when an invariant does not hold.
  */
 import { writeFile } from 'node:fs/promises';
@@ -12,6 +12,7 @@ import { stopEngines } from '../test/support/engines/process.ts';
 import { costDocument } from './cost-document.ts';
 import { meterDynamoDb } from './cost-meter.ts';
 import { costRows, costTable, measureCosts } from './costs.ts';
+import { measureEngine } from './engine.ts';
 import { ENGINES, type EngineName, openEngine } from './engines.ts';
 import { measureOverhead } from './http-overhead.ts';
 import { measureLifecycles, POLLS } from './lifecycles.ts';
@@ -24,6 +25,7 @@ const USAGE = `npm run bench -- [options]
   --count N          lifecycles on each backend and way (default: 400)
   --concurrency N    lifecycles at once (default: 128)
   --costs [--write]  only the cost table on DynamoDB Local; --write: into docs/costs.md
+  --engine           only the engine: steps, resumes, the smallest task
   --soak             only the soak; --seconds N (default: 60), --seed N`;
 
 const DOCUMENT = fileURLToPath(new URL('../docs/costs.md', import.meta.url));
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     concurrency: { type: 'string', default: '128' },
     costs: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    engine: { type: 'boolean', default: false },
     soak: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string' },
@@ -46,10 +49,16 @@ const { values } = parseArgs({
 try {
   if (values.help) say(USAGE);
   else if (values.costs) await printCosts();
+  else if (values.engine) await printEngine();
   else if (values.soak) await runSoak();
   else await compareBackends();
 } finally {
   await stopEngines();
+}
+
+async function printEngine(): Promise<void> {
+  const { steps, calls } = await measureEngine();
+  say(`${plainTable(steps)}\n\n${plainTable(calls)}`);
 }
 
 async function compareBackends(): Promise<void> {

@@ -6,10 +6,12 @@
 import type { StorageBackend } from '../src/backends/backend.ts';
 import { isTerminal } from '../src/domain/status.ts';
 import { cancelTask } from '../src/domain/task.ts';
-import type { JsonValue, Owner, Task, TaskStore } from '../src/index.ts';
+import type { JournalEntry } from '../src/engine/journal.ts';
+import type { Owner, Task, TaskStore } from '../src/index.ts';
 import { isTaskError } from '../src/index.ts';
 import { decodeCounter } from '../src/store/active-limit.ts';
 import { activeCountKey } from '../src/store/keys.ts';
+import { recordedOutcomes } from '../test/support/recorded.ts';
 import type { Sighting } from './soak-clients.ts';
 import { LIMIT, TOOL } from './soak-settings.ts';
 
@@ -39,14 +41,14 @@ export async function activeTasks(store: TaskStore, owner: Owner): Promise<numbe
 export async function checkTask(store: TaskStore, owner: Owner, sighting: Sighting, journal: readonly JournalEvent[]) {
   const { taskId, end, answer } = sighting;
   const { task } = await store.get({ owner, id: taskId as Task['id'] });
-  const log = (await store.log.read(task)) as unknown as readonly LogEntry[];
+  const log = (await store.log.read(task)).entries as unknown as readonly JournalEntry[];
   const result =
     task.result === undefined ? undefined : ((await store.load(task, task.result)) as unknown as JobResult);
   const ends = journal.filter((event) => 'ended' in event);
-  const recorded = outcomesOf(log);
-  const twice = [...recorded.values()].filter((payloads) => payloads.length > 1);
-  const callbacks = log.flatMap(({ outcomes = [] }) => outcomes.map(({ callback }) => callback));
-  const logged = new Set([...recorded.values()].flat().map((payload) => JSON.parse(payload ?? 'null') as JsonValue));
+  const recorded = recordedOutcomes(log, 'step').filter(({ outcome }) => outcome.kind === 'ok');
+  const isTwice = new Set(recorded.map(({ key }) => key)).size < recorded.length;
+  const callbacks = recordedOutcomes(log, 'question').map(({ key }) => key);
+  const logged = new Set(recorded.map(({ outcome }) => (outcome.kind === 'ok' ? (outcome.value ?? null) : null)));
   const { outcomes = [], answer: used = null } = result?.structuredContent ?? {};
   return {
     'every task came to an end (I5)':
@@ -60,9 +62,7 @@ export async function checkTask(store: TaskStore, owner: Owner, sighting: Sighti
         ? [`${taskId} is ${task.status}; written: ${ends.map(({ ended }) => ended).join(', ')}`]
         : [],
     'each step has one recorded outcome, and the result is made of those (I3)':
-      twice.length > 0 || outcomes.some((outcome) => !logged.has(outcome))
-        ? [`${taskId}: ${JSON.stringify(outcomes)}`]
-        : [],
+      isTwice || outcomes.some((outcome) => !logged.has(outcome)) ? [`${taskId}: ${JSON.stringify(outcomes)}`] : [],
     'each accepted answer was used, once (I4)':
       new Set(callbacks).size < callbacks.length || (task.status === 'completed' && used !== (answer ?? null))
         ? [`${taskId}: the client said ${answer}, the task used ${used}`]
@@ -134,25 +134,6 @@ async function createIdle(store: TaskStore, owner: Owner): Promise<Task> {
 
 interface JobResult {
   readonly structuredContent?: { readonly outcomes?: readonly string[]; readonly answer?: string | null };
-}
-
-interface LogEntry {
-  readonly updates?: readonly {
-    readonly Id: string;
-    readonly Type: string;
-    readonly Action: string;
-    readonly Payload?: string;
-  }[];
-  readonly outcomes?: readonly { readonly callback: string }[];
-}
-
-/** What was recorded as the outcome of each step; one each, if all is well. */
-function outcomesOf(log: readonly LogEntry[]): Map<string, (string | undefined)[]> {
-  const found = new Map<string, (string | undefined)[]>();
-  for (const { Id, Type, Action, Payload } of log.flatMap(({ updates = [] }) => updates)) {
-    if (Type === 'STEP' && Action === 'SUCCEED') found.set(Id, [...(found.get(Id) ?? []), Payload]);
-  }
-  return found;
 }
 
 function sameResult({ result }: { readonly result?: unknown }, stored: JobResult | undefined): boolean {

@@ -12,7 +12,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import * as z from 'zod';
 import { DynamoDbBackend } from '../src/backends/dynamodb.ts';
 import { isTerminal } from '../src/domain/status.ts';
-import { createTaskServer, defineTaskTool } from '../src/index.ts';
+import { createTaskServer, defineTaskTool, silentLogger } from '../src/index.ts';
 import { dynamoDbClient } from '../test/support/engines/clients.ts';
 import { LEASE_TIMES, LIMIT, OWNER_HEADER, ownerNamed, TOOL, type WorkerSettings } from './soak-settings.ts';
 
@@ -40,6 +40,7 @@ const SCHEMA = { type: 'object', properties: { word: { type: 'string' } }, requi
 
 const server = createTaskServer({
   name: 'soak',
+  logger: silentLogger,
   version: '1',
   tools: [job],
   backend: new DynamoDbBackend({ client: dynamoDbClient(), tableName }),
@@ -48,8 +49,9 @@ const server = createTaskServer({
   leaseTimes: LEASE_TIMES,
   resolveOwner: (authInfo) => ownerNamed(authInfo?.clientId ?? 'nobody'),
 });
-server.store.onChange(({ task }) => {
-  if (isTerminal(task.status)) note({ ended: task.status, task: task.id });
+server.store.onChange(({ task }, before) => {
+  if (isTerminal(task.status) && (before === undefined || !isTerminal(before.status)))
+    note({ ended: task.status, task: task.id });
 });
 
 const handle = toNodeHandler({ fetch: server.fetch });

@@ -10,10 +10,13 @@ export const diskTrend = defineTaskTool({
   description: 'Says how much of the disk is used up, or freed, within some minutes.',
   inputSchema: z.object({ minutes: z.int().min(1) }),
   async run({ minutes }, task) {
-    const before = await task.step('first look', () => statfs('.'));
+    const freeBytes = async () => {
+      const { bavail, bsize } = await statfs('.');
+      return bavail * bsize;
+    };
+    const before = await task.step('first look', freeBytes);
     await task.wait('in between', { minutes });
-    const after = await task.step('second look', () => statfs('.'));
-    const usedMb = ((before.bavail - after.bavail) * after.bsize) / 1e6;
+    const usedMb = (before - (await task.step('second look', freeBytes))) / 1e6;
     return { content: [{ type: 'text', text: `${usedMb.toFixed(1)} MB used up in ${minutes} minutes` }] };
   },
 });

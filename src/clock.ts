@@ -32,7 +32,10 @@ export const systemClock: Clock = {
 
 export const systemRandom: RandomBytes = (count) => globalThis.crypto.getRandomValues(new Uint8Array(count));
 
-/** Resolves after one turn of the event loop, when every promise that could settle by itself has. */
+/**
+ * Resolves after one turn of the event loop, when every promise that could settle by itself has, and everything else of
+ * the process has had its turn: awaiting an engine that answers at once does not give it one.
+ */
 export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

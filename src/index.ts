@@ -62,6 +62,7 @@ export {
 export { createTaskServer, type TaskServer, type TaskServerOptions } from './server/create-task-server.ts';
 export { createTaskWorker, type TaskWorker, type TaskWorkerOptions } from './server/create-task-worker.ts';
 export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
+export { createLineLogger, type LogLevel } from './server/line-logger.ts';
 export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';
 export type { CreateTask, StoredTask, TaskPage, TaskStore } from './store/task-store.ts';

@@ -1,8 +1,10 @@
 /**
  * Calling the function itself with a JSON-RPC message: `{ jsonrpc, id?, method, params, owner }`. Only who
  * may invoke the function by IAM can do so, and `owner` says on whose behalf; HTTP events cannot carry it,
- * because API Gateway makes them. The answer is the JSON-RPC response. Always the 2026-07-28 era with tasks.
+ * because API Gateway makes them. The answer is the JSON-RPC response, also to what is no such message. Always the
+ * 2026-07-28 era with tasks.
  */
+import { isOwnerPart } from '../../src/domain/owner.ts';
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
 import { readEvents } from '../../src/protocol/event-stream.ts';
 import {
@@ -27,25 +29,41 @@ export function isDirectMessage(event: unknown): event is DirectMessage {
   return isObject(event) && 'jsonrpc' in event && 'method' in event && !('requestContext' in event);
 }
 
-/** Resolves to the JSON-RPC response, also where the endpoint streams it. */
+/** What another service of AWS sends to a function that is wired to it. */
+export function isServiceEvent(event: unknown): boolean {
+  return isObject(event) && ('Records' in event || 'detail-type' in event);
+}
+
+/** The id that an answer to this message carries. */
+export function idOf(message: unknown): string | number | null {
+  const id = isObject(message) ? message.id : undefined;
+  return typeof id === 'string' || typeof id === 'number' ? id : null;
+}
+
+/** Resolves to the JSON-RPC response, also where the endpoint streams it. `open` is asked only for what can be read. */
 export async function answerDirectly(
-  message: DirectMessage,
-  fetch: FetchHandler,
+  message: unknown,
+  open: () => Promise<FetchHandler>,
   signal: AbortSignal,
 ): Promise<object> {
+  if (!isDirectMessage(message)) return refusal(idOf(message), NO_MESSAGE);
   const { id = 1, method, params = {} } = message;
+  if (typeof id !== 'string' && typeof id !== 'number') return refusal(null, 'The id must be text or a number.');
   const claims = claimsOf(message.owner);
   if (claims === undefined)
     return refusal(id, 'A direct invocation needs an owner: { "issuer": …, "subject": …, "tenant"?: … }.');
   if (typeof method !== 'string' || !isObject(params))
     return refusal(id, 'The method must be text and the params an object.');
+  if (params._meta !== undefined && !isObject(params._meta)) return refusal(id, 'The params’ _meta must be an object.');
   if (method === 'subscriptions/listen') return refusal(id, 'A direct invocation cannot stream; poll tasks/get.');
-  const body = JSON.stringify({
+  const body = written({
     jsonrpc: message.jsonrpc,
     id,
     method,
     params: { ...params, _meta: withEnvelope(params._meta) },
   });
+  if (body === undefined) return refusal(id, 'The params are nested too deeply.');
+  const fetch = await open();
   const request = new Request('https://localhost/mcp', {
     method: 'POST',
     headers: headersOf(method, params),
@@ -60,13 +78,25 @@ export function internalError(id: unknown): object {
   return { jsonrpc: '2.0', id, error: { code: -32603, message: 'Internal error' } };
 }
 
-/** As a token's claims. `undefined`: no owner, or one that says less than it means to. */
+/** `undefined` for what JSON can say and we cannot write again. */
+function written(message: object): string | undefined {
+  try {
+    return JSON.stringify(message);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * As a token's claims. `undefined`: no owner, or one that says less than it means to, as with a part whose name we
+ * do not know: without it, the owner would be a coarser one.
+ */
 function claimsOf(owner: unknown): Record<string, string> | undefined {
   if (!isObject(owner)) return undefined;
-  const { issuer: iss, subject: sub, tenant } = owner;
-  if (!isText(iss) || !isText(sub)) return undefined;
+  const { issuer: iss, subject: sub, tenant, ...unknown } = owner;
+  if (!isOwnerPart(iss) || !isOwnerPart(sub) || Object.keys(unknown).length > 0) return undefined;
   if (tenant === undefined) return { iss, sub };
-  return isText(tenant) ? { iss, sub, tenant } : undefined;
+  return isOwnerPart(tenant) ? { iss, sub, tenant } : undefined;
 }
 
 function headersOf(method: string, { taskId, name, uri }: Record<string, unknown>): Headers {
@@ -103,6 +133,8 @@ async function responseOf(response: Response): Promise<object> {
 }
 
 const INVALID_REQUEST = -32600;
+const NO_MESSAGE =
+  'This event is neither an HTTP request nor a JSON-RPC message: { "jsonrpc": "2.0", "id"?: …, "method": …, "params"?: …, "owner": … }.';
 
 function refusal(id: unknown, message: string): object {
   return { jsonrpc: '2.0', id, error: { code: INVALID_REQUEST, message } };
@@ -110,8 +142,4 @@ function refusal(id: unknown, message: string): object {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }

@@ -13,11 +13,18 @@ export const RESPONSE_MODES = ['stream', 'buffered'] as const;
 /** `stream`: REST API or function URL with response streaming. `buffered`: HTTP API. */
 export type ResponseMode = (typeof RESPONSE_MODES)[number];
 
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export const VARIABLES = {
+  /** Which of several deployments in an account and region: a dimension of every metric. */
+  deployment: 'TASKS_DEPLOYMENT',
+  logLevel: 'TASKS_LOG_LEVEL',
   backend: 'TASKS_BACKEND',
   tableName: 'TASKS_TABLE_NAME',
   redisEndpoint: 'TASKS_REDIS_ENDPOINT',
-  redisSecretArn: 'TASKS_REDIS_SECRET_ARN',
+  redisCacheName: 'TASKS_REDIS_CACHE_NAME',
+  redisUserId: 'TASKS_REDIS_USER_ID',
   queueUrl: 'TASKS_QUEUE_URL',
   authMode: 'TASKS_AUTH_MODE',
   jwtIssuer: 'TASKS_JWT_ISSUER',
@@ -36,6 +43,20 @@ export const VARIABLES = {
 
 export type VariableName = keyof typeof VARIABLES;
 
+/**
+ * These decide who a caller is and what they may do. Set to nothing, they would let in more callers, or let them
+ * share an owner; so that is a mistake there, and not the same as leaving them out.
+ */
+const DECISIVE: readonly VariableName[] = [
+  'authMode',
+  'jwtIssuer',
+  'jwtAudience',
+  'jwtJwksUri',
+  'jwtScopes',
+  'jwtTenantClaim',
+  'resourceUrl',
+];
+
 /** What a function is told. Lists are separated by spaces. */
 export type Environment = Readonly<Partial<Record<VariableName, string>>>;
 
@@ -51,13 +72,22 @@ export function toVariables(environment: Environment): Record<string, string> {
 
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
   const entries = (Object.keys(VARIABLES) as VariableName[]).map((name) => [name, variables[VARIABLES[name]]] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== ''));
+  const isSet = ([name, value]: (typeof entries)[number]) =>
+    value !== undefined && (value !== '' || DECISIVE.includes(name));
+  return Object.fromEntries(entries.filter(isSet));
+}
+
+/** `undefined` where it is left out. Throws an error that names the variable when it is set to nothing. */
+export function unlessEmpty(environment: Environment, name: VariableName): string | undefined {
+  const value = environment[name];
+  if (value === undefined || value.trim() !== '') return value;
+  throw new Error(`The environment variable ${VARIABLES[name]} is set to nothing: give it a value, or leave it out.`);
 }
 
 /** Throws an error that names the variable when it is missing. */
 export function required(environment: Environment, name: VariableName): string {
   const value = environment[name];
-  if (value === undefined) throw new Error(`The environment variable ${VARIABLES[name]} is not set.`);
+  if (value === undefined || value === '') throw new Error(`The environment variable ${VARIABLES[name]} is not set.`);
   return value;
 }
 

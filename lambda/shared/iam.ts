@@ -1,29 +1,43 @@
-/** Callers that API Gateway has authenticated by IAM (SigV4). */
+/**
+ * Callers that API Gateway has authenticated by IAM (SigV4). Whoever comes through a Cognito identity pool is known
+ * by their identity there; where that cannot be read, nobody is let in as the role that all of them share.
+ */
+import { isOwnerPart } from '../../src/domain/owner.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import { type HttpEvent, isVersion2 } from './http-event.ts';
 
-/** `undefined`: the event names no IAM principal, so the API is not set to check one. */
+/** `undefined`: the event names no IAM principal (the API is not set to check one), or not all of it can be read. */
 export function iamAuthInfo(event: HttpEvent): AuthInfo | undefined {
-  const { arn, account, identityId } = principalOf(event);
-  if (!arn || !account) return undefined;
-  // All who come through a Cognito identity pool share one role; their identity is what tells them apart.
-  const subject = identityId ? `${withoutSessionName(arn)} ${identityId}` : withoutSessionName(arn);
+  const { arn, account, isFromPool, identityId } = principalOf(event);
+  if (!isOwnerPart(arn) || !isOwnerPart(account)) return undefined;
+  if (isFromPool && !isOwnerPart(identityId)) return undefined;
+  const role = withoutSessionName(arn);
+  const subject = isOwnerPart(identityId) ? `${role} ${identityId}` : role;
   return { token: '', clientId: arn, scopes: [], extra: { iss: 'iam', tenant: account, sub: subject } };
 }
 
 interface Principal {
-  readonly arn?: string | null | undefined;
-  readonly account?: string | null | undefined;
-  readonly identityId?: string | null | undefined;
+  readonly arn: unknown;
+  readonly account: unknown;
+  /** The event says anything at all of a Cognito identity. */
+  readonly isFromPool: boolean;
+  readonly identityId: unknown;
 }
 
 function principalOf(event: HttpEvent): Principal {
   if (!isVersion2(event)) {
-    const { userArn, accountId, cognitoIdentityId } = event.requestContext.identity;
-    return { arn: userArn, account: accountId, identityId: cognitoIdentityId };
+    const { userArn, accountId, cognitoIdentityId, cognitoIdentityPoolId } = event.requestContext.identity ?? {};
+    const isFromPool = isSaid(cognitoIdentityId) || isSaid(cognitoIdentityPoolId);
+    return { arn: userArn, account: accountId, isFromPool, identityId: cognitoIdentityId };
   }
-  const { iam } = (event.requestContext as { authorizer?: { iam?: IamAuthorizer } }).authorizer ?? {};
-  return { arn: iam?.userArn, account: iam?.accountId, identityId: iam?.cognitoIdentity?.identityId };
+  const { iam } = (event.requestContext as { authorizer?: { iam?: IamAuthorizer | null } | null }).authorizer ?? {};
+  const identity = iam?.cognitoIdentity;
+  return {
+    arn: iam?.userArn,
+    account: iam?.accountId,
+    isFromPool: isSaid(identity),
+    identityId: identity?.identityId,
+  };
 }
 
 /** Of payload 2.0. */
@@ -31,6 +45,11 @@ interface IamAuthorizer {
   readonly userArn?: string;
   readonly accountId?: string;
   readonly cognitoIdentity?: { readonly identityId?: string } | null;
+}
+
+/** API Gateway writes `null` for what does not apply. */
+function isSaid(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 /** Who assumes a role chooses the session's name; the role is what was granted. */

@@ -1,16 +1,25 @@
 /**
  * What the MCP function does with an event, whatever sent it: authenticates HTTP requests and hands them to the
  * task server, answers direct invocations, ends streams before the function's time is over. What fails is logged;
- * a caller learns no more than that it did.
+ * a caller learns no more than that it did. What cannot be read is the sender's fault: told to them, and no failure.
  */
 import { systemClock } from '../../src/clock.ts';
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
+import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import type { Authenticate } from './authenticated.ts';
 import { unlessListening } from './buffered.ts';
-import { answerDirectly, internalError, isDirectMessage } from './direct-invocation.ts';
+import { answerDirectly, idOf, internalError, isServiceEvent } from './direct-invocation.ts';
 import type { ResponseMode } from './environment.ts';
-import { type HttpEvent, type HttpResult, isHttpEvent, type TimeLimit, toRequest, toResult } from './http-event.ts';
+import {
+  type HttpEvent,
+  type HttpResult,
+  isHttpEvent,
+  type TimeLimit,
+  toRequest,
+  toResult,
+  UnreadableRequest,
+} from './http-event.ts';
 import { MCP_PATH, METADATA_PATHS } from './paths.ts';
 
 /** Left for ending a stream properly. */
@@ -34,44 +43,37 @@ export type RequestHandler = (event: unknown, remainingMs: number) => Promise<Ht
 export function createRequestHandler({ server, mode, logger }: RequestHandlerOptions): RequestHandler {
   const serve = async (event: HttpEvent, signal: AbortSignal): Promise<Response> => {
     try {
+      const request = toRequest(event, signal);
       const { fetch, authenticate } = await server();
-      return await answerRequest(event, signal, {
+      return await answerRequest(event, request, {
         fetch: mode === 'stream' ? fetch : unlessListening(fetch),
         authenticate,
       });
     } catch (error) {
+      if (error instanceof UnreadableRequest) return error.response;
       logger.error('A request failed', describeError(error));
       return Response.json(internalError(null), { status: 500 });
     }
   };
-  const direct = async (message: Parameters<typeof answerDirectly>[0], signal: AbortSignal): Promise<object> => {
+  const direct = async (message: unknown, signal: AbortSignal): Promise<object> => {
     try {
-      return await answerDirectly(message, (await server()).fetch, signal);
+      return await answerDirectly(message, async () => (await server()).fetch, signal);
     } catch (error) {
       logger.error('A direct invocation failed', describeError(error));
-      return internalError(message.id ?? null);
+      return internalError(idOf(message));
     }
   };
   return async (event, remainingMs) => {
+    // Nobody would read an answer, and a queue would take it for done: the function is wired to the wrong thing.
+    if (isServiceEvent(event)) throw new Error('This event is neither an HTTP request nor a JSON-RPC message.');
     const limit = timeLimit(remainingMs - END_STREAMS_MS);
-    if (isDirectMessage(event)) {
-      const answer = await direct(event, limit.signal).finally(limit.cancel);
-      return mode === 'stream' ? JSON.stringify(answer) : answer;
-    }
-    if (!isHttpEvent(event)) {
-      limit.cancel();
-      throw new Error('This event is neither an HTTP request nor a JSON-RPC message.');
-    }
-    return toResult(await serve(event, limit.signal), mode, limit);
+    if (isHttpEvent(event)) return toResult(await serve(event, limit.signal), mode, limit);
+    const answer = await direct(event, limit.signal).finally(limit.cancel);
+    return mode === 'stream' ? JSON.stringify(answer) : answer;
   };
 }
 
-async function answerRequest(
-  event: HttpEvent,
-  signal: AbortSignal,
-  { fetch, authenticate }: Server,
-): Promise<Response> {
-  const request = toRequest(event, signal);
+async function answerRequest(event: HttpEvent, request: Request, { fetch, authenticate }: Server): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname !== MCP_PATH && !METADATA_PATHS.includes(pathname)) return notFound();
   const caller = await authenticate(request, event);
@@ -80,7 +82,7 @@ async function answerRequest(
 }
 
 function notFound(): Response {
-  return new Response('Not found', { status: 404 });
+  return refusedRequest(404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
 }
 
 function timeLimit(ms: number): TimeLimit {

@@ -86,7 +86,7 @@ export interface StorageBackend {
    * deleted between two pages may or may not show; all others show exactly once. An unknown
    * cursor rejects with `BackendInvalidError`.
    */
-  listByPrefix(partition: string, options: ListOptions): Promise<Page>;
+  list(partition: string, options: ListOptions): Promise<Page>;
 
   /**
    * Adds `delta` to the integer that the record's value spells (missing: 0) if the sum is not

@@ -2,18 +2,18 @@
  * How a record lies in a DynamoDB item, and the conditions and updates over its attributes. Pure:
  * knows the attribute names and nothing of clients, calls or errors on the wire.
  */
-import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
 import { BackendFormatError } from './errors.ts';
-import { parseCount } from './validation.ts';
+import { parseCount, spellsCount } from './validation.ts';
 
 /**
- * `PK`, `SK`: the key. `version`: N. The value is in exactly one of two attributes: `n` (N) if
- * it spells an integer, so that DynamoDB can add to it, otherwise `data` (S). `expiresAtMs` (N)
- * is the exact expiry that reads and conditions go by; `expiresAt` (N, seconds) is for TTL alone
- * and never earlier. `writer`…: see {@link RECENT_WRITERS}.
+ * `PK`, `SK`: the key. `version`: a safe integer. The value is in exactly one of two attributes: `n`,
+ * a number, if it spells an integer, so that DynamoDB can add to it, otherwise `data`, a string.
+ * `expiresAtMs` is the exact expiry that reads and conditions go by; `expiresAt` (seconds) is for TTL
+ * alone and never earlier. `writer`…: see {@link RECENT_WRITERS}. Anything may lie in a table, so what
+ * was read is believed attribute by attribute.
  */
-export type Item = Readonly<Record<string, AttributeValue>>;
+export type Item = Readonly<Record<string, unknown>>;
 
 /**
  * Who wrote last, and, on counters, the writers before. A write that the client retried because
@@ -43,65 +43,54 @@ export const ADD_AND_REMEMBER_WRITER = [
   ...RECENT_WRITERS.slice(1).map((name, index) => `${name} = if_not_exists(${RECENT_WRITERS[index]}, :nobody)`),
 ].join(', ');
 
-export function itemKey(key: RecordKey): { PK: AttributeValue; SK: AttributeValue } {
-  return { PK: { S: key.partition }, SK: { S: key.id } };
+export function itemKey({ partition, id }: RecordKey) {
+  return { PK: partition, SK: id };
 }
 
-export function toItem(
-  key: RecordKey,
-  write: RecordWrite,
-  version: Version,
-  writer: string,
-): Record<string, AttributeValue> {
-  const { value, expiresAt } = write;
+/** The same for the document client: an attribute that is undefined is left out. */
+export function toItem(key: RecordKey, { value, expiresAt }: RecordWrite, version: Version, writer: string): Item {
   return {
     ...itemKey(key),
-    ...(spellsCount(value) ? { n: { N: value } } : { data: { S: value } }),
-    ...(expiresAt !== undefined && { expiresAtMs: number(expiresAt), expiresAt: number(Math.ceil(expiresAt / 1000)) }),
-    version: number(version),
-    writer: { S: writer },
+    ...(spellsCount(value) ? { n: Number(value) } : { data: value }),
+    expiresAtMs: expiresAt,
+    expiresAt: expiresAt === undefined ? undefined : Math.ceil(expiresAt / 1000),
+    version,
+    writer,
   };
 }
 
 /** Throws `BackendFormatError` for an item that this driver did not write. */
 export function toRecord(item: Item): StoredRecord {
-  const id = item['SK']?.S;
-  const value = item['n']?.N ?? item['data']?.S;
-  if (id === undefined || value === undefined) throw notOurs();
-  const expiresAt = item['expiresAtMs']?.N;
-  return { id, version: versionOf(item), value, ...(expiresAt !== undefined && { expiresAt: Number(expiresAt) }) };
+  const { SK: id, expiresAtMs } = item;
+  const value = textOf(item);
+  if (typeof id !== 'string' || value === undefined) throw notOurs();
+  return { id, version: versionOf(item), value, ...(typeof expiresAtMs === 'number' && { expiresAt: expiresAtMs }) };
 }
 
-export function versionOf(item: Item): Version {
-  const version = Number(item['version']?.N);
-  if (!Number.isSafeInteger(version)) throw notOurs();
+export function versionOf({ version }: Item): Version {
+  if (typeof version !== 'number' || !Number.isSafeInteger(version)) throw notOurs();
   return version;
 }
 
 /** Throws `BackendInvalidError` if the record's value does not spell an integer. */
 export function countOf(item: Item): number {
-  return parseCount(item['n']?.N ?? item['data']?.S ?? '');
+  return parseCount(textOf(item) ?? '');
 }
 
 /** Whether `item` is stored and, at `now` (milliseconds since the epoch), not expired. */
 export function isLive(item: Item | undefined, now: number): item is Item {
   if (item === undefined) return false;
-  const expiresAt = item['expiresAtMs']?.N;
-  return expiresAt === undefined || Number(expiresAt) > now;
+  const { expiresAtMs } = item;
+  return typeof expiresAtMs !== 'number' || expiresAtMs > now;
 }
 
 export function wasWrittenBy(item: Item | undefined, writer: string): boolean {
-  return RECENT_WRITERS.some((name) => item?.[name]?.S === writer);
+  return RECENT_WRITERS.some((name) => item?.[name] === writer);
 }
 
-export function number(value: number): AttributeValue {
-  return { N: String(value) };
-}
-
-/** The spellings that `parseCount` accepts; they come back from an N attribute unchanged. */
-function spellsCount(value: string): boolean {
-  if (!/^(?:0|-?[1-9]\d{0,15})$/.test(value)) return false;
-  return Number.isSafeInteger(Number(value));
+function textOf({ n, data }: Item): string | undefined {
+  if (typeof n === 'number') return String(n);
+  return typeof data === 'string' ? data : undefined;
 }
 
 function notOurs(): BackendFormatError {

@@ -4,17 +4,19 @@
  * own, so configure them there; what they must not do is decided here. Not the table itself:
  * see dynamodb-table.ts.
  */
+import type { ConsumedCapacity, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
-  type ConsumedCapacity,
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
   QueryCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
 import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
-import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
+import { CheckedBackend, type PageRead } from './checked-backend.ts';
+import { documentClient, refusedItem } from './dynamodb-document.ts';
 import { attemptsOf, type DynamoDbCall, isConditionFailure, translate, unavailable } from './dynamodb-errors.ts';
 import {
   ADD_AND_REMEMBER_WRITER,
@@ -22,22 +24,13 @@ import {
   countOf,
   isLive,
   itemKey,
-  number,
   toItem,
   toRecord,
   versionOf,
   wasWrittenBy,
 } from './dynamodb-item.ts';
 import { BackendConflictError } from './errors.ts';
-import {
-  addBelow,
-  assertAddition,
-  assertExpected,
-  assertKey,
-  assertWrite,
-  encodeCursor,
-  readListOptions,
-} from './validation.ts';
+import { addBelow, type PageQuery } from './validation.ts';
 
 export interface DynamoDbBackendOptions {
   /** Stays open when the backend is closed. Its retry settings bound how often a call is tried. */
@@ -61,17 +54,18 @@ export interface ConsumedCapacityEvent extends DynamoDbCall {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-export class DynamoDbBackend implements StorageBackend {
+export class DynamoDbBackend extends CheckedBackend {
   readonly name = 'dynamodb';
   readonly #options: DynamoDbBackendOptions;
-  readonly #client: DynamoDBClient;
+  readonly #client: DynamoDBDocumentClient;
   readonly #clock: Clock;
   readonly #random: RandomBytes;
   readonly #table: { readonly TableName: string; readonly ReturnConsumedCapacity?: 'TOTAL' };
 
   constructor(options: DynamoDbBackendOptions) {
+    super();
     this.#options = options;
-    this.#client = options.client;
+    this.#client = documentClient(options.client);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#table = {
@@ -80,9 +74,8 @@ export class DynamoDbBackend implements StorageBackend {
     };
   }
 
-  async get(key: RecordKey): Promise<StoredRecord | undefined> {
-    assertKey(key);
-    const command = new GetItemCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
+  protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
+    const command = new GetCommand({ ...this.#table, Key: itemKey(key), ConsistentRead: true });
     const { Item: item } = await this.#call('GetItem', (options) => this.#client.send(command, options));
     return isLive(item, this.#clock.now()) ? toRecord(item) : undefined;
   }
@@ -92,18 +85,15 @@ export class DynamoDbBackend implements StorageBackend {
    * written on top since, this rejects with `BackendUnavailableError` and not with a conflict,
    * which would promise that nothing changed.
    */
-  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    assertKey(key);
-    assertWrite(write);
-    assertExpected(expected);
+  protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     const writer = this.#token();
-    const command = new PutItemCommand({
+    const command = new PutCommand({
       ...this.#table,
       Item: toItem(key, write, expected + 1, writer),
       ConditionExpression: expected === 0 ? CONDITION.isMissing : CONDITION.hasTheExpectedVersion,
       ExpressionAttributeValues: {
-        ':now': number(this.#clock.now()),
-        ...(expected !== 0 && { ':expected': number(expected) }),
+        ':now': this.#clock.now(),
+        ...(expected !== 0 && { ':expected': expected }),
       },
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
     });
@@ -112,7 +102,7 @@ export class DynamoDbBackend implements StorageBackend {
       return expected + 1;
     } catch (error) {
       if (!isConditionFailure(error)) throw error;
-      const stored = error.Item;
+      const stored = refusedItem(error);
       if (wasWrittenBy(stored, writer)) return expected + 1;
       const actual = isLive(stored, this.#clock.now()) ? versionOf(stored) : 0;
       if (attemptsOf(error) > 1 && actual > expected + 1) {
@@ -127,13 +117,12 @@ export class DynamoDbBackend implements StorageBackend {
   }
 
   /** If the client had to retry because an answer was lost, this may say `false` for a record that it removed. */
-  async delete(key: RecordKey): Promise<boolean> {
-    assertKey(key);
-    const command = new DeleteItemCommand({
+  protected async remove(key: RecordKey): Promise<boolean> {
+    const command = new DeleteCommand({
       ...this.#table,
       Key: itemKey(key),
       ConditionExpression: CONDITION.isThereAndLive,
-      ExpressionAttributeValues: { ':now': number(this.#clock.now()) },
+      ExpressionAttributeValues: { ':now': this.#clock.now() },
     });
     try {
       await this.#call('DeleteItem', (options) => this.#client.send(command, options));
@@ -144,48 +133,43 @@ export class DynamoDbBackend implements StorageBackend {
     }
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    const { limit, order, after } = readListOptions(partition, options);
+  protected async page({ partition, limit, order, after }: PageQuery): Promise<PageRead> {
     const command = new QueryCommand({
       ...this.#table,
       ConsistentRead: true,
       KeyConditionExpression: 'PK = :partition',
       FilterExpression: CONDITION.isLive,
-      ExpressionAttributeValues: { ':partition': { S: partition }, ':now': number(this.#clock.now()) },
+      ExpressionAttributeValues: { ':partition': partition, ':now': this.#clock.now() },
       ScanIndexForward: order === 'asc',
       Limit: limit,
       ...(after !== undefined && { ExclusiveStartKey: itemKey({ partition, id: after }) }),
     });
     const page = await this.#call('Query', (sendOptions) => this.#client.send(command, sendOptions));
-    const last = page.LastEvaluatedKey?.['SK']?.S;
-    return {
-      records: (page.Items ?? []).map(toRecord),
-      ...(last !== undefined && { cursor: encodeCursor({ partition, order, after: last }) }),
-    };
+    const last: unknown = page.LastEvaluatedKey?.['SK'];
+    return { records: (page.Items ?? []).map(toRecord), last: typeof last === 'string' ? last : undefined };
   }
 
   /**
    * One write, without a read. An addition that the client retried because its answer was lost
    * counts once, unless more than four others counted in between: then it counts twice.
    */
-  async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {
-    assertKey(key);
-    assertAddition(delta, ceiling);
+  protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
     const writer = this.#token();
-    const command = new UpdateItemCommand({
+    const command = new UpdateCommand({
       ...this.#table,
       Key: itemKey(key),
       UpdateExpression: ADD_AND_REMEMBER_WRITER,
       ConditionExpression: delta <= ceiling ? CONDITION.isAbsentOrCountsWithRoom : CONDITION.countsWithRoom,
       ExpressionAttributeValues: {
-        ':now': number(this.#clock.now()),
-        ':delta': number(delta),
-        ':room': number(ceiling - delta),
-        ':floor': number(Number.MIN_SAFE_INTEGER - Math.min(delta, 0)),
-        ':writer': { S: writer },
-        ':nobody': { S: '-' },
-        ':zero': number(0),
-        ':one': number(1),
+        ':now': this.#clock.now(),
+        ':delta': delta,
+        // Two safe integers may be further apart than any.
+        ':room': BigInt(ceiling) - BigInt(delta),
+        ':floor': Number.MIN_SAFE_INTEGER - Math.min(delta, 0),
+        ':writer': writer,
+        ':nobody': '-',
+        ':zero': 0,
+        ':one': 1,
       },
       ReturnValues: 'UPDATED_NEW',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
@@ -195,11 +179,11 @@ export class DynamoDbBackend implements StorageBackend {
       return countOf(updated ?? {});
     } catch (error) {
       if (!isConditionFailure(error)) throw error;
-      const stored = error.Item;
+      const stored = refusedItem(error);
       if (stored !== undefined && wasWrittenBy(stored, writer)) return countOf(stored);
       const current = isLive(stored, this.#clock.now()) ? countOf(stored) : 0;
       // Refused for the sum, which throws, or because an expired counter is in the way.
-      return this.#startOver(key, addBelow(current, delta, ceiling), () => this.addIfBelow(key, delta, { ceiling }));
+      return this.#startOver(key, addBelow(current, delta, ceiling), () => this.add(key, delta, ceiling));
     }
   }
 
@@ -214,7 +198,7 @@ export class DynamoDbBackend implements StorageBackend {
   /** Puts a new counter in an expired one's place, or gives way to whoever did so first. */
   async #startOver(key: RecordKey, sum: number, giveWay: () => Promise<number>): Promise<number> {
     try {
-      await this.putIfVersion(key, { value: String(sum) }, 0);
+      await this.write(key, { value: String(sum) }, 0);
       return sum;
     } catch (error) {
       if (error instanceof BackendConflictError) return giveWay();

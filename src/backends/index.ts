@@ -1,4 +1,4 @@
-/** For people who write a backend: the seam, its errors, and what drivers share. */
+/** For people who write a backend: the seam, its errors, the class to extend, and what drivers share. */
 export {
   isWalkable,
   type ListOptions,
@@ -13,6 +13,7 @@ export {
   type Version,
   type WalkableBackend,
 } from './backend.ts';
+export { CheckedBackend, type PageRead } from './checked-backend.ts';
 export {
   BackendConflictError,
   BackendError,
@@ -22,14 +23,4 @@ export {
   BackendLimitError,
   BackendUnavailableError,
 } from './errors.ts';
-export {
-  assertKey,
-  assertListOptions,
-  assertPartition,
-  assertWrite,
-  decodeCursor,
-  encodeCursor,
-  isLive,
-  parseCount,
-  readListOptions,
-} from './validation.ts';
+export { addBelow, isLive, type PageQuery, parseCount } from './validation.ts';

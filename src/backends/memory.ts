@@ -4,20 +4,10 @@
  * write. Not a cache for another backend.
  */
 import { type Clock, type EpochMs, systemClock } from '../clock.ts';
-import type { ListOptions, Page, RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError } from './errors.ts';
-import {
-  addBelow,
-  assertAddition,
-  assertExpected,
-  assertKey,
-  assertWrite,
-  compareIds,
-  encodeCursor,
-  isLive,
-  parseCount,
-  readListOptions,
-} from './validation.ts';
+import { addBelow, compareIds, isLive, type PageQuery, parseCount } from './validation.ts';
 
 export interface MemoryBackendOptions {
   /** Decides what has expired. Default: the system's. */
@@ -30,38 +20,33 @@ interface Partition {
   readonly ids: string[];
 }
 
-export class MemoryBackend implements WalkableBackend {
+export class MemoryBackend extends CheckedBackend implements WalkableBackend {
   readonly name = 'memory';
   readonly #clock: Clock;
   readonly #partitions = new Map<string, Partition>();
 
   constructor(options: MemoryBackendOptions = {}) {
+    super();
     this.#clock = options.clock ?? systemClock;
   }
 
-  async get(key: RecordKey): Promise<StoredRecord | undefined> {
-    assertKey(key);
+  protected read(key: RecordKey): StoredRecord | undefined {
     return this.#live(key);
   }
 
-  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    assertKey(key);
-    assertWrite(write);
-    assertExpected(expected);
+  protected write(key: RecordKey, write: RecordWrite, expected: Version | 0): Version {
     const actual = this.#live(key)?.version ?? 0;
     if (actual !== expected) throw new BackendConflictError(expected, actual);
     return this.#store(key, write, actual + 1);
   }
 
-  async delete(key: RecordKey): Promise<boolean> {
-    assertKey(key);
+  protected remove(key: RecordKey): boolean {
     const wasThere = this.#live(key) !== undefined;
     this.#remove(key);
     return wasThere;
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    const { limit, order, after } = readListOptions(partition, options);
+  protected page({ partition, limit, order, after }: PageQuery): PageRead {
     const { ids, records } = this.#partitions.get(partition) ?? { ids: [], records: new Map<string, StoredRecord>() };
     const window = order === 'asc' ? idsAbove(ids, after, limit) : idsBelow(ids, after, limit);
     const found = window.map((id) => records.get(id)).filter((record) => record !== undefined);
@@ -70,15 +55,13 @@ export class MemoryBackend implements WalkableBackend {
     const more = last !== undefined && last !== (order === 'asc' ? ids.at(-1) : ids.at(0));
     return {
       records: found.filter((record) => isLive(record, now)),
-      ...(more && { cursor: encodeCursor({ partition, order, after: last }) }),
+      last: more ? last : undefined,
     };
   }
 
-  async addIfBelow(key: RecordKey, delta: number, options: { readonly ceiling: number }): Promise<number> {
-    assertKey(key);
-    assertAddition(delta, options.ceiling);
+  protected add(key: RecordKey, delta: number, ceiling: number): number {
     const current = this.#live(key);
-    const sum = addBelow(parseCount(current?.value ?? '0'), delta, options.ceiling);
+    const sum = addBelow(parseCount(current?.value ?? '0'), delta, ceiling);
     this.#store(key, { ...current, value: String(sum) }, (current?.version ?? 0) + 1);
     return sum;
   }

@@ -5,7 +5,8 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
-import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
+import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import {
   BackendConflictError,
   type BackendError,
@@ -21,17 +22,7 @@ import {
   type RedisScript,
   TOKEN_CHARACTERS,
 } from './redis-scripts.ts';
-import {
-  addBelow,
-  assertAddition,
-  assertExpected,
-  assertKey,
-  assertWrite,
-  encodeCursor,
-  isLive,
-  parseCount,
-  readListOptions,
-} from './validation.ts';
+import { addBelow, isLive, type PageQuery, parseCount } from './validation.ts';
 
 export { checkRedisDurability } from './redis-durability.ts';
 
@@ -52,7 +43,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** A page is at least one record and otherwise ends here, as DynamoDB's does. */
 const ENOUGH_PAGE_BYTES = 1024 * 1024;
 
-export class RedisBackend implements StorageBackend {
+export class RedisBackend extends CheckedBackend {
   readonly name = 'redis';
   readonly #client: Redis | Cluster;
   readonly #prefix: string;
@@ -61,7 +52,9 @@ export class RedisBackend implements StorageBackend {
   readonly #timeoutMs: number;
 
   constructor(options: RedisBackendOptions) {
+    super();
     const { client, keyPrefix = DEFAULT_KEY_PREFIX } = options;
+    if (!keyPrefix.isWellFormed()) throw new BackendInvalidError('keyPrefix holds a lone surrogate');
     if (/[{}]/.test(keyPrefix)) throw new BackendInvalidError('keyPrefix must not contain braces');
     if ('nodes' in client && client.options.scaleReads !== undefined && client.options.scaleReads !== 'master') {
       throw new BackendInvalidError('scaleReads must be "master": a replica does not see every acknowledged write');
@@ -73,8 +66,7 @@ export class RedisBackend implements StorageBackend {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
 
-  async get(key: RecordKey): Promise<StoredRecord | undefined> {
-    assertKey(key);
+  protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
     const keys = this.#keysOf(key.partition);
     const [version, expiry, value] = await this.#call('get', () =>
       this.#client.hmget(keys.record(key.id), 'v', 'e', 'd'),
@@ -88,10 +80,7 @@ export class RedisBackend implements StorageBackend {
    * A client that reconnects sends again what was not answered; the token makes that one write.
    * That much is certain unless more than four others wrote in between.
    */
-  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    assertKey(key);
-    assertWrite(write);
-    assertExpected(expected);
+  protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     const args = [this.#token(), expected, write.value, write.expiresAt ?? ''];
     const [outcome, version] = asList(await this.#write('putIfVersion', PUT_IF_VERSION, key, args));
     if (outcome === 'ok') return Number(version);
@@ -99,14 +88,12 @@ export class RedisBackend implements StorageBackend {
   }
 
   /** If the client had to send again because an answer was lost, this may say `false` for a record that it removed. */
-  async delete(key: RecordKey): Promise<boolean> {
-    assertKey(key);
+  protected async remove(key: RecordKey): Promise<boolean> {
     return (await this.#write('delete', DELETE, key, [])) === 1;
   }
 
   /** Two round trips: a script may only touch keys that it was given, so the ids come first. */
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    const { limit, order, after } = readListOptions(partition, options);
+  protected async page({ partition, limit, order, after }: PageQuery): Promise<PageRead> {
     const keys = this.#keysOf(partition);
     // One id more than asked for tells whether anything follows.
     const ids = await this.#call('list', () =>
@@ -123,20 +110,17 @@ export class RedisBackend implements StorageBackend {
         [this.#clock.now(), ENOUGH_PAGE_BYTES, ...wanted],
       ),
     );
-    const last = Number(looked) < ids.length ? wanted[Number(looked) - 1] : undefined;
     return {
       records: asList(found).map((entry) => {
         const [place, version, expiry, value] = asList(entry);
         return toRecord(wanted[Number(place) - 1] ?? '', version, expiry, value);
       }),
-      ...(last !== undefined && { cursor: encodeCursor({ partition, order, after: last }) }),
+      last: Number(looked) < ids.length ? wanted[Number(looked) - 1] : undefined,
     };
   }
 
   /** Counts once, also when the client sends it again, unless more than four others wrote in between. */
-  async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {
-    assertKey(key);
-    assertAddition(delta, ceiling);
+  protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
     const reply = await this.#write('addIfBelow', ADD_IF_BELOW, key, [this.#token(), delta, ceiling]);
     const [outcome, value] = asList(reply);
     const count = parseCount(String(value));

@@ -6,20 +6,11 @@
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { type Clock, type EpochMs, systemClock } from '../clock.ts';
-import type { ListOptions, Page, RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError, BackendFormatError } from './errors.ts';
 import { inTransaction, openFile, translated } from './sqlite-file.ts';
-import {
-  addBelow,
-  assertAddition,
-  assertExpected,
-  assertKey,
-  assertWrite,
-  encodeCursor,
-  isLive,
-  parseCount,
-  readListOptions,
-} from './validation.ts';
+import { addBelow, isLive, type PageQuery, parseCount } from './validation.ts';
 
 export interface SqliteBackendOptions {
   /** The database file. It and its folder are created when missing. */
@@ -53,7 +44,7 @@ const SQL = {
 type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
 type Row = Record<string, SQLOutputValue>;
 
-export class SqliteBackend implements WalkableBackend {
+export class SqliteBackend extends CheckedBackend implements WalkableBackend {
   readonly name = 'sqlite';
   readonly #clock: Clock;
   readonly #database: DatabaseSync;
@@ -61,21 +52,18 @@ export class SqliteBackend implements WalkableBackend {
 
   /** Opens the file. Throws `BackendFormatError` for one that is not ours, `BackendUnavailableError` when it cannot. */
   constructor(options: SqliteBackendOptions) {
+    super();
     this.#clock = options.clock ?? systemClock;
     const { path, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
     this.#database = openFile(path, busyTimeoutMs);
     this.#statements = translated(() => prepareStatements(this.#database));
   }
 
-  async get(key: RecordKey): Promise<StoredRecord | undefined> {
-    assertKey(key);
+  protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
     return translated(() => this.#live(key));
   }
 
-  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    assertKey(key);
-    assertWrite(write);
-    assertExpected(expected);
+  protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     return this.#transaction(() => {
       const actual = this.#live(key)?.version ?? 0;
       if (actual !== expected) throw new BackendConflictError(expected, actual);
@@ -83,8 +71,7 @@ export class SqliteBackend implements WalkableBackend {
     });
   }
 
-  async delete(key: RecordKey): Promise<boolean> {
-    assertKey(key);
+  protected async remove(key: RecordKey): Promise<boolean> {
     return translated(() => {
       // `all` runs to the end, so that a failing commit is thrown; `get` would stop at the row.
       const [row] = this.#statements.delete.all(key.partition, key.id);
@@ -92,8 +79,7 @@ export class SqliteBackend implements WalkableBackend {
     });
   }
 
-  async listByPrefix(partition: string, options: ListOptions): Promise<Page> {
-    const { limit, order, after } = readListOptions(partition, options);
+  protected async page({ partition, limit, order, after }: PageQuery): Promise<PageRead> {
     return translated(() => {
       // One more than asked for tells whether a page follows. Expired records count towards the
       // page and are left out of it, so that a page never costs more than a page.
@@ -106,18 +92,15 @@ export class SqliteBackend implements WalkableBackend {
       const now = this.#clock.now();
       return {
         records: window.filter((record) => isLive(record, now)),
-        ...(last !== undefined &&
-          rows.length > limit && { cursor: encodeCursor({ partition, order, after: last.id }) }),
+        last: rows.length > limit ? last?.id : undefined,
       };
     });
   }
 
-  async addIfBelow(key: RecordKey, delta: number, options: { readonly ceiling: number }): Promise<number> {
-    assertKey(key);
-    assertAddition(delta, options.ceiling);
+  protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
     return this.#transaction(() => {
       const current = this.#live(key);
-      const sum = addBelow(parseCount(current?.value ?? '0'), delta, options.ceiling);
+      const sum = addBelow(parseCount(current?.value ?? '0'), delta, ceiling);
       this.#store(key, { ...current, value: String(sum) }, (current?.version ?? 0) + 1);
       return sum;
     });

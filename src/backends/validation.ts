@@ -1,8 +1,7 @@
 /**
- * What every driver checks before it talks to its engine, and the cursor that every driver
- * hands out: one rule, one message, whatever the backend. Knows no engine. Everything here
- * throws `BackendInvalidError` (`addBelow` also `BackendLimitError`); called from an `async`
- * method, that is a rejection.
+ * What is checked before an engine sees it, and the cursor that every backend hands out: one rule,
+ * one message, whatever the backend. Knows no engine; who calls what and when: checked-backend.ts.
+ * Everything here throws `BackendInvalidError` (`addBelow` also `BackendLimitError`).
  */
 import { createHash } from 'node:crypto';
 import type { EpochMs } from '../clock.ts';
@@ -34,7 +33,7 @@ export function assertKey(key: RecordKey): void {
   assertText('id', key.id, 1, MAX_ID_BYTES);
 }
 
-export function assertPartition(partition: string): void {
+function assertPartition(partition: string): void {
   assertText('partition', partition, 1, MAX_PARTITION_BYTES);
 }
 
@@ -46,15 +45,17 @@ export function assertWrite(write: RecordWrite): void {
   }
 }
 
-/** The `expected` of `putIfVersion`: 0 or a version. */
+/** The `expected` of `putIfVersion`: 0, or a version after which there can be another. */
 export function assertExpected(expected: Version | 0): void {
-  if (!(Number.isSafeInteger(expected) && expected >= 0)) {
-    throw new BackendInvalidError(`the expected version must be 0 or a positive integer, not ${expected}`);
+  if (!(Number.isInteger(expected) && expected >= 0 && expected < Number.MAX_SAFE_INTEGER)) {
+    throw new BackendInvalidError(
+      `the expected version must be an integer from 0 to ${Number.MAX_SAFE_INTEGER - 1}, not ${expected}`,
+    );
   }
 }
 
 /** Checks `limit` and `order`; the cursor is checked where it is read, by {@link decodeCursor}. */
-export function assertListOptions(options: ListOptions): void {
+function assertListOptions(options: ListOptions): void {
   const { limit, order } = options;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE_LIMIT)) {
     throw new BackendInvalidError(`a page limit must be an integer from 1 to ${MAX_PAGE_LIMIT}, not ${limit}`);
@@ -72,11 +73,16 @@ export function assertAddition(delta: number, ceiling: number): void {
 
 /** The integer that a counter's value spells, in the one spelling that `String(number)` gives it. */
 export function parseCount(value: string): number {
-  const count = Number(value);
-  if (!Number.isSafeInteger(count) || String(count) !== value) {
+  if (!spellsCount(value)) {
     throw new BackendInvalidError('the record counts nothing: its value does not spell an integer');
   }
-  return count;
+  return Number(value);
+}
+
+/** Whether {@link parseCount} takes the value. Then `String(Number(value))` is the value again. */
+export function spellsCount(value: string): boolean {
+  const count = Number(value);
+  return Number.isSafeInteger(count) && String(count) === value;
 }
 
 /** The rule of `addIfBelow`, for drivers that read and write in one transaction. Returns the sum. */
@@ -122,15 +128,22 @@ export function decodeCursor(cursor: string, partition: string, order: ListOrder
   return after;
 }
 
-/** A listing's options, checked; `after`: the id after which the page starts. */
-export function readListOptions(
-  partition: string,
-  options: ListOptions,
-): { readonly limit: number; readonly order: ListOrder; readonly after: string | undefined } {
+/** A page of a partition, as a driver reads it. */
+export interface PageQuery {
+  readonly partition: string;
+  /** So many records are looked at, expired ones included, so that a page never costs more than a page. */
+  readonly limit: number;
+  readonly order: ListOrder;
+  /** The id after which the page starts; undefined: at the beginning. */
+  readonly after: string | undefined;
+}
+
+/** A listing's options, checked, and its cursor read. */
+export function readListOptions(partition: string, options: ListOptions): PageQuery {
   assertPartition(partition);
   assertListOptions(options);
   const { limit, cursor, order = 'asc' } = options;
-  return { limit, order, after: cursor === undefined ? undefined : decodeCursor(cursor, partition, order) };
+  return { partition, limit, order, after: cursor === undefined ? undefined : decodeCursor(cursor, partition, order) };
 }
 
 /** Whether a record still reads as there at `now`. */

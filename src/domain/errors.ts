@@ -25,7 +25,7 @@ export const TASK_ERROR_CODES = [
   'invalid_arguments',
   /** A listing cursor that this store did not give for this owner. */
   'invalid_cursor',
-  /** The owner has as many unfinished tasks as are allowed; `detail.limit`. */
+  /** The owner has as many unfinished tasks as are allowed; `detail.limit`; `detail.retryAfterMs`: sooner makes little sense. */
   'too_many_tasks',
   /** The same idempotency key was used with other arguments. */
   'idempotency_conflict',

@@ -4,6 +4,7 @@
  */
 import { TaskError } from './errors.ts';
 import { findJsonFault, type JsonObject, type JsonValue, jsonBytes } from './json.ts';
+import { shorten } from './text.ts';
 
 export const INPUT_METHODS = ['elicitation/create', 'sampling/createMessage', 'roots/list'] as const;
 export type InputMethod = (typeof INPUT_METHODS)[number];
@@ -48,6 +49,6 @@ export function assertAnswersWithinBounds(answers: Readonly<Record<string, unkno
 }
 
 export function answerError(key: string, problem: string): TaskError {
-  const shown = key.slice(0, 128);
+  const shown = shorten(key, 128);
   return new TaskError('invalid_answer', `Answer "${shown}": ${problem}.`, { detail: { key: shown } });
 }

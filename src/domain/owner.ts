@@ -31,6 +31,14 @@ export function ownerOf(issuer: string, subject: string, tenant: string | undefi
 const encoder = new TextEncoder();
 
 /**
+ * Whether a claim, header or setting can name somebody. What is there and cannot is refused wherever it comes from:
+ * passing over it would make everybody whose name cannot be read one owner.
+ */
+export function isOwnerPart(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.isWellFormed();
+}
+
+/**
  * The owner as text; two owners have the same text only if they have the same parts. Throws
  * `invalid_owner` for empty parts, text that is no valid Unicode, and more than
  * {@link MAX_OWNER_BYTES}.
@@ -39,7 +47,7 @@ export function encodeOwner(owner: Owner): string {
   const parts =
     owner.tenant === undefined ? [owner.issuer, owner.subject] : [owner.issuer, owner.subject, owner.tenant];
   for (const part of parts) {
-    if (typeof part !== 'string' || part === '' || !part.isWellFormed()) {
+    if (!isOwnerPart(part)) {
       throw new TaskError('invalid_owner', 'An owner needs an issuer and a subject, both non-empty, valid text.');
     }
   }

@@ -89,8 +89,11 @@ export function showInputs(
   now: number,
 ): Task {
   assertLease(task, claim);
-  const open = without(inputs, new Set(Object.keys(task.answers)));
-  return sameKeys(open, task.inputs) ? task : withInputs(task, open, now);
+  const unanswered = without(inputs, new Set(Object.keys(task.answers)));
+  if (sameKeys(unanswered, task.inputs)) return task;
+  // What is shown already stays as it was shown.
+  const open = Object.entries(unanswered).map(([key, input]) => [key, task.inputs[key] ?? input]);
+  return withInputs(task, Object.fromEntries(open), now);
 }
 
 export interface Suspension {
@@ -188,7 +191,7 @@ export function beginCleanup(task: Task, claim: LeaseClaim, cleanupMs: number, n
   assertHeld(task, claim);
   const { cleanup } = task.run;
   if (cleanup === undefined || cleanup.until !== undefined) return task;
-  return { ...task, run: { ...task.run, cleanup: { ...cleanup, until: now + cleanupMs } } };
+  return { ...task, run: { ...task.run, cleanup: { ...cleanup, until: now + Math.max(cleanupMs, 0) } } };
 }
 
 /** The handler of an ended task has cleaned up, or may not go on with it. */

@@ -53,6 +53,8 @@ export interface Task extends TaskRef {
   readonly trace?: TraceContext;
   /** The task that the creating call was bound to. */
   readonly related?: TaskId;
+  /** Of the idempotency key that the task was created with; its record lives as long as the task. Absent: without one. */
+  readonly keyDigest?: string;
 }
 
 export interface PendingInput {
@@ -150,6 +152,7 @@ export interface NewTask extends TaskRef {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
+  readonly keyDigest?: string;
 }
 
 /** A working task, due at once. */

@@ -4,6 +4,7 @@
  */
 import { TaskError } from './errors.ts';
 import { findJsonFault, isForbiddenKey, type JsonObject, type JsonValue, jsonBytes } from './json.ts';
+import { shorten } from './text.ts';
 
 const VARIABLE_LIMITS = {
   maxDepth: 10,
@@ -21,7 +22,7 @@ function invalid(path: string, problem: string): TaskError {
 
 /**
  * `current` with `changes` merged in: each key overwrites, `null` deletes. Throws
- * `invalid_variables` when a key is not 1 to 128 characters or is a prototype's, a value is nested
+ * `invalid_variables` when a key is not 1 to 128 characters of valid Unicode or is a prototype's, a value is nested
  * deeper than 10, has a string over 65,536 characters or is no JSON, or the whole would pass 1 MiB.
  */
 export function mergeVariables(current: JsonObject, changes: Readonly<Record<string, unknown>>): JsonObject {
@@ -46,8 +47,9 @@ export function mergeVariables(current: JsonObject, changes: Readonly<Record<str
 
 function assertVariableKey(key: string): void {
   if (key.length === 0 || key.length > VARIABLE_LIMITS.maxKeyLength) {
-    throw invalid(`"${key.slice(0, 32)}"`, `a key has 1 to ${VARIABLE_LIMITS.maxKeyLength} characters`);
+    throw invalid(`"${shorten(key, 32)}"`, `a key has 1 to ${VARIABLE_LIMITS.maxKeyLength} characters`);
   }
+  if (!key.isWellFormed()) throw invalid('(name)', 'a key is valid Unicode, without half a surrogate pair');
   if (isForbiddenKey(key)) throw invalid(`"${key}"`, 'this key is not allowed');
 }
 

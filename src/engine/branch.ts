@@ -6,11 +6,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JsonValue } from '../domain/json.ts';
 import { TaskAborted } from './aborts.ts';
 import { type Duration, durationMs } from './duration.ts';
-import type { AskOptions, HandlerRun } from './handler-run.ts';
 import type { OperationKind } from './journal.ts';
 import { assertFunction, assertName, assertOptions, describe, MisuseError } from './misuse.ts';
 import type { Conclusion, Operation, OperationPromise } from './operation.ts';
-import { recordable } from './recordable.ts';
+import type { AskOptions, Operations } from './operations.ts';
+import type { Place } from './place.ts';
+import { assertRecordableSize, recordable } from './recordable.ts';
 import { describeThrown } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
 
@@ -64,23 +65,27 @@ export function stepUnderWay(): string | undefined {
   return insideStep.getStore();
 }
 
-export class Branch {
-  /** What it is called in the journal: empty for the handler's own. */
+export class Branch implements Place {
   readonly path: string;
-  /** What the branch was for has been decided without it. */
   #isWithdrawn = false;
-  readonly #run: HandlerRun;
+  readonly #operations: Operations;
   readonly #parent: Branch | undefined;
   readonly #counts = new Map<string, number>();
 
-  constructor(run: HandlerRun, path = '', parent?: Branch) {
-    this.#run = run;
+  constructor(operations: Operations, path = '', parent?: Branch) {
+    this.#operations = operations;
     this.path = path;
     this.#parent = parent;
   }
 
-  get run(): HandlerRun {
-    return this.#run;
+  /** Nobody waits for the operation any more. */
+  withdraw(operation: Operation, reason: unknown): void {
+    this.#operations.withdraw(operation, reason);
+  }
+
+  /** Nobody waits for anything in this branch any more. */
+  withdrawAll(): void {
+    this.#operations.withdrawBranch(this);
   }
 
   get isWithdrawn(): boolean {
@@ -91,11 +96,10 @@ export class Branch {
     this.#isWithdrawn = value;
   }
 
-  isWithin(other: Branch): boolean {
+  isWithin(other: Place): boolean {
     return this === other || this.#parent?.isWithin(other) === true;
   }
 
-  /** The how-manieth of this kind and name is asked for now. */
   count(kind: string, name: string): number {
     const key = `${kind}\n${name}`;
     const nth = (this.#counts.get(key) ?? 0) + 1;
@@ -107,7 +111,7 @@ export class Branch {
   child(kind: string, name: string, nth: number, index?: number): Branch {
     const which = nth === 1 ? '' : `#${nth}`;
     const place = index === undefined ? '' : `[${index}]`;
-    return new Branch(this.#run, `${this.path}/${kind}:${encodeURIComponent(name)}${which}${place}`, this);
+    return new Branch(this.#operations, `${this.path}/${kind}:${encodeURIComponent(name)}${which}${place}`, this);
   }
 
   step<T>(name: string, action: (step: StepTry) => Promise<T>, config: StepConfig<T> = {}): OperationPromise<T> {
@@ -122,7 +126,7 @@ export class Branch {
       try {
         const returned = await insideStep.run(name, () => action(this.#tryOf(operation, attempt)));
         const value = serdes === undefined ? returned : serdes.serialize(returned);
-        return { kind: 'ok', value: recordable(value, `Step "${name}" returned`) };
+        return { kind: 'ok', value: recordableOutcome(value, `Step "${name}" returned`) };
       } catch (error) {
         return afterFailure(error, attempt);
       }
@@ -168,8 +172,8 @@ export class Branch {
     const run = async (attempt: number, state: JsonValue | undefined): Promise<Conclusion> => {
       const before = (attempt === 1 ? initial : state) as T;
       const looked = await insideStep.run(name, () => check(before, this.#tryOf(operation, attempt)));
-      const after = recordable(looked, `Condition "${name}" returned`);
-      const decision = waitStrategy(after as T, attempt, () => this.#run.random());
+      const after = recordableOutcome(looked, `Condition "${name}" returned`);
+      const decision = waitStrategy(after as T, attempt, () => this.#operations.random());
       if (!decision.shouldContinue) return { kind: 'ok', value: after };
       const afterMs = durationMs(decision.delay, `the delay of condition "${name}"`);
       return { kind: 'again', afterMs, ...(after === undefined ? {} : { state: after }) };
@@ -194,22 +198,22 @@ export class Branch {
 
   /** The time of what the code reacts to, in milliseconds since the epoch. */
   now(): number {
-    return this.#run.now;
+    return this.#operations.now;
   }
 
   /** From 0 up to 1. */
   randomNumber(): number {
-    return this.#run.value(this, 'random', () => this.#run.random()) as number;
+    return this.#operations.value(this, 'random', () => this.#operations.random()) as number;
   }
 
   uuid(): string {
-    return this.#run.value(this, 'uuid', () => uuidOf(this.#run.randomBytes(16))) as string;
+    return this.#operations.value(this, 'uuid', () => uuidOf(this.#operations.randomBytes(16))) as string;
   }
 
   patched(name: string): boolean {
     assertName('patched', name);
     this.#assertOutsideSteps('patched', name);
-    return this.#run.patched(this, name);
+    return this.#operations.patched(this, name);
   }
 
   #ask(
@@ -218,7 +222,7 @@ export class Branch {
     { signal, ...more }: AskOptions & { readonly signal?: AbortSignal | undefined },
   ): Operation {
     this.#assertOutsideSteps(kind, name);
-    const operation = this.#run.ask(this, kind, name, more);
+    const operation = this.#operations.ask(this, kind, name, more);
     if (signal !== undefined) this.#withdrawOn(signal, operation);
     return operation;
   }
@@ -231,7 +235,7 @@ export class Branch {
     }
     const withdraw = () => {
       // The task's own signal says nothing that every run would see: what follows from it, the engine hands over.
-      if (!(signal.reason instanceof TaskAborted)) this.#run.withdraw(operation, signal.reason);
+      if (!(signal.reason instanceof TaskAborted)) this.#operations.withdraw(operation, signal.reason);
     };
     if (signal.aborted) withdraw();
     else signal.addEventListener('abort', withdraw, { once: true });
@@ -251,7 +255,7 @@ export class Branch {
     if (thrown instanceof MisuseError) return { kind: 'failed', error: thrown };
     const error = thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
     try {
-      const decision = retry(error, attempt, () => this.#run.random());
+      const decision = retry(error, attempt, () => this.#operations.random());
       if (!decision.shouldRetry) return { kind: 'failed', error: thrown };
       const afterMs = decision.delay === undefined ? 0 : durationMs(decision.delay, 'the delay of a retryStrategy');
       return { kind: 'again', afterMs, error: thrown };
@@ -268,6 +272,12 @@ export class Branch {
         'Ask for it after the step, or group operations with runInChildContext.',
     );
   }
+}
+
+function recordableOutcome(value: unknown, what: string): JsonValue | undefined {
+  const recorded = recordable(value, what);
+  assertRecordableSize(recorded, what);
+  return recorded;
 }
 
 /** RFC 9562, version 4. */

@@ -149,7 +149,7 @@ export async function runBranches<Result>(
       items.set(index, item);
       counts[item.status === 'FAILED' ? 'failure' : 'success'] += 1;
       reason = completionOf(config, counts, items);
-      if (reason !== undefined) for (const other of branches) other.run.withdrawBranch(other);
+      if (reason !== undefined) for (const other of branches) other.withdrawAll();
     }
   };
   const lanes = Math.min(config.maxConcurrency ?? actions.length, actions.length);
@@ -175,7 +175,7 @@ export async function raceBranches<Result>(
       const item = await outcomeOf(actions[index], branch, index);
       if (winner !== undefined) return;
       winner = item;
-      for (const other of branches) if (other !== branch) other.run.withdrawBranch(other);
+      for (const other of branches) if (other !== branch) other.withdrawAll();
     }),
   );
   if (winner?.error !== undefined) throw winner.error;

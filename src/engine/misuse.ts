@@ -2,6 +2,8 @@
  * Mistakes in the use of durable operations: found where they are made, and answered with what to write
  * instead. A step that fails with one is not tried again, since it would fail in the same way.
  */
+import { shorten } from '../domain/text.ts';
+
 export class MisuseError extends TypeError {
   override readonly name = 'MisuseError';
 }
@@ -14,7 +16,7 @@ export function assertName(operation: string, name: unknown): asserts name is st
     throw new MisuseError(`${operation} needs a name as its first argument: task.${operation}('fetch the page', …).`);
   }
   if (name.length > LONGEST_NAME) {
-    throw new MisuseError(`A name has at most ${LONGEST_NAME} characters; "${name.slice(0, 40)}…" has ${name.length}.`);
+    throw new MisuseError(`A name has at most ${LONGEST_NAME} characters; "${shorten(name, 40)}" has ${name.length}.`);
   }
   if (!name.isWellFormed() || hasControlCharacter(name)) {
     throw new MisuseError(
@@ -47,7 +49,7 @@ export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value);
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (typeof value === 'string') return JSON.stringify(shorten(value, 40));
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 

@@ -1,10 +1,15 @@
 /** One operation of a running handler: what it is, how far it has come, and the promise that the handler holds. */
 import type { JsonValue } from '../domain/json.ts';
-import type { Branch } from './branch.ts';
 import type { OperationKind } from './journal.ts';
+import type { Place } from './place.ts';
 
 /** Waiting operations cost nothing: a run that has only such ones left suspends. */
 const WAITING_KINDS: readonly OperationKind[] = ['wait', 'callback', 'question', 'condition'];
+
+/** Answered by somebody outside. */
+export function isInput({ kind }: { readonly kind: OperationKind }): boolean {
+  return kind === 'callback' || kind === 'question';
+}
 
 export function isWaitingKind(kind: OperationKind): boolean {
   return WAITING_KINDS.includes(kind);
@@ -18,7 +23,8 @@ export class OperationPromise<T> extends Promise<T> {
 
   isAwaited = false;
 
-  // biome-ignore lint/suspicious/noThenProperty: `await` calls it, which is how it is known that somebody waits.
+  // `await` calls it, which is how it is known that somebody waits.
+  // biome-ignore lint/suspicious/noThenProperty: that is the purpose
   override then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -30,7 +36,7 @@ export class OperationPromise<T> extends Promise<T> {
 
 /** Kept in the order of asking; `number` is its place in the journal. */
 export interface OperationOptions {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;
@@ -47,7 +53,7 @@ export type Conclusion =
   | { readonly kind: 'again'; readonly afterMs: number; readonly state?: JsonValue; readonly error?: unknown };
 
 export class Operation {
-  readonly branch: Branch;
+  readonly branch: Place;
   readonly kind: OperationKind;
   readonly name: string;
   readonly nth: number;
@@ -68,8 +74,6 @@ export class Operation {
   /** Of a wait, or of a step that is tried again: when. */
   dueAt: number | undefined;
   timeoutAt: number | undefined;
-  /** Whether a try runs now. */
-  isRunning = false;
   /** Whether a try that has begun may not be repeated by a run that does not know how it ended. */
   mayRunOnce = false;
   /** Of a step: what follows from a try's failure. */
@@ -92,7 +96,7 @@ export class Operation {
       this.#reject = reject;
     });
     // Not through `then`, which would count as being awaited.
-    Promise.prototype.then.call(this.promise, undefined, () => {});
+    void Promise.prototype.then.call(this.promise, undefined, () => {});
   }
 
   /** Fires when nobody waits for the operation any more, and when the run ends. Made when it is first looked at. */

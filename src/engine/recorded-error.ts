@@ -69,12 +69,17 @@ export function recordError(thrown: unknown, causes = 0): RecordedError {
   const { code, data } = thrown as { code?: unknown; data?: unknown };
   const keptData = copyOfJson(data);
   return {
-    name: shorten(String(thrown.name), 200),
-    message: shorten(String(thrown.message), MAX_MESSAGE_LENGTH),
+    name: shorten(textOf(thrown.name), 200),
+    message: shorten(textOf(thrown.message), MAX_MESSAGE_LENGTH),
     ...(typeof code === 'string' || (typeof code === 'number' && Number.isFinite(code)) ? { code } : {}),
     ...(keptData === undefined ? {} : { data: keptData }),
     ...(thrown.cause === undefined || causes >= MAX_CAUSES ? {} : { cause: recordError(thrown.cause, causes + 1) }),
   };
+}
+
+/** Errors are objects that anybody can write to. */
+function textOf(member: unknown): string {
+  return typeof member === 'string' ? member : String(member);
 }
 
 /** Something that was thrown, in words: a text as it is, an error's message, anything else as JSON. */

@@ -25,6 +25,11 @@ export class Recording {
   readonly asks: readonly Ask[];
   /** In the order in which they were handed over; the turn that begins with `turns[n]` is number `n + 1`. */
   readonly turns: readonly RecordedTurn[];
+  /**
+   * How many turns, the first included, have all their asks here: those that were over when the last entry was
+   * written. What code asks for in a later one may be new.
+   */
+  readonly completeTurns: number;
   readonly #numbers = new Map<string, number>();
   readonly #byTurn = new Map<number, number[]>();
   readonly #progress = new Map<number, RecordedProgress>();
@@ -32,7 +37,9 @@ export class Recording {
   constructor(entries: readonly JournalEntry[]) {
     const asks: Ask[] = [];
     const turns: RecordedTurn[] = [];
+    let completeTurns = 0;
     for (const { at, asks: asked = [], outcomes = [] } of entries) {
+      completeTurns = turns.length + 1;
       for (const ask of asked) {
         const number = asks.push(ask) - 1;
         this.#numbers.set(identityOf(ask), number);
@@ -58,6 +65,7 @@ export class Recording {
     }
     this.asks = asks;
     this.turns = turns;
+    this.completeTurns = completeTurns;
   }
 
   numberOf(identity: string): number | undefined {

@@ -25,6 +25,7 @@ import type { Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { Failure, Task, TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
+import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
 import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
@@ -111,7 +112,8 @@ export class ToolCalls {
     const call = this.#contextOf(owner, related, ctx);
     if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
 
-    const admission = await tool.admit?.(args, call);
+    const made = tool.admit === undefined ? undefined : await this.#madeBefore(tool, raw, owner, ctx);
+    const admission = made === undefined ? await tool.admit?.(args, call) : undefined;
     if (isInputRequiredResult(admission)) return admission;
     let recorded: JsonObject;
     try {
@@ -121,7 +123,7 @@ export class ToolCalls {
       if (error instanceof MisuseError) return toolError(error.message);
       throw error;
     }
-    const task = await this.#createTask(tool, { raw, recorded, admission, owner, related, ctx });
+    const task = made ?? (await this.#createTask(tool, { raw, recorded, admission, owner, related, ctx }));
     if (declaresTasks(ctx)) throw new TaskCreated(task);
     const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
     this.#waiting.add(answer);
@@ -145,6 +147,16 @@ export class ToolCalls {
       if (error instanceof ProtocolError) throw error;
       return toolError(error instanceof Error ? error.message : 'The tool failed.');
     }
+  }
+
+  /** The task that an earlier call with the same idempotency key made: it was admitted, and is not again. */
+  async #madeBefore(tool: TaskTool, raw: JsonObject, owner: Owner, ctx: ServerContext): Promise<Task | undefined> {
+    const { store, clock, healingGraceMs } = this.#services;
+    const idempotencyKey = idempotencyKeyOf(ctx);
+    if (idempotencyKey === undefined) return undefined;
+    const stored = await store.createdBefore({ owner, tool: tool.name, arguments: raw, idempotencyKey });
+    if (stored !== undefined) await healForgotten(this.#services, stored, clock.now(), healingGraceMs);
+    return stored?.task;
   }
 
   async #createTask(
@@ -265,7 +277,7 @@ export function assertArguments(raw: unknown): void {
     ? findJsonFault(raw, { maxDepth: MAX_ARGUMENT_DEPTH })
     : { path: '(root)', problem: 'not an object' };
   if (fault === undefined) return;
-  const path = fault.path.slice(0, MAX_SHOWN_PATH_LENGTH);
+  const path = shorten(fault.path, MAX_SHOWN_PATH_LENGTH);
   throw new TaskError('invalid_arguments', `Invalid arguments at ${path}: ${fault.problem}.`, { detail: { path } });
 }
 
@@ -278,10 +290,11 @@ function relatedIdOf(ctx: ServerContext): TaskId | undefined {
 function idempotencyKeyOf(ctx: ServerContext): string | undefined {
   const key = ctx.mcpReq._meta?.[IDEMPOTENCY_META_KEY];
   if (key === undefined) return undefined;
-  if (typeof key === 'string' && key.length > 0 && key.length <= MAX_IDEMPOTENCY_KEY_LENGTH) return key;
+  const isText = typeof key === 'string' && key.isWellFormed();
+  if (isText && key.length > 0 && key.length <= MAX_IDEMPOTENCY_KEY_LENGTH) return key;
   throw new TaskError(
     'invalid_arguments',
-    `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`,
+    `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters of valid Unicode.`,
   );
 }
 

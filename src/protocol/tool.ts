@@ -140,8 +140,7 @@ function outcomeOfError(error: unknown): RunOutcome {
     const failure = data === undefined ? { code, message } : { code, message, data: data as JsonValue };
     return { kind: 'failure', failure };
   }
-  const isOurs = isTaskError(error) || (error instanceof StepError && error.name === 'TaskError');
-  const message = isOurs ? 'The tool failed.' : describeThrown(error);
+  const message = isTaskError(error) ? 'The tool failed.' : describeThrown(error);
   return { kind: 'result', result: toolError(message) as unknown as JsonObject };
 }
 

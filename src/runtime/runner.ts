@@ -17,7 +17,16 @@ import {
   suspendTask,
 } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
+import {
+  completeTask,
+  FAILURE_REASONS,
+  type Failure,
+  type FailureReason,
+  failTask,
+  runtimeFailure,
+  type Task,
+  type TaskRef,
+} from '../domain/task.ts';
 import { describeThrown } from '../engine/recorded-error.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { maxDelayOf } from './deliveries.ts';
@@ -155,7 +164,7 @@ export class Runner {
       logger,
       ...(graceMs === undefined ? {} : { graceMs }),
     });
-    if (held.endedAs !== undefined) await this.#limitCleanup(held, run, tool);
+    this.#limitCleanup(held, run, tool, logger);
     const end = await run.execute();
     if (held.stopReason !== undefined) return this.#stopped(held, logger);
     if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
@@ -189,24 +198,32 @@ export class Runner {
     const { status, run: state } = held.task;
     if (isTerminal(status)) {
       if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
-      logger.info('Task ended', {
-        status,
-        ...(held.task.statusMessage === undefined ? {} : { reason: held.task.statusMessage }),
-      });
+      // A message of the task's would be its client's; why the runtime itself failed it is ours to say.
+      const reason = outcome?.kind === 'failure' ? reasonOf(outcome.failure) : undefined;
+      logger.info('Task ended', { status, ...(reason === undefined ? {} : { reason }) });
       return 'finished';
     }
     if (state.dueAt !== null) await this.#enqueue(held.task);
     return 'suspended';
   }
 
-  /** The handler of an ended task has its time from when it is first woken for it, and not one moment more. */
-  async #limitCleanup(held: HeldTask, run: TaskRun, tool: RunnableTool): Promise<void> {
+  /** The handler of an ended task has its time from when it is first told, and not one moment more. */
+  #limitCleanup(held: HeldTask, run: TaskRun, tool: RunnableTool, logger: Logger): void {
     const { cleanupMs = DEFAULT_CLEANUP_MS } = tool;
-    const task = await held.changeWhileHeld((current, claim, now) => beginCleanup(current, claim, cleanupMs, now));
-    const until = task.run.cleanup?.until ?? this.#clock.now();
-    held.onClose(
-      this.#clock.after(until - this.#clock.now(), () => run.stop(new Error(`Its ${cleanupMs} ms for it are over.`))),
-    );
+    let isLimited = false;
+    held.onSeen((task) => {
+      if (held.endedAs === undefined || isLimited) return;
+      isLimited = true;
+      const until = task.run.cleanup?.until ?? this.#clock.now() + cleanupMs;
+      const cancel = this.#clock.after(until - this.#clock.now(), () =>
+        run.stop(new Error(`Its ${cleanupMs} ms to clean up are over.`)),
+      );
+      held.onClose(cancel);
+      // For the runs that go on with it, should this one die.
+      held
+        .changeWhileHeld((current, claim, now) => beginCleanup(current, claim, until - now, now))
+        .catch((error: unknown) => logger.warn('The time to clean up could not be written', describeError(error)));
+    });
   }
 
   async #cleanedUp(held: HeldTask, end: TaskRunEnd, logger: Logger): Promise<RunReport> {
@@ -294,7 +311,8 @@ export class Runner {
 
   /** Storage trouble or a bug of ours, not the handler's doing: try again later, a limited number of times. */
   async #interrupted(held: HeldTask, error: unknown, logger: Logger): Promise<RunReport> {
-    logger.warn('A run was interrupted', describeFailure(error));
+    // Not its causes: those of storage errors may carry addresses.
+    logger.warn('A run was interrupted', describeError(error));
     await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'interrupted';
   }
@@ -361,6 +379,11 @@ function outcomeOf(
     case 'suspended':
       return undefined;
   }
+}
+
+function reasonOf({ data }: Failure): FailureReason | undefined {
+  const reason = typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
+  return FAILURE_REASONS.find((known) => known === reason);
 }
 
 function fieldsOf(task: Task) {

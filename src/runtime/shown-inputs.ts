@@ -4,11 +4,11 @@
  */
 import type { CancelTimer, Clock } from '../clock.ts';
 import { ANSWER_LIMITS, type InputRequest } from '../domain/inputs.ts';
-import type { JsonObject } from '../domain/json.ts';
 import { closeOverdueInputs, showInputs } from '../domain/run.ts';
 import type { Answer, PendingInput, Task } from '../domain/task.ts';
-import type { Delivery, HandlerRun } from '../engine/handler-run.ts';
+import type { HandlerRun } from '../engine/handler-run.ts';
 import { MisuseError } from '../engine/misuse.ts';
+import type { Delivery } from '../engine/tries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { HeldTask } from './held-task.ts';
 
@@ -18,6 +18,8 @@ const MAX_SHOWN_QUESTIONS = ANSWER_LIMITS.maxAnswers;
 const MAX_OPEN_CALLBACKS = 1_000;
 /** Requests that may stand in the head itself; more would make each poll of it dearer. */
 const INLINE_REQUESTS = 3;
+/** How often a run that is busy looks for answers that another process took; heartbeats are further apart. */
+const LOOK_EVERY_MS = 1_000;
 /** How long a run may be busy with other things before its client is shown what it waits for. */
 const SHOW_AFTER_MS = 250;
 
@@ -32,8 +34,12 @@ export interface ShownInputsOptions {
 export class ShownInputs {
   readonly #options: ShownInputsOptions;
   readonly #run: HandlerRun;
+  /** Keys of answers that the engine has been given. */
+  readonly #taken = new Set<string>();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
+  #looking: CancelTimer | undefined;
+  #isStopped = false;
 
   constructor(run: HandlerRun, options: ShownInputsOptions) {
     this.#run = run;
@@ -43,19 +49,28 @@ export class ShownInputs {
 
   /** Hands the engine what the head has for it. */
   takeIn(task: Task): void {
-    const answers = Object.entries(task.answers);
-    if (answers.length === 0) return;
-    this.#options.inBackground('answers', this.#deliver(task, answers));
+    this.#options.inBackground('answers', this.takeInAll(task));
   }
 
   /** The same, for the beginning of a run: resolves when all is delivered. */
   async takeInAll(task: Task): Promise<void> {
-    await this.#deliver(task, Object.entries(task.answers));
+    const fresh = Object.entries(task.answers).filter(([key]) => !this.#taken.has(key));
+    if (fresh.length === 0) return;
+    for (const [key] of fresh) this.#taken.add(key);
+    try {
+      await this.#deliver(task, fresh);
+    } catch (error) {
+      // Read again the next time that the task is seen.
+      for (const [key] of fresh) this.#taken.delete(key);
+      throw error;
+    }
   }
 
   /** A run that does nothing but wait ends at once and shows its inputs then; this is for one that is busy besides. */
   changed(): void {
+    if (this.#isStopped) return;
     const { clock, inBackground } = this.#options;
+    this.#deliverHidden(clock.now());
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
       this.#showing = undefined;
@@ -91,7 +106,7 @@ export class ShownInputs {
       const size = questions <= INLINE_REQUESTS ? 'request' : 'further_request';
       inputs[key] = shown ?? {
         ...timeout,
-        request: await store.keep(held.task, size, { ...(request as InputRequest) } as unknown as JsonObject),
+        request: await store.keep(held.task, size, { ...(request as InputRequest) }),
       };
     }
     return inputs;
@@ -112,15 +127,28 @@ export class ShownInputs {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#showing?.();
     this.#closing?.();
-    this.#showing = undefined;
-    this.#closing = undefined;
+    this.#looking?.();
+  }
+
+  /** As long as somebody may answer. */
+  #lookSoon(): void {
+    const { clock, held, inBackground } = this.#options;
+    if (this.#isStopped || this.#looking !== undefined) return;
+    this.#looking = clock.after(LOOK_EVERY_MS, () => {
+      this.#looking = undefined;
+      if (Object.keys(held.task.inputs).length === 0) return;
+      inBackground('answers', held.refresh());
+      this.#lookSoon();
+    });
   }
 
   async #show(opening?: string): Promise<void> {
     const inputs = await this.pending(opening);
     await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+    this.#lookSoon();
   }
 
   async #deliver(task: Task, answers: readonly [string, Answer][]): Promise<void> {
@@ -146,6 +174,7 @@ export class ShownInputs {
     const { clock, held, inBackground } = this.#options;
     this.#closing?.();
     this.#closing = undefined;
+    if (this.#isStopped) return;
     const times = this.#run.outstanding.flatMap(({ timeoutAt }) => timeoutAt ?? []);
     if (times.length === 0) return;
     this.#closing = clock.after(Math.min(...times) - clock.now(), () => {
@@ -158,12 +187,12 @@ export class ShownInputs {
     if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
       await held.change(closeOverdueInputs);
     }
-    this.deliverHidden(now);
+    this.#deliverHidden(now);
     this.#closeInTime();
   }
 
   /** What nobody was shown times out without anybody's doing. */
-  deliverHidden(now: number): void {
+  #deliverHidden(now: number): void {
     const { inputs, answers } = this.#options.held.task;
     this.#run.deliver(
       this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>

@@ -28,24 +28,34 @@ export interface StrayErrorOptions {
 }
 
 const ESCAPES = ['unhandledRejection', 'uncaughtException'] as const;
+/** All of this process; they share one pair of listeners. */
+const guards = new Set<StrayErrorOptions>();
 
 /** Guards the process until the returned function is called. */
-export function guardStrayErrors({ logger, others }: StrayErrorOptions): () => void {
-  const onStray = (error: unknown) => {
-    const attribution = current.getStore();
-    if (attribution !== undefined) {
-      attribution.onStray(error);
-      return;
-    }
-    logger.error('An error escaped that belongs to no task', describeFailure(error));
-    // A listener of the host's own decides there.
-    if (others === 'exit' && ESCAPES.every((event) => process.listenerCount(event) <= 1)) {
-      process.exitCode = 1;
-      setImmediate(() => process.exit(1));
-    }
-  };
-  for (const event of ESCAPES) process.on(event, onStray);
+export function guardStrayErrors(options: StrayErrorOptions): () => void {
+  // A copy, so that two guards with the same options are two.
+  const guard = { ...options };
+  if (guards.size === 0) for (const event of ESCAPES) process.on(event, onStray);
+  guards.add(guard);
   return () => {
-    for (const event of ESCAPES) process.off(event, onStray);
+    if (guards.delete(guard) && guards.size === 0) for (const event of ESCAPES) process.off(event, onStray);
   };
+}
+
+function onStray(error: unknown): void {
+  const attribution = current.getStore();
+  if (attribution !== undefined) {
+    attribution.onStray(error);
+    return;
+  }
+  const [first] = guards;
+  first?.logger.error('An error escaped that belongs to no task', describeFailure(error));
+  const isKept = [...guards].some(({ others }) => others === 'log');
+  // A listener of the host's own decides; without one this is as fatal as without the guard.
+  if (isKept || ESCAPES.some((event) => process.listenerCount(event) > 1)) return;
+  for (const event of ESCAPES) process.off(event, onStray);
+  guards.clear();
+  setImmediate(() => {
+    throw error;
+  });
 }

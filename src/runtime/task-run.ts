@@ -104,7 +104,12 @@ export class TaskRun {
         inputs.takeIn(seen);
         if (held.endedAs !== undefined) run.abort(held.endedAs);
       });
-      held.onStop((reason) => run.stop(new TaskAborted(reason)));
+      held.onStop((reason) => {
+        const stopped = new TaskAborted(reason);
+        // The task is still this run's own.
+        if (reason === 'shutdown' || reason === 'hand_over') run.leave(stopped);
+        else run.stop(stopped);
+      });
       const end = await runAttributed({ task: task.id, onStray: (error) => this.#onStray(run, error) }, () =>
         run.execute(),
       );
@@ -141,7 +146,7 @@ export class TaskRun {
   #context(root: Branch, run: HandlerRun, admission: TaskContext['admission']): TaskContext {
     const { held, store } = this.#options;
     const { task } = held;
-    const port = this.#port(run);
+    const port = this.#port();
     const scope = createScope(root, port);
     return {
       ...scope,
@@ -163,7 +168,7 @@ export class TaskRun {
     };
   }
 
-  #port(run: HandlerRun): ScopePort {
+  #port(): ScopePort {
     const { held, store, logger } = this.#options;
     return {
       logger,

@@ -110,7 +110,8 @@ function waitForCallback<T>(
     retryStrategy,
   });
   // Nobody can complete a callback whose token never left.
-  submitted.then(undefined, (error: unknown) => branch.run.withdraw(callback, error));
+  const giveUp = (error: unknown) => branch.withdraw(callback, error);
+  void submitted.then(undefined, giveUp);
   return callback.promise as Promise<T>;
 }
 

@@ -9,13 +9,14 @@ import type { TaskRef } from '../domain/task.ts';
 import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
 import { InProcessQueue } from '../runtime/in-process-queue.ts';
-import { describeError, silentLogger } from '../runtime/logger.ts';
+import { describeError, type Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import type { RunReport } from '../runtime/runner.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { createTaskEndpoint, type EndpointSettings, type TaskEndpoint } from './create-task-endpoint.ts';
 import { createTaskWorker, type WorkerSettings } from './create-task-worker.ts';
+import { createLineLogger } from './line-logger.ts';
 
 export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
   /** Where tasks live. Closed by whoever opened it. */
@@ -27,6 +28,8 @@ export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
   /** @default 100 */
   readonly maxActiveTasksPerOwner?: number;
   readonly random?: RandomBytes;
+  /** @default readable lines from `info` on, on standard error */
+  readonly logger?: Logger;
 }
 
 export interface TaskServer extends Omit<TaskEndpoint, 'close'> {
@@ -43,7 +46,7 @@ export interface TaskServer extends Omit<TaskEndpoint, 'close'> {
 export function createTaskServer(options: TaskServerOptions): TaskServer {
   const { backend, maxActiveTasksPerOwner, concurrency } = options;
   const clock = options.clock ?? systemClock;
-  const logger = options.logger ?? silentLogger;
+  const logger = options.logger ?? createLineLogger('info', clock, (line) => process.stderr.write(line));
   const store = new GenericTaskStore({
     backend,
     clock,
@@ -52,8 +55,8 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
   });
   const local = new InProcessQueue({ clock, logger, ...(concurrency === undefined ? {} : { concurrency }) });
   const queue = options.queue ?? local;
-  const endpoint = createTaskEndpoint({ ...options, store, queue });
-  const worker = createTaskWorker({ ...options, store, queue });
+  const endpoint = createTaskEndpoint({ ...options, logger, store, queue });
+  const worker = createTaskWorker({ ...options, logger, store, queue });
 
   let draining = false;
   let stopSweeping = () => {};

@@ -2,16 +2,16 @@
  * A task server on this machine: an HTTP listener in front of `createTaskServer`, guarded against DNS
  * rebinding. The composition root of the laptop; the one of AWS is in `lambda/`.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node';
 import { systemClock } from '../clock.ts';
 import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
+import { HTTP_METHODS, refusalBody } from '../protocol/http-requests.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
+import { refuseUnreadable } from './unreadable-requests.ts';
 
 const MCP_PATH = '/mcp';
-/** The MCP endpoint's own, which answers what it does not serve; no other method reaches it. */
-const METHODS = ['POST', 'GET', 'DELETE', 'OPTIONS', 'HEAD', 'PUT', 'PATCH'];
 /** What connections get for their last answers when the server closes. */
 const LAST_ANSWERS_MS = 500;
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -40,21 +40,30 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
   const checkHost = hostHeaderValidation(allowedHosts);
   const checkOrigin = originValidation(allowedHosts);
-  const server = createServer((request, response) => {
+  // Missing hosts are refused below, with a body; headers that come twice keep all their values, so that none of
+  // them is believed alone.
+  const server = createServer({ requireHostHeader: false, joinDuplicateHeaders: true }, (request, response) => {
+    const { host: named } = request.headers;
+    if (named === undefined || (isUnspecified(host) && !URL.canParse(`http://${named}`))) {
+      refuse(response, 400, 'A request needs a Host header that names a host.');
+      return;
+    }
     // Whoever listens on all addresses has chosen to be reached by any name.
     if (!isUnspecified(host) && !checkHost(request, response)) return;
     if (!checkOrigin(request, response)) return;
     // Not parsed as a URL: anybody can send a request line that is none.
     if (request.url?.split('?', 1)[0] !== MCP_PATH) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end(`Not found. The MCP endpoint is ${MCP_PATH}.\n`);
+      refuse(response, 404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
       return;
     }
-    if (!METHODS.includes(request.method ?? '')) {
-      response.writeHead(405, { allow: METHODS.join(', ') }).end();
+    if (!HTTP_METHODS.includes(request.method ?? '')) {
+      const allow = HTTP_METHODS.join(', ');
+      refuse(response, 405, `This HTTP method is not served; it may be one of ${allow}.`, { allow });
       return;
     }
     void handle(request as Parameters<typeof handle>[0], response);
   });
+  refuseUnreadable(server);
   await listen(server, port, host);
   await tasks.start();
   const { port: actualPort } = server.address() as AddressInfo;
@@ -74,6 +83,15 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       });
     },
   };
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(refusalBody(message));
 }
 
 function isUnspecified(host: string): boolean {

@@ -68,8 +68,13 @@ function isUrl(text: string, protocol: RegExp): boolean {
   return url !== undefined && protocol.test(url.protocol) && url.hostname !== '';
 }
 
-/** The optional client library of each engine. */
-const LIBRARIES = { dynamodb: '@aws-sdk/client-dynamodb', redis: 'ioredis' } as const;
+/** The optional client libraries of each engine. */
+const LIBRARIES: { readonly [engine in BackendAddress['engine']]: readonly string[] } = {
+  memory: [],
+  sqlite: [],
+  dynamodb: ['@aws-sdk/client-dynamodb', '@aws-sdk/lib-dynamodb'],
+  redis: ['ioredis'],
+};
 
 /**
  * Opens the backend and makes sure that it answers. Rejects with a `BackendError` that says what to
@@ -106,12 +111,14 @@ function explained({ engine }: BackendAddress, cause: unknown): BackendError {
       ? new BackendUnavailableError(`${message}: ${DYNAMODB_REMEDY}`, { cause })
       : cause;
   }
-  const library = engine in LIBRARIES ? LIBRARIES[engine as keyof typeof LIBRARIES] : undefined;
-  // Only the library itself: a missing module inside it is a broken installation, and its message says which.
-  if (library !== undefined && isMissingModule(cause) && message.includes(`'${library}'`)) {
-    return new BackendUnavailableError(`the ${engine} backend needs the package ${library}: npm install ${library}`, {
-      cause,
-    });
+  const libraries = LIBRARIES[engine];
+  // Only the libraries themselves: a missing module inside one is a broken installation, and its message says which.
+  if (isMissingModule(cause) && libraries.some((library) => message.includes(`'${library}'`))) {
+    const needed = `${libraries.length === 1 ? 'package' : 'packages'} ${libraries.join(' and ')}`;
+    return new BackendUnavailableError(
+      `the ${engine} backend needs the ${needed}: npm install ${libraries.join(' ')}`,
+      { cause },
+    );
   }
   const remedy = engine === 'dynamodb' ? `: ${DYNAMODB_REMEDY}` : '';
   return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}${remedy}`, { cause });

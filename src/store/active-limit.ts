@@ -1,7 +1,7 @@
 /**
  * The exact limit of an owner's active tasks. A slot is counted before its task is written, and given back
- * after the task has ended, so that a crash in between can only over-count. A refusal is believed only after
- * the tasks themselves have been counted, which repairs a counter that was wrong.
+ * after the task has ended, so that a crash in between can only over-count. A counter that refuses is audited against
+ * the tasks themselves, bit by bit (`count-audit.ts`), and repaired when it was wrong.
  *
  * The counter carries a generation in its high digits. A repair first opens a new generation, closed to all, and
  * counts then. Whoever wrote a task before that is seen by the count; whoever wrote one later finds another
@@ -10,8 +10,10 @@
  */
 import type { StorageBackend } from '../backends/backend.ts';
 import { BackendConflictError, BackendLimitError } from '../backends/errors.ts';
+import type { Clock } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
+import { CountAudit, type CountPage, REMEMBERED_MS } from './count-audit.ts';
 import { activeCountKey } from './keys.ts';
 
 /** The counter's value is `generation * SPAN + active`. */
@@ -30,20 +32,21 @@ const REMEMBERED_OWNERS = 10_000;
 export interface ActiveLimitOptions {
   readonly backend: StorageBackend;
   readonly limit: number;
-  /**
-   * How many of the owner's tasks have not ended, by reading them. With `enough` it stops there, having read as few
-   * as it can, and may miss one that is written meanwhile: good for a refusal, not for a repair.
-   */
-  readonly countActive: (owner: Owner, enough?: number) => Promise<number>;
+  readonly clock: Clock;
+  readonly countPage: CountPage;
   readonly pause: (maxMs: number) => Promise<void>;
 }
 
 export class ActiveLimit {
   readonly #options: ActiveLimitOptions;
   readonly #generations = new Map<string, number>();
+  readonly #audit: CountAudit;
+  /** By owner: whoever is refused meanwhile waits for the same answer. */
+  readonly #recounts = new Map<string, Promise<void>>();
 
   constructor(options: ActiveLimitOptions) {
     this.#options = options;
+    this.#audit = new CountAudit(options);
   }
 
   /** Counts one more task. Resolves to the generation it is counted in; rejects with `too_many_tasks`. */
@@ -57,11 +60,11 @@ export class ActiveLimit {
       } catch (error) {
         if (!(error instanceof BackendLimitError)) throw error;
         const current = decodeCounter(error.current).generation;
-        if (current === generation) await this.#recount(owner);
+        if (current === generation) await this.#recountOnce(owner, generation);
         else generation = this.#remember(owner, current);
       }
     }
-    throw this.#tooMany();
+    throw this.#tooMany(REMEMBERED_MS);
   }
 
   /** Gives a slot back to the generation it was taken in; nothing happens if a recount has come since. */
@@ -90,21 +93,33 @@ export class ActiveLimit {
     if (counter !== undefined && counter.generation !== generation) await this.take(owner);
   }
 
-  /** Returns when there is room after all; rejects with `too_many_tasks` when the tasks themselves are too many. */
+  /** Returns when there is room after all; rejects with `too_many_tasks` when there is none, as far as is known. */
+  async #recountOnce(owner: Owner, generation: number): Promise<void> {
+    const holdsMs = this.#audit.holdsMs(owner, generation);
+    if (holdsMs > 0) throw this.#tooMany(holdsMs);
+    const key = encodeOwner(owner);
+    const recount = this.#recounts.get(key) ?? this.#recount(owner).finally(() => this.#recounts.delete(key));
+    this.#recounts.set(key, recount);
+    await recount;
+  }
+
   async #recount(owner: Owner): Promise<void> {
-    const { limit, countActive, pause } = this.#options;
+    const { limit, pause } = this.#options;
     for (let look = 1; look <= LOOKS; look += 1) {
       const counter = await this.#read(owner);
       if (counter === undefined || counter.active < limit) return;
-      if ((await countActive(owner, limit)) >= limit) throw this.#tooMany();
+      const verdict = await this.#audit.look(owner, counter.generation);
+      if (verdict === 'full') throw this.#tooMany(REMEMBERED_MS);
+      // Another look would begin anew, and not come to an end.
+      if (verdict === 'fewer_over_time') break;
       await pause(LOOK_PAUSE_MS);
     }
     await this.#repair(owner);
   }
 
-  /** Whoever finds another at it leaves it to that one. */
+  /** Counts all tasks. A repair that another one has overtaken leaves the counter to that one. */
   async #repair(owner: Owner): Promise<void> {
-    const { backend, limit, countActive } = this.#options;
+    const { backend, limit } = this.#options;
     const counter = await this.#read(owner);
     if (counter === undefined || counter.active < limit) return;
     const generation = counter.generation + 1;
@@ -112,7 +127,7 @@ export class ActiveLimit {
       backend.putIfVersion(activeCountKey(owner), { value: String(generation * SPAN + active) }, version);
     try {
       const closed = await write(CLOSED, counter.version);
-      await write(Math.min(await countActive(owner), CLOSED - 1), closed);
+      await write(Math.min(await this.#audit.countAll(owner), CLOSED - 1), closed);
     } catch (error) {
       if (!(error instanceof BackendConflictError)) throw error;
     }
@@ -140,12 +155,12 @@ export class ActiveLimit {
     return generation;
   }
 
-  #tooMany(): TaskError {
+  #tooMany(retryAfterMs: number): TaskError {
     const { limit } = this.#options;
     return new TaskError(
       'too_many_tasks',
       `There are already ${limit} unfinished tasks, which is the limit; wait for one to end, or cancel one.`,
-      { detail: { limit } },
+      { detail: { limit, retryAfterMs } },
     );
   }
 }

@@ -31,7 +31,11 @@ export function canonicalJson(value: unknown, verbatim?: string): string {
   return `{${members.join(',')}}`;
 }
 
+/** Throws `invalid_arguments` for half a surrogate pair: as UTF-8, which is what is hashed, any such text is the same. */
 export function sha256(text: string): string {
+  if (!text.isWellFormed()) {
+    throw new TaskError('invalid_arguments', 'Half a surrogate pair cannot be hashed: use text that is valid Unicode.');
+  }
   return createHash('sha256').update(text).digest('hex');
 }
 
@@ -89,6 +93,7 @@ const head = z.strictObject({
     })
     .exactOptional(),
   related: z.string().exactOptional(),
+  keyDigest: z.string().exactOptional(),
 });
 
 /**

@@ -24,6 +24,7 @@ import { asTaskId, newTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, MAX_ACTIVE_LIMIT } from './active-limit.ts';
 import { decodeTask, hasEnded, headWrite, recordWrite } from './codec.ts';
+import type { CountedPage } from './count-audit.ts';
 import { mayHaveLanded, translated } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import {
@@ -36,9 +37,18 @@ import {
 } from './keys.ts';
 import { pagesOf } from './paging.ts';
 import { PayloadStore } from './payload-store.ts';
-import { type Creation, TaskCreation } from './task-creation.ts';
+import { type Creation, type KeyedCreation, TaskCreation } from './task-creation.ts';
 import { TaskLog } from './task-log.ts';
-import type { CreateTask, PayloadKind, StoredTask, TaskPage, TaskStore, Transition } from './task-store.ts';
+import type {
+  ChangeListener,
+  CreateTask,
+  KeyedCall,
+  PayloadKind,
+  StoredTask,
+  TaskPage,
+  TaskStore,
+  Transition,
+} from './task-store.ts';
 
 /** Largest JSON text that stays in the head, by kind; together they keep a usual head below 4 KB, one read unit. */
 const INLINE_BYTES: Readonly<Record<PayloadKind, number>> = {
@@ -72,7 +82,7 @@ export class GenericTaskStore implements TaskStore {
   readonly #limit: ActiveLimit;
   readonly #creation: TaskCreation;
   readonly #idempotent: IdempotentCreation;
-  readonly #listeners = new Set<(stored: StoredTask) => void>();
+  readonly #listeners = new Set<ChangeListener>();
 
   constructor(options: GenericTaskStoreOptions) {
     this.#backend = options.backend;
@@ -88,7 +98,8 @@ export class GenericTaskStore implements TaskStore {
     this.#limit = new ActiveLimit({
       backend: this.#backend,
       limit,
-      countActive: (owner, enough) => this.#countActive(owner, enough),
+      clock: this.#clock,
+      countPage: (owner, order, cursor) => this.#countPage(owner, order, cursor),
       pause,
     });
     this.#creation = new TaskCreation({
@@ -101,10 +112,11 @@ export class GenericTaskStore implements TaskStore {
     });
     this.#idempotent = new IdempotentCreation({
       backend: this.#backend,
+      clock: this.#clock,
       pause,
       newId: () => this.#newId(),
       find: (ref) => this.#read(ref),
-      create: (id, input) => this.#createNew(id, input),
+      create: (id, input, keyed) => this.#createNew(id, input, keyed),
     });
   }
 
@@ -112,8 +124,12 @@ export class GenericTaskStore implements TaskStore {
     return translated(() =>
       input.idempotencyKey === undefined
         ? this.#createNew(this.#newId(), input)
-        : this.#idempotent.create(input, input.idempotencyKey, this.#clock.now()),
+        : this.#idempotent.create(input, input.idempotencyKey),
     );
+  }
+
+  createdBefore(input: KeyedCall): Promise<StoredTask | undefined> {
+    return translated(() => this.#idempotent.find(input));
   }
 
   async get(ref: TaskRef): Promise<StoredTask> {
@@ -130,7 +146,7 @@ export class GenericTaskStore implements TaskStore {
         const now = this.#clock.now();
         const next = transition(enforceDeadline(current.task, now), now);
         if (next === current.task) return current;
-        const written = await this.#swap(current, next);
+        const written = await this.#swap(current, next, keptUntil((known ?? current).task));
         if (written !== undefined) return written;
         if (attempt > 0) await this.#backOff(attempt);
         current = await this.#read(ref);
@@ -178,7 +194,7 @@ export class GenericTaskStore implements TaskStore {
   list(owner: Owner, options: { limit: number; cursor?: string }): Promise<TaskPage> {
     return translated(async () => {
       try {
-        const page = await this.#backend.listByPrefix(tasksPartition(owner), { ...options, order: 'desc' });
+        const page = await this.#backend.list(tasksPartition(owner), { ...options, order: 'desc' });
         const now = this.#clock.now();
         const tasks = page.records
           .map((record) => decodeTask({ owner, id: asTaskId(record.id) }, record.value))
@@ -201,7 +217,7 @@ export class GenericTaskStore implements TaskStore {
     return translated(() => this.#payloads.load(ref, payload));
   }
 
-  onChange(listener: (stored: StoredTask) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -236,9 +252,9 @@ export class GenericTaskStore implements TaskStore {
     return newTaskId(this.#clock.now(), this.#random);
   }
 
-  async #createNew(id: TaskId, input: CreateTask): Promise<Creation> {
-    const creation = await this.#creation.create(id, input);
-    if (creation.created) this.#notify(creation.stored);
+  async #createNew(id: TaskId, input: CreateTask, keyed?: KeyedCreation): Promise<Creation> {
+    const creation = await this.#creation.create(id, input, keyed);
+    if (creation.created) this.#notify(creation.stored, undefined);
     return creation;
   }
 
@@ -249,11 +265,16 @@ export class GenericTaskStore implements TaskStore {
     return isExpired(task, this.#clock.now()) ? undefined : { task, version: record.version };
   }
 
-  /** `undefined`: somebody else was faster. */
-  async #swap(current: StoredTask, next: Task): Promise<StoredTask | undefined> {
+  /**
+   * `valuesUntil`: how long the values that `next` brings were kept for when they were written, which may be before somebody
+   * extended the task. `undefined`: somebody else was faster.
+   */
+  async #swap(current: StoredTask, next: Task, valuesUntil: number | null): Promise<StoredTask | undefined> {
     const before = current.task;
     const ends = !isTerminal(before.status) && isTerminal(next.status);
-    if (!ends && keptUntil(next) !== keptUntil(before)) await this.#restamp(next);
+    const until = keptUntil(next);
+    if (!ends && (until !== keptUntil(before) || until !== valuesUntil)) await this.#restamp(next);
+    if (next.promisedUntil !== before.promisedUntil) await this.#idempotent.extend(next);
     // A recount passes over what is past its deadline: such a task may not be counted any more, and has nothing to give back.
     const isCounted = ends && !isOverdue(before, this.#clock.now());
     const generation = isCounted ? await this.#limit.generation(next.owner) : undefined;
@@ -267,7 +288,7 @@ export class GenericTaskStore implements TaskStore {
       if (error instanceof BackendConflictError) return undefined;
       throw error;
     }
-    this.#notify(stored);
+    this.#notify(stored, before);
     // What follows a change that is already durable: what fails of it heals later, or expires.
     await Promise.allSettled([
       generation === undefined ? undefined : this.#limit.giveBack(next.owner, generation),
@@ -308,28 +329,27 @@ export class GenericTaskStore implements TaskStore {
     }
   }
 
-  /** All of them, oldest first, so that one written meanwhile is seen; or newest first, as unfinished ones mostly are, to `enough`. */
-  async #countActive(owner: Owner, enough = Number.POSITIVE_INFINITY): Promise<number> {
-    let active = 0;
-    for await (const task of this.#tasksOf(owner, Number.isFinite(enough) ? 'desc' : 'asc')) {
-      if (!isTerminal(task.status) && !isOverdue(task, this.#clock.now())) active += 1;
-      if (active >= enough) break;
-    }
-    return active;
+  async #countPage(owner: Owner, order: 'asc' | 'desc', cursor: string | undefined): Promise<CountedPage> {
+    const now = this.#clock.now();
+    const page = await this.#backend.list(tasksPartition(owner), {
+      limit: PAGE,
+      order,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const active = page.records.filter(({ id, value }) => {
+      if (hasEnded(value)) return false;
+      const task = decodeTask({ owner, id: asTaskId(id) }, value);
+      return !isTerminal(task.status) && !isOverdue(task, now);
+    }).length;
+    return page.cursor === undefined ? { active } : { active, cursor: page.cursor };
   }
 
-  async *#tasksOf(owner: Owner, order: 'asc' | 'desc' = 'asc'): AsyncIterable<Task> {
-    for await (const record of this.#records(tasksPartition(owner), order)) {
-      yield decodeTask({ owner, id: asTaskId(record.id) }, record.value);
-    }
+  async *#records(partition: string) {
+    for await (const records of pagesOf(this.#backend, partition, { limit: PAGE })) yield* records;
   }
 
-  async *#records(partition: string, order: 'asc' | 'desc' = 'asc') {
-    for await (const records of pagesOf(this.#backend, partition, { limit: PAGE, order })) yield* records;
-  }
-
-  #notify(stored: StoredTask): void {
-    for (const listener of this.#listeners) listener(stored);
+  #notify(stored: StoredTask, before: Task | undefined): void {
+    for (const listener of this.#listeners) listener(stored, before);
   }
 
   #backOff(attempt: number): Promise<void> {

@@ -1,5 +1,6 @@
-/** Reading a whole partition, page by page: the one loop over cursors. */
+/** Reading a whole partition, page by page: the one loop over cursors. Other work of the process goes on in between. */
 import type { ListOptions, StorageBackend, StoredRecord } from '../backends/backend.ts';
+import { eventLoopTurn } from '../clock.ts';
 
 export async function* pagesOf(
   backend: StorageBackend,
@@ -8,8 +9,9 @@ export async function* pagesOf(
 ): AsyncGenerator<readonly StoredRecord[]> {
   let cursor: string | undefined;
   do {
-    const page = await backend.listByPrefix(partition, { ...options, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await backend.list(partition, { ...options, ...(cursor === undefined ? {} : { cursor }) });
     yield page.records;
     cursor = page.cursor;
+    if (cursor !== undefined) await eventLoopTurn();
   } while (cursor !== undefined);
 }

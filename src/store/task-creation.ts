@@ -19,6 +19,12 @@ import type { CreateTask, PayloadKind, StoredTask } from './task-store.ts';
 
 export type Creation = { readonly stored: StoredTask; readonly created: boolean };
 
+/** What a task that is created for an idempotency key has from the key's record, so that both live equally long. */
+export interface KeyedCreation {
+  readonly keyDigest: string;
+  readonly createdAt: number;
+}
+
 export interface TaskCreationOptions {
   readonly backend: StorageBackend;
   readonly clock: Clock;
@@ -36,11 +42,14 @@ export class TaskCreation {
   }
 
   /** Resolves to the task that is there already when one has the id. Rejects with `too_many_tasks`, `value_too_large`. */
-  async create(id: TaskId, input: CreateTask): Promise<Creation> {
-    const { arguments: args, given: _given, admission, idempotencyKey, ...rest } = input;
+  async create(id: TaskId, input: CreateTask, keyed?: KeyedCreation): Promise<Creation> {
+    const { arguments: args, given: _given, admission, idempotencyKey: _key, ...rest } = input;
     const { backend, clock, limit, keep, find } = this.#options;
     const generation = await limit.take(input.owner);
-    const draft = createTask({ ...rest, id, arguments: { json: null } }, clock.now());
+    const draft = createTask(
+      { ...rest, id, arguments: { json: null }, ...(keyed === undefined ? {} : { keyDigest: keyed.keyDigest }) },
+      keyed?.createdAt ?? clock.now(),
+    );
     const kept: Payload[] = [];
     const keepArguments = async (value: JsonValue) => {
       const payload = await keep(draft, 'arguments', value);
@@ -58,9 +67,9 @@ export class TaskCreation {
       await limit.confirm(input.owner, generation);
     } catch (error) {
       // The next call with the same key finds what landed, or completes it.
-      if (idempotencyKey !== undefined && mayHaveLanded(error)) throw error;
+      if (keyed !== undefined && mayHaveLanded(error)) throw error;
       // Another call with the key may have been told of the task already: it is ended then, not taken back.
-      if (idempotencyKey !== undefined && stored !== undefined) {
+      if (keyed !== undefined && stored !== undefined) {
         await this.#refuse(stored, error);
         throw error;
       }

@@ -28,9 +28,12 @@ export interface CreateTask {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
-  /** The same key with the same tool and arguments gives the same task. At most 256 characters. */
+  /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;
 }
+
+/** What tells the repetition of a call with an idempotency key from another call. */
+export type KeyedCall = Pick<CreateTask, 'owner' | 'tool' | 'arguments'> & { readonly idempotencyKey: string };
 
 export interface TaskPage {
   readonly tasks: readonly Task[];
@@ -43,6 +46,8 @@ export type Transition = (task: Task, now: number) => Task;
 /** Where a value belongs, which decides how much of the head it may take. */
 export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
 
+export type ChangeListener = (stored: StoredTask, before: Task | undefined) => void;
+
 /** All methods reject with a `TaskError`; see its codes. */
 export interface TaskStore {
   /**
@@ -51,6 +56,12 @@ export interface TaskStore {
    * as are allowed; `idempotency_conflict`; `value_too_large`.
    */
   create(input: CreateTask): Promise<{ readonly stored: StoredTask; readonly created: boolean }>;
+
+  /**
+   * The task that an earlier `create` with this key made, so that what precedes a creation is not done again for it.
+   * `undefined`: none is there yet. Rejects with `idempotency_conflict`.
+   */
+  createdBefore(input: KeyedCall): Promise<StoredTask | undefined>;
 
   /**
    * The task as it stands now; one read. Rejects with `task_not_found` when unknown, expired, or
@@ -80,8 +91,11 @@ export interface TaskStore {
 
   readonly log: TaskLog;
 
-  /** Calls back after each stored change made through this store, in order for each task. Returns how to stop. */
-  onChange(listener: (stored: StoredTask) => void): () => void;
+  /**
+   * Calls back after each stored change made through this store, in order for each task, with the task as it was
+   * before; a new one was not. Returns how to stop.
+   */
+  onChange(listener: ChangeListener): () => void;
 
   /**
    * Every task that has not ended, where the backend can be walked (one machine's own); nothing

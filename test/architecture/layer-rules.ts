@@ -9,9 +9,10 @@ const ZONES = [
   ['index', /^src\/index\.ts$/],
   ['clock', /^src\/clock\.ts$/],
   ['domain', /^src\/domain\//],
-  ['seam', /^src\/backends\/(backend|errors|index|validation)\.ts$/],
+  ['seam', /^src\/backends\/(backend|checked-backend|errors|index|validation)\.ts$/],
   ['driver', /^src\/backends\//],
   ['store', /^src\/store\//],
+  ['engine', /^src\/engine\//],
   ['runtime', /^src\/runtime\//],
   ['protocol', /^src\/protocol\//],
   ['workflow', /^src\/workflow\//],
@@ -59,40 +60,46 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
   driver: {
     may: ['seam', 'clock'],
     rule: 'a driver sees the seam, the clock and its own client library, and no other driver',
-    instead: 'put what drivers share into src/backends/validation.ts, and domain rules into src/store',
+    instead:
+      'put what drivers share into src/backends/checked-backend.ts or validation.ts, and domain rules into src/store',
   },
   store: {
     may: ['domain', 'clock', SEAM_AND_ERRORS],
     rule: 'the store sees the domain, the clock, backends/backend.ts and backends/errors.ts, never a driver',
     instead: 'take a StorageBackend as an argument',
   },
+  engine: {
+    may: ['domain', 'clock'],
+    rule: 'the engine knows handlers, a journal and a clock: no storage, no protocol, no lease',
+    instead: 'let src/runtime hand the thing in',
+  },
   runtime: {
-    may: ['store', 'domain', 'clock'],
-    rule: 'the runtime stands on the store (server → protocol, workflow → runtime → store → domain)',
+    may: ['engine', 'store', 'domain', 'clock'],
+    rule: 'the runtime joins engine and store (server → protocol, workflow → runtime → engine, store → domain)',
     instead: 'take what you need as an argument, or offer it from src/store; what is above the runtime calls it',
   },
   protocol: {
-    may: ['runtime', 'store', 'domain', 'clock'],
+    may: ['runtime', 'engine', 'store', 'domain', 'clock'],
     rule: 'the protocol stands on the runtime and knows no backend, no workflow and no server',
     instead: 'use the TaskStore interface, or let src/server hand the thing in',
   },
   workflow: {
-    may: ['runtime', 'store', 'domain', 'clock'],
+    may: ['runtime', 'engine', 'store', 'domain', 'clock'],
     rule: 'workflows stand on the runtime and know no protocol, no backend and no server',
     instead: 'let src/server join workflows and protocol',
   },
   server: {
-    may: ['protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
+    may: ['protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
     rule: 'src/server assembles what it is given; only src/server/local-engines.ts opens a driver',
     instead: 'take a StorageBackend as an argument, or do it in src/server/local-engines.ts',
   },
   composition: {
-    may: ['server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    may: ['server', 'protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam', 'driver'],
     rule: 'a composition root wires everything in src, but neither test material nor the public index',
     instead: 'import the concept’s own file',
   },
   index: {
-    may: ['server', 'protocol', 'workflow', 'runtime', 'store', 'domain', 'clock', 'seam'],
+    may: ['server', 'protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam'],
     rule: 'src/index.ts exports no driver and no test material: they are sub-path exports, so that clients stay optional',
     instead: 'add a sub-path to `exports` in package.json',
   },
@@ -140,7 +147,6 @@ interface VendorHome {
 export const VENDORS: readonly VendorHome[] = [
   { packages: /^@modelcontextprotocol\/node(\/|$)/, homes: /^src\/(server|protocol)\//, where: 'src/server/' },
   { packages: /^@modelcontextprotocol\//, homes: /^src\/protocol\//, where: 'src/protocol/' },
-  { packages: /^@aws\/durable-execution-sdk-js(\/|$|-)/, homes: /^src\/runtime\//, where: 'src/runtime/' },
   {
     packages: /^@aws-sdk\/(client|lib|util)-dynamodb(\/|$)/,
     homes: /^(src\/backends\/dynamodb[^/]*|lambda\/shared\/storage)\.ts$/,
@@ -157,7 +163,7 @@ export const VENDORS: readonly VendorHome[] = [
     where: 'src/runtime/sqs-queue.ts',
   },
   {
-    packages: /^(@aws-sdk\/(client-secrets-manager|credential-provider-env)|jose)$/,
+    packages: /^(@aws-sdk\/credential-provider-env|jose)$/,
     homes: /^lambda\/shared\//,
     where: 'lambda/shared/',
   },
@@ -165,13 +171,13 @@ export const VENDORS: readonly VendorHome[] = [
   { packages: /^#tools$/, homes: /^lambda\/[^/]*\.ts$/, where: 'lambda/' },
   { packages: /^node:sqlite$/, homes: /^src\/backends\/sqlite[^/]*\.ts$/, where: 'src/backends/sqlite.ts' },
   { packages: /^(@middy|@aws-lambda-powertools)\//, homes: /^lambda\//, where: 'lambda/' },
-  // Types only; the durable SDK's handlers take a Lambda `Context`.
-  { packages: /^aws-lambda$/, homes: /^(lambda|src\/runtime)\//, where: 'lambda/ and src/runtime/' },
+  // Types only.
+  { packages: /^aws-lambda$/, homes: /^lambda\//, where: 'lambda/' },
   { packages: /^(aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/|esbuild)/, homes: /^(lib|bin)\//, where: 'lib/ and bin/' },
   {
     packages: /^zod(\/|$)/,
-    homes: /^src\/(store|protocol|runtime)\//,
-    where: 'src/store/, src/protocol/ and src/runtime/',
+    homes: /^src\/(store|engine|protocol)\//,
+    where: 'src/store/, src/engine/ and src/protocol/',
   },
   {
     packages: /^@standard-schema\/spec$/,

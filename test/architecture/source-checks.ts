@@ -178,7 +178,7 @@ function ambientSource(node: SyntaxNode): string | undefined {
   if (node.type === 'MemberExpression') {
     const object = isNode(node.object, 'MemberExpression') ? nameOf(node.object.property) : nameOf(node.object);
     const property = nameOf(node.property) ?? '';
-    return object !== undefined && AMBIENT_MEMBERS[object]?.includes(property)
+    return object !== undefined && Object.hasOwn(AMBIENT_MEMBERS, object) && AMBIENT_MEMBERS[object]?.includes(property)
       ? `\`${object}.${property}\``
       : undefined;
   }

@@ -127,7 +127,7 @@ onEveryBackend('the limit of active tasks, while it is repaired,', (open) => {
     const { store, other, backend, otherBackend, owner } = stores;
     const task = await createdTask(store, call(owner));
     await leakSlot(stores);
-    const counting = hold(otherBackend, ({ verb }) => verb === 'listByPrefix' && otherBackend.calls.some(onRepair));
+    const counting = hold(otherBackend, ({ verb }) => verb === 'list' && otherBackend.calls.some(onRepair));
     const repairer = other.create(call(owner));
     await counting.reached;
     const ending = hold(backend, onSlot);

@@ -64,7 +64,7 @@ onEveryBackend('the limit of active tasks', (open) => {
       detail: { limit: 2 },
     });
 
-    expect(otherBackend.counts()).toEqual({ addIfBelow: 1, get: 1, listByPrefix: 1 });
+    expect(otherBackend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 1 });
     expect(await tasksOf(store, owner)).toHaveLength(2);
     expect((await store.create(call({ issuer: 'test', subject: randomUUID() }))).created).toBe(true);
   });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../src/backends/errors.ts';
+import type { Task } from '../../src/domain/task.ts';
 import { tasksPartition } from '../../src/store/keys.ts';
 import type { CreateTask } from '../../src/store/task-store.ts';
 import type { BackendCall, CountingBackend } from '../support/counting-backend.ts';
@@ -115,6 +116,142 @@ onEveryBackend('creating with a key', (open) => {
     const next = await other.create(input);
 
     expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
+  });
+
+  describe('lives as long as its task', () => {
+    const SHORT = { runDeadlineMs: 2000, retentionMs: 1000 };
+    const extended = (task: Task, at: number, retentionMs: number | null = SHORT.retentionMs): Task => {
+      const deadlineAt = at + 120_000;
+      return { ...task, deadlineAt, promisedUntil: retentionMs === null ? null : deadlineAt + retentionMs };
+    };
+
+    test('also when the task’s deadline is extended, to the millisecond [LIFE-9 LIFE-3]', async () => {
+      const { store, other, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      const task = await createdTask(store, input);
+      await other.update(task, (now, at) => extended(now, at));
+
+      clock.advance(120_999);
+      const last = await store.create(input);
+      clock.advance(1);
+      const next = await store.create(input);
+
+      expect(last).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+      expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
+      expect((await tasksOf(other, owner)).map(({ id }) => id)).toEqual([next.stored.task.id]);
+    });
+
+    test('for ever, when the task does [LIFE-9]', async () => {
+      const { store, other, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      const task = await createdTask(store, input);
+      await other.update(task, (now, at) => extended(now, at, null));
+      await other.update(task, complete);
+
+      clock.advance(100 * HOUR_MS);
+
+      expect(await store.create(input)).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+    });
+
+    test('and is extended first, so that a crash in between leaves no task without its key [LIFE-9 I8]', async () => {
+      const { store, other, backend, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      const task = await createdTask(store, input);
+      dieAt(backend, onHead, true);
+      await expect(store.update(task, (now, at) => extended(now, at))).rejects.toMatchObject({ code: 'unavailable' });
+
+      clock.advance(5000);
+
+      expect(await other.create(input)).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+    });
+
+    test('and does not bring an id back whose task has expired before it [LIFE-9 I1]', async () => {
+      const { store, other, backend, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      const task = await createdTask(store, input);
+      await store.log.append(task, 0, { left: 'behind' });
+      dieAt(backend, onHead, false);
+      await expect(store.update(task, (now, at) => extended(now, at))).rejects.toMatchObject({ code: 'unavailable' });
+      clock.advance(3000);
+
+      const next = await other.create(input);
+
+      expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
+      expect(await other.log.read(next.stored.task)).toEqual([]);
+      expect(await other.create(input)).toMatchObject({
+        created: false,
+        stored: { task: { id: next.stored.task.id } },
+      });
+    });
+
+    test('when it is made by a call that comes long after the one that crashed [LIFE-9]', async () => {
+      const { store, other, backend, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      dieAt(backend, onHead, false);
+      await expect(store.create(input)).rejects.toMatchObject({ code: 'unavailable' });
+      clock.advance(1500);
+      const task = await createdTask(other, input);
+
+      clock.advance(2000);
+      const again = await other.create(input);
+
+      expect(task.promisedUntil).toBe(task.createdAt + 3000);
+      expect(again).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+    });
+
+    test('when the creation takes a while [LIFE-9]', async () => {
+      const { store, other, backend, owner, clock } = await open();
+      const input = call(owner, { idempotencyKey: 'k', lifetime: SHORT });
+      backend.intercept(async (made, proceed) => {
+        if (made.verb === 'addIfBelow') clock.advance(700);
+        return proceed();
+      });
+      const task = await createdTask(store, input);
+
+      clock.advance((task.promisedUntil ?? 0) - clock.now() - 1);
+
+      expect(await other.create(input)).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+    });
+  });
+
+  test('tells by the key alone whether there is a task already [LIFE-9]', async () => {
+    const { store, other, backend, owner } = await open();
+    const keyed = { owner, tool: 'greet', arguments: { name: 'Ada' }, idempotencyKey: 'k' };
+
+    expect(await other.createdBefore(keyed)).toBeUndefined();
+    const { stored } = await store.create(call(owner, { idempotencyKey: 'k' }));
+    backend.reset();
+
+    expect(await store.createdBefore(keyed)).toEqual(stored);
+    expect(backend.counts()).toEqual({ get: 2 });
+    expect(await other.createdBefore({ ...keyed, idempotencyKey: 'K' })).toBeUndefined();
+    expect(await other.createdBefore({ ...keyed, owner: { ...owner, tenant: 't' } })).toBeUndefined();
+    await expect(other.createdBefore({ ...keyed, arguments: {} })).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
+  });
+
+  test.each(['\ud800', 'a\udfff', '\udc00\ud800'])(
+    'refuses %j, which is no valid Unicode and would meet other such keys [LIFE-9 SEC-3]',
+    async (idempotencyKey) => {
+      const { store, backend, owner } = await open();
+
+      await expect(store.create(call(owner, { idempotencyKey }))).rejects.toMatchObject({ code: 'invalid_arguments' });
+      await expect(store.createdBefore({ owner, tool: 'greet', arguments: {}, idempotencyKey })).rejects.toMatchObject({
+        code: 'invalid_arguments',
+      });
+
+      expect(backend.calls).toEqual([]);
+    },
+  );
+
+  test('tells arguments with different lone surrogates apart [LIFE-9 SEC-3]', async () => {
+    const { store, other, owner } = await open();
+    await store.create(call(owner, { idempotencyKey: 'k', arguments: { text: '\ud800' } }));
+
+    await expect(
+      other.create(call(owner, { idempotencyKey: 'k', arguments: { text: '\ud801' } })),
+    ).rejects.toMatchObject({ code: 'idempotency_conflict' });
   });
 
   describe('when it is refused', () => {

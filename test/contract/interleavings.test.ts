@@ -14,13 +14,13 @@ import {
   extendDeadline,
   handBack,
   type LeaseClaim,
-  openInputs,
   renewLease,
+  showInputs,
   suspendTask,
 } from '../../src/domain/run.ts';
 import { isTerminal } from '../../src/domain/status.ts';
 import {
-  type Answer,
+  type AnswerOutcome,
   acceptAnswers,
   cancelTask,
   completeTask,
@@ -124,10 +124,10 @@ class Worker {
       case 'extend':
         return this.#run((task, claim, now) => extendDeadline(task, claim, 7_200_000, now));
       case 'open':
-        return this.#run((task, claim, now) => openInputs(task, claim, inputsOf(operation.keys), now));
+        return this.#run((task, claim, now) => showInputs(task, claim, inputsOf(operation.keys), now));
       case 'suspend': {
         const imported = new Set(operation.imported);
-        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null, maxDelayMs: 900_000 };
+        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null, turns: 1, maxDelayMs: 900_000 };
         return this.#run((task, claim, now) => suspendTask(task, claim, suspension, now), imported);
       }
       case 'complete':
@@ -195,7 +195,7 @@ function inputsOf(open: readonly string[]) {
   return Object.fromEntries(open.map((name) => [name, REQUEST]));
 }
 
-function answersOf(answered: readonly string[], mark: string): Record<string, Answer> {
+function answersOf(answered: readonly string[], mark: string): Record<string, AnswerOutcome> {
   return Object.fromEntries(answered.map((name) => [name, { outcome: 'answered', value: { json: mark } }]));
 }
 

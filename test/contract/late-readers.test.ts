@@ -19,7 +19,7 @@ async function askingTask({ store, owner }: Stores) {
   const claim = claimOf(held);
   if (claim === undefined) throw new Error('no lease');
   const inputs = { k: { request: await store.keep(task, 'request', LARGE_REQUEST) } };
-  const suspension = { inputs, imported: new Set<string>(), dueAt: null, maxDelayMs: HOUR_MS };
+  const suspension = { inputs, imported: new Set<string>(), dueAt: null, turns: 1, maxDelayMs: HOUR_MS };
   return store.update(task, (now, at) => suspendTask(now, claim, suspension, at));
 }
 

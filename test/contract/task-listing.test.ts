@@ -65,7 +65,7 @@ onEveryBackend('a listing', (open) => {
       costs.push(backend.calls.map(({ verb, partition }) => [verb, partition]));
     }
 
-    const once = [['listByPrefix', tasksPartition(owner)]];
+    const once = [['list', tasksPartition(owner)]];
     expect(costs).toEqual([once, once, once]);
     const heads = await recordsOf(backend, [tasksPartition(owner)]);
     expect(heads).toHaveLength(201);
@@ -79,7 +79,7 @@ onEveryBackend('a listing', (open) => {
     await createInTurn(stores, 3);
     await createInTurn({ ...stores, owner: stranger }, 3);
     const { cursor = '' } = await store.list(owner, { limit: 1 });
-    const { cursor: upward = '' } = await backend.listByPrefix(tasksPartition(owner), { limit: 1, order: 'asc' });
+    const { cursor: upward = '' } = await backend.list(tasksPartition(owner), { limit: 1, order: 'asc' });
     const theirs = await store.list(stranger, { limit: 1, cursor: '' }).catch((error: TaskError) => error);
 
     expect(theirs).toMatchObject({ code: 'invalid_cursor' });

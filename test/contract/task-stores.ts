@@ -145,7 +145,7 @@ export async function recordsOf(backend: StorageBackend, partitions: Iterable<st
   for (const partition of new Set(partitions)) {
     let cursor: string | undefined;
     do {
-      const page = await backend.listByPrefix(partition, { limit: 100, ...(cursor !== undefined && { cursor }) });
+      const page = await backend.list(partition, { limit: 100, ...(cursor !== undefined && { cursor }) });
       records.push(...page.records);
       cursor = page.cursor;
     } while (cursor !== undefined);

@@ -8,12 +8,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { JournalEntry } from '../../src/engine/journal.ts';
 import type { Owner, Task } from '../../src/index.ts';
 import { GenericTaskStore } from '../../src/index.ts';
-import type { LogEntry } from '../../src/runtime/operations.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 import type { Effect } from '../support/crash-server.ts';
 import { IDEMPOTENCY_KEY, type JsonMap, type McpPeer, type RpcMessage } from '../support/mcp-requests.ts';
+import { recordedOutcomes } from '../support/recorded.ts';
 import { type CrashPlan, CrashServerProcess, readEffects, type ServerData } from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
 
@@ -121,7 +122,7 @@ interface Stored {
   readonly task: Task;
   readonly result: { readonly content: readonly { readonly text: string }[] };
   readonly variables: JsonMap;
-  readonly log: readonly LogEntry[];
+  readonly log: readonly JournalEntry[];
 }
 
 async function readStore({ address, owner: subject }: ServerData): Promise<Stored> {
@@ -137,7 +138,7 @@ async function readStore({ address, owner: subject }: ServerData): Promise<Store
       task,
       result: (await store.load(task, task.result)) as unknown as Stored['result'],
       variables: (await store.readVariables(task)) as JsonMap,
-      log: (await store.log.read(task)) as unknown as LogEntry[],
+      log: (await store.log.read(task)).entries as unknown as JournalEntry[],
     };
   } finally {
     await opened.close();
@@ -170,20 +171,21 @@ function faultsOf(journey: Journey, stored: Stored, effects: readonly Effect[], 
   const { phase, ballast, left: noted } = stored.variables;
   check(phase === 'done' && ballast === 'y'.repeat(5_000) && noted === left, 'variables are lost');
 
-  const outcomes = stored.log.flatMap((entry) => entry.outcomes ?? []).map(({ callback }) => callback);
+  const outcomes = recordedOutcomes(stored.log, 'question').map(({ key }) => key);
   check(outcomes.length === 2 && new Set(outcomes).size === 2, `I4: answers were used ${outcomes.length} times`);
   for (const name of STEPS) {
-    const recorded = stored.log.flatMap(({ at, updates = [] }) =>
-      updates
-        .filter((update) => update.Name === name && update.Action === 'SUCCEED' && update.Type === 'STEP')
-        .map(({ Payload }) => ({ at, Payload })),
+    const recorded = recordedOutcomes(stored.log, 'step').filter(
+      ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
     );
     const runs = effects.filter((effect) => effect.name === name);
-    const [outcome] = recorded;
+    const [first] = recorded;
     check(recorded.length === 1, `I3: step ${name} has ${recorded.length} outcomes`);
-    check(outcome?.Payload === JSON.stringify(nonces[name]), `I3: the result of step ${name} is not the recorded one`);
     check(
-      runs.every(({ at }) => at <= (outcome?.at ?? 0)),
+      first?.outcome.kind === 'ok' && first.outcome.value === nonces[name],
+      `I3: the result of step ${name} is not the recorded one`,
+    );
+    check(
+      runs.every(({ at }) => at <= (first?.at ?? 0)),
       `EXEC-1: step ${name} ran after its outcome was recorded`,
     );
     check(runs.length >= 1, `step ${name} has an outcome and never ran`);

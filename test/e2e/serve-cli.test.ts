@@ -13,6 +13,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Exit, ServedProcess, until } from './served-process.ts';
 
+const NEEDS_BOTH =
+  'needs the packages @aws-sdk/client-dynamodb and @aws-sdk/lib-dynamodb: ' +
+  'npm install @aws-sdk/client-dynamodb @aws-sdk/lib-dynamodb';
 const DRAIN_TOOLS = fileURLToPath(new URL('./drain-tools.ts', import.meta.url));
 
 let folder: string;
@@ -200,15 +203,16 @@ describe('what cannot work is one line and exit code 1:', () => {
   });
 
   test.each([
-    ['ioredis', 'redis://127.0.0.1:1'],
-    ['@aws-sdk/client-dynamodb', 'dynamodb:tasks'],
-  ])('a client library that is not installed: %s [DX-1 STORE-11]', async (library, backend) => {
+    ['ioredis', 'redis://127.0.0.1:1', 'needs the package ioredis: npm install ioredis'],
+    ['@aws-sdk/client-dynamodb', 'dynamodb:tasks', NEEDS_BOTH],
+    ['@aws-sdk/lib-dynamodb', 'dynamodb:tasks', NEEDS_BOTH],
+  ])('a client library that is not installed: %s [DX-1 STORE-11]', async (library, backend, problem) => {
     const hook = inFolder(`without-${library.replaceAll(/\W/g, '-')}.mjs`);
     await writeFile(hook, withoutPackage(library));
 
     const exit = await serve(['--backend', backend], { env: { NODE_OPTIONS: `--import=${hook}` } }).exited;
 
-    expectOneLine(exit, 1, `needs the package ${library}: npm install ${library}`);
+    expectOneLine(exit, 1, problem);
   });
 });
 

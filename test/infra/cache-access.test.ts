@@ -43,8 +43,8 @@ describe('the cache’s user', () => {
     await backend.putIfVersion({ partition, id: 'b' }, { value: 'three', expiresAt: 1 }, 0);
     await backend.addIfBelow({ partition, id: 'n' }, 1, { ceiling: 2 });
     const read = await backend.get({ partition, id: 'a' });
-    const ascending = await backend.listByPrefix(partition, { limit: 10 });
-    const descending = await backend.listByPrefix(partition, { limit: 10, order: 'desc' });
+    const ascending = await backend.list(partition, { limit: 10 });
+    const descending = await backend.list(partition, { limit: 10, order: 'desc' });
     const deleted = await Promise.all(['a', 'b', 'n'].map((id) => backend.delete({ partition, id })));
 
     expect(read).toMatchObject({ version: 2, value: 'two' });

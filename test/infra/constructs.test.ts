@@ -55,6 +55,21 @@ describe('in another app', () => {
     for (const id of ids) expect(id).toMatch(/^(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
   });
 
+  test.each([
+    ['audience', { audience: '' }],
+    ['tenantClaim', { tenantClaim: ' ' }],
+    ['scopes', { scopes: ['tasks', ''] }],
+    ['issuer', { issuer: '' }],
+  ])('an authorization whose %s is empty is refused, not left out in silence [AWS-5 SEC-7]', (name, part) => {
+    const stack = new Stack(appWithoutBundling(), 'Team', { env: ENV });
+    const authorization = { mode: 'jwt', issuer: 'https://issuer.example.com', ...part } as const;
+    const storage = new TaskTable(stack, 'Tasks');
+
+    expect(() => new DurableTaskServer(stack, 'Server', { ...SERVER, api: 'http', storage, authorization })).toThrow(
+      `authorization.${name} must not be empty`,
+    );
+  });
+
   test('parts are used alone, with a key of the stack’s own [AWS-5 SEC-5]', () => {
     const stack = new Stack(appWithoutBundling(), 'Team', { env: ENV });
     const encryptionKey = new Key(stack, 'Key');
@@ -85,9 +100,9 @@ describe('in another app', () => {
   test('a reservation below the wanted concurrency is refused, since SQS would count throttles as failures [AWS-5]', () => {
     const stack = new Stack(appWithoutBundling(), 'Team');
     const parts = { storage: new TaskTable(stack, 'Tasks'), queue: new TaskQueue(stack, 'Queue') };
-    const worker = () => new TaskWorker(stack, 'Worker', { ...SERVER, ...parts, reservedConcurrency: 10 });
+    const worker = () => new TaskWorker(stack, 'Worker', { ...SERVER, ...parts, reservedConcurrency: 4 });
 
-    expect(worker).toThrow(/reservedConcurrency \(10\) is below maxConcurrency \(50\)/);
+    expect(worker).toThrow(/reservedConcurrency \(4\) is below maxConcurrency \(5\)/);
   });
 });
 

@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Authenticate } from '../../lambda/shared/authenticated.ts';
 import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import type { Environment } from '../../lambda/shared/environment.ts';
+import { type Environment, readEnvironment } from '../../lambda/shared/environment.ts';
 import { toRequest } from '../../lambda/shared/http-event.ts';
 import type { LogFields, Logger } from '../../src/runtime/logger.ts';
-import { ownerOfAuthInfo } from '../../src/server/owner-of-auth-info.ts';
-import { type EventParts, RESOURCE, restProxyEvent } from '../support/lambda/events.ts';
+import { ask, bearing, owner, refusal } from '../support/lambda/callers.ts';
+import { type EventParts, httpApiEvent, RESOURCE } from '../support/lambda/events.ts';
 import { startIssuer, type TestIssuer, unsigned } from '../support/lambda/test-issuer.ts';
 
 const METADATA =
@@ -32,28 +32,6 @@ function resourceServer(settings: Environment = {}): Promise<Authenticate> {
     { authMode: 'jwt', jwtIssuer: issuer.url, jwtJwksUri: issuer.jwksUri, ...settings },
     logger,
   );
-}
-
-async function ask(authenticate: Authenticate, parts: EventParts) {
-  const event = restProxyEvent(parts);
-  return authenticate(toRequest(event, new AbortController().signal), event);
-}
-
-const bearing = (...tokens: string[]): EventParts => ({
-  rawHeaders: tokens.flatMap((token) => ['Authorization', `Bearer ${token}`]),
-});
-
-/** Status and challenge of the refusal; fails where the caller was let in. */
-async function refusal(authenticate: Authenticate, parts: EventParts) {
-  const answer = await ask(authenticate, parts);
-  if (!(answer instanceof Response)) throw new Error('The caller was let in.');
-  return { status: answer.status, challenge: answer.headers.get('www-authenticate') };
-}
-
-async function owner(authenticate: Authenticate, parts: EventParts) {
-  const answer = await ask(authenticate, parts);
-  if (answer instanceof Response) throw new Error(`Refused with ${answer.status}.`);
-  return ownerOfAuthInfo(answer.authInfo, { allowAnonymous: false });
 }
 
 const INVALID = { status: 401, challenge: `Bearer error="invalid_token", resource_metadata="${METADATA}"` };
@@ -166,6 +144,54 @@ describe('a resource server', () => {
     ).toBeDefined();
   });
 
+  test('names the scopes to everybody whom it refuses, so that the first token asked for will do [SEC-2]', async () => {
+    const authenticate = await resourceServer({ jwtScopes: 'tasks tasks:write' });
+    const parameters = `scope="tasks tasks:write", resource_metadata="${METADATA}"`;
+
+    expect((await refusal(authenticate, {})).challenge).toBe(`Bearer ${parameters}`);
+    expect((await refusal(authenticate, bearing('not.a.token'))).challenge).toBe(
+      `Bearer error="invalid_token", ${parameters}`,
+    );
+  });
+
+  test('says in a small JSON body what is wrong, whatever it refuses [SEC-2 SEC-3]', async () => {
+    const authenticate = await resourceServer({ jwtScopes: 'more' });
+    const bodies = [];
+    for (const parts of [{}, bearing('not.a.token'), bearing(await issuer.sign())]) {
+      const answer = await ask(authenticate, parts);
+      if (!(answer instanceof Response)) throw new Error('The caller was let in.');
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      bodies.push(JSON.parse(await answer.text()));
+    }
+
+    const saying = (message: string) => ({
+      jsonrpc: '2.0',
+      id: null,
+      error: { code: -32000, message: expect.stringContaining(message) },
+    });
+    expect(bodies).toEqual([saying('one bearer token'), saying('get a new one'), saying('it needs more')]);
+  });
+
+  test.each([
+    ['jwtIssuer', 'TASKS_JWT_ISSUER'],
+    ['jwtAudience', 'TASKS_JWT_AUDIENCE'],
+    ['jwtScopes', 'TASKS_JWT_SCOPES'],
+    ['jwtTenantClaim', 'TASKS_JWT_TENANT_CLAIM'],
+    ['resourceUrl', 'TASKS_RESOURCE_URL'],
+  ] as const)(
+    'does not start with %s set to nothing, which would let in more callers [SEC-7]',
+    async (name, variable) => {
+      const environment = readEnvironment({ [variable]: '' });
+
+      expect(environment).toEqual({ [name]: '' });
+      await expect(resourceServer(environment)).rejects.toThrow(variable);
+    },
+  );
+
+  test('does not start with a scope that no token can have [SEC-7]', async () => {
+    await expect(resourceServer({ jwtScopes: 'tasks "all"' })).rejects.toThrow('names ""all"", which is no scope');
+  });
+
   test('needs an issuer [SEC-2]', async () => {
     await expect(createAuthenticate({ authMode: 'jwt' }, logger)).rejects.toThrow('TASKS_JWT_ISSUER');
   });
@@ -224,60 +250,6 @@ describe('a resource server is not deceived by', () => {
   });
 });
 
-describe('the issuer’s keys', () => {
-  test('are fetched once, however many tokens name keys that nobody knows [SEC-2]', async () => {
-    const authenticate = await resourceServer();
-
-    for (let at = 0; at < 200; at += 1)
-      await refusal(authenticate, bearing(await issuer.sign({}, { kid: `flood-${at}` })));
-
-    expect(issuer.fetches()).toBe(1);
-    expect(await owner(authenticate, bearing(await issuer.sign()))).toBeDefined();
-  });
-
-  test('are fetched again for a key that came since, after a while [SEC-2]', async () => {
-    const authenticate = await resourceServer();
-    await owner(authenticate, bearing(await issuer.sign()));
-    await issuer.rotate();
-    const token = bearing(await issuer.sign());
-
-    expect(await refusal(authenticate, token)).toEqual(INVALID);
-    const { now } = Date;
-    Date.now = () => now() + 31_000;
-    try {
-      expect(await owner(authenticate, token)).toBeDefined();
-    } finally {
-      Date.now = now;
-    }
-    expect(issuer.fetches()).toBe(2);
-  });
-
-  test('cannot be had: the caller is told to try again, and the log says why [SEC-2]', async () => {
-    const authenticate = await resourceServer();
-    issuer.breakDown();
-
-    expect(await refusal(authenticate, bearing(await issuer.sign()))).toEqual({ status: 503, challenge: null });
-    expect(logged).toEqual([expect.objectContaining({ text: "The token issuer's keys cannot be read" })]);
-  });
-
-  test('and tokens leave nothing in the log [SEC-4]', async () => {
-    const authenticate = await resourceServer();
-    const tokens = [await issuer.sign(), await issuer.sign({ exp: 1 }), await issuer.signWithPublicKey()];
-    for (const token of tokens) await ask(authenticate, bearing(token));
-    issuer.breakDown();
-    for (const token of tokens) await ask(await resourceServer(), bearing(token));
-
-    expect(logged.length).toBeGreaterThan(0);
-    for (const part of tokens.flatMap((token) => token.split('.'))) expect(JSON.stringify(logged)).not.toContain(part);
-  });
-
-  test('and tokens are not handed on [SEC-4]', async () => {
-    const token = await issuer.sign();
-
-    expect(JSON.stringify(await ask(await resourceServer(), bearing(token)))).not.toContain(token);
-  });
-});
-
 describe('a caller known by IAM', () => {
   const role = 'arn:aws:sts::123456789012:assumed-role/agents';
   const as = (userArn: string | null): EventParts => ({
@@ -310,6 +282,38 @@ describe('a caller known by IAM', () => {
     expect(await owner(await iam(), as('arn:aws:iam::123456789012:user/team/alice'))).toMatchObject({
       subject: 'subject arn:aws:iam::123456789012:user/team/alice',
     });
+  });
+
+  const unreadable = [41, true, '', [], ['a'], {}, '\ud800'];
+
+  test.each(unreadable)(
+    'is refused where a part of the principal is %j, in both kinds of event [SEC-1 SEC-7]',
+    async (wrong) => {
+      const whole = { userArn: `${role}/session`, accountId: '123456789012', cognitoIdentityId: 'eu-west-1:alice' };
+      const authenticate = await iam();
+
+      for (const name of Object.keys(whole)) {
+        const identity = { ...whole, [name]: wrong };
+        expect((await refusal(authenticate, { context: { identity } })).status).toBe(403);
+        const { userArn, accountId, cognitoIdentityId } = identity;
+        const principal = { userArn, accountId, cognitoIdentity: { identityId: cognitoIdentityId } };
+        const event = httpApiEvent({ context: { authorizer: { iam: principal } } });
+        expect(await authenticate(toRequest(event, new AbortController().signal), event)).toMatchObject({
+          status: 403,
+        });
+      }
+    },
+  );
+
+  test('is refused where the event tells of an identity pool and of no identity in it [SEC-1 SEC-7]', async () => {
+    const userArn = `${role}/CognitoIdentityCredentials`;
+    const accountId = '123456789012';
+    const authenticate = await iam();
+    const identity = { userArn, accountId, cognitoIdentityPoolId: 'eu-west-1:pool', cognitoIdentityId: null };
+    const event = httpApiEvent({ context: { authorizer: { iam: { userArn, accountId, cognitoIdentity: {} } } } });
+
+    expect((await refusal(authenticate, { context: { identity } })).status).toBe(403);
+    expect(await authenticate(toRequest(event, new AbortController().signal), event)).toMatchObject({ status: 403 });
   });
 
   test('is refused where the API did not check who it is [SEC-2]', async () => {

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { ApplicationInputHandler } from '@modelcontextprotocol/ext-tasks/client';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
+import { httpApiEvent, restProxyEvent } from '../support/lambda/events.ts';
+import { readPrelude } from '../support/lambda/gateway.ts';
 import { until } from '../support/lambda/until.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
@@ -205,6 +207,24 @@ describe('the deployed MCP function', () => {
     const other = await invoke({ method: 'tasks/get', params, owner: { ...OWNER, subject: 'else' } });
     expect(other.error).toMatchObject({ code: -32602 });
     expect((await peer().ask('tasks/get', params)).message?.error).toMatchObject({ code: -32602 });
+  });
+
+  test('refuses what cannot be parsed, through whatever runs around it, without an error line [AWS-2 SEC-3]', async () => {
+    const before = deployment.mcp.logs.length;
+
+    for (const [event, status] of [
+      [restProxyEvent({ method: 'TRACE' }), 405],
+      [restProxyEvent({ rawHeaders: ['x', '😀'] }), 400],
+      [httpApiEvent({ rawHeaders: ['x y', 'z'] }), 400],
+    ] as const) {
+      const reply = await deployment.mcp.invoke(event);
+      if (reply.kind !== 'stream') throw new Error(JSON.stringify(reply));
+      const { prelude, rest } = await readPrelude(reply.body);
+      const body = `${rest.toString()}${(await reply.body.toArray()).join('')}`;
+      expect([prelude.statusCode, JSON.parse(body)]).toMatchObject([status, { error: { code: -32000 } }]);
+    }
+
+    expect(deployment.mcp.logs.slice(before).filter((line) => line.includes('"ERROR"'))).toEqual([]);
   });
 
   test('serves one request after the other with the same instance [AWS-2]', async () => {

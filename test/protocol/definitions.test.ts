@@ -75,7 +75,7 @@ describe('a tool with', () => {
 test('two tools of one name are refused at start, by name [DX-2]', () => {
   expect(failureOf(() => holdServer([greet, defineTaskTool({ ...sound, name: 'greet' })]))).toEqual([
     'invalid_definition',
-    'Tool "greet": the name is taken by another tool.',
+    'Tool "greet": the name is taken by another tool; give versions of one tool a `version` each.',
   ]);
 });
 

@@ -99,7 +99,10 @@ describe('over HTTP', () => {
     async (path) => {
       const { status, text } = await send({ path });
 
-      expect([status, text]).toEqual([404, 'Not found. The MCP endpoint is /mcp.\n']);
+      expect([status, JSON.parse(text)]).toEqual([
+        404,
+        { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'Not found. The MCP endpoint is /mcp.' } },
+      ]);
       await expectUnharmed();
     },
   );

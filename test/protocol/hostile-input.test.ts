@@ -119,15 +119,23 @@ const bodies: HostileRow[] = [
 test.each(bodies)('$name is refused [SEC-3]', (row) => checkRow(world, row));
 
 const call = (meta: JsonMap) => (at: HostileWorld) => at.peer.call('greet', { name: 'Ada' }, { meta });
-const BAD_KEY = invalid('_meta["mcp-durable-tasks/idempotency-key"] must be a string of 1 to 256 characters.', {
-  reason: 'invalid_arguments',
-});
+const BAD_KEY = invalid(
+  '_meta["mcp-durable-tasks/idempotency-key"] must be a string of 1 to 256 characters of valid Unicode.',
+  {
+    reason: 'invalid_arguments',
+  },
+);
 const metas: HostileRow[] = [
   { name: 'a number for an idempotency key is refused', send: call({ [IDEMPOTENCY_KEY]: 5 }), ...BAD_KEY },
   { name: 'an empty idempotency key is refused', send: call({ [IDEMPOTENCY_KEY]: '' }), ...BAD_KEY },
   {
     name: 'an idempotency key of 257 characters is refused',
     send: call({ [IDEMPOTENCY_KEY]: 'k'.repeat(257) }),
+    ...BAD_KEY,
+  },
+  {
+    name: 'an idempotency key with half a surrogate pair is refused',
+    send: call({ [IDEMPOTENCY_KEY]: 'k\ud800' }),
     ...BAD_KEY,
   },
   { name: 'a string for a related task is refused', send: call({ [RELATED_TASK_KEY]: 'x' }), ...NO_MESSAGE },

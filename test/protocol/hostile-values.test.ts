@@ -62,7 +62,7 @@ const args: HostileRow[] = [
   {
     name: 'a fault below a key of 100 kB, which is not sent back whole',
     send: (at) => at.peer.call('keep_all', { ['k'.repeat(100_000)]: { constructor: 1 } }),
-    ...argumentFault('k'.repeat(200), 'key "constructor" is not allowed'),
+    ...argumentFault(`${'k'.repeat(199)}…`, 'key "constructor" is not allowed'),
   },
   ...[
     ['an array', []],

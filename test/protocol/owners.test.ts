@@ -27,19 +27,34 @@ describe('the owner of verified credentials', () => {
       { issuer: 'https://idp', subject: 'client app' },
     ],
     ['is the client without any claim', credentials('app'), { issuer: 'unspecified', subject: 'client app' }],
-    [
-      'takes no claim of another type',
-      credentials('app', { iss: ['https://idp'], sub: 5, tenant: {} }),
-      { issuer: 'unspecified', subject: 'client app' },
-    ],
-    [
-      'takes no empty claim',
-      credentials('app', { iss: '', sub: '', tenant: '' }),
-      { issuer: 'unspecified', subject: 'client app' },
-    ],
   ])('%s [SEC-1]', (_what, authInfo, owner) => {
     expect(ownerOfAuthInfo(authInfo, strict)).toEqual(owner);
   });
+
+  const unreadable = [41, 0, true, false, null, '', [], ['a'], {}, { a: 1 }, '\ud800', 'x\udc00'];
+
+  test.each(unreadable)('is refused where a claim is there and is %j, never a coarser one [SEC-1 SEC-7]', (wrong) => {
+    const whole = { iss: 'https://idp', sub: 'u1', tenant: 't' };
+
+    for (const name of Object.keys(whole)) {
+      expect(() => ownerOfAuthInfo(credentials('app', { ...whole, [name]: wrong }), strict)).toThrow(
+        expect.objectContaining({ code: 'invalid_owner', message: expect.stringContaining(`"${name}"`) }),
+      );
+    }
+    const machine = { ...credentials('app'), clientId: wrong } as unknown as AuthInfo;
+    expect(() => ownerOfAuthInfo(machine, strict)).toThrow(expect.objectContaining({ code: 'invalid_owner' }));
+  });
+
+  test.each([null, 5, 'x', []])(
+    'is refused where %j stands for the credentials or their claims [SEC-1 SEC-7]',
+    (wrong) => {
+      const rules = { allowAnonymous: true };
+      const claims = { ...credentials('app'), extra: wrong } as unknown as AuthInfo;
+
+      expect(() => ownerOfAuthInfo(wrong as unknown as AuthInfo, rules)).toThrow('authInfo of verified credentials');
+      expect(() => ownerOfAuthInfo(claims, rules)).toThrow('authInfo.extra of verified credentials');
+    },
+  );
 
   test('is not to be had without credentials, unless anonymous use is allowed [SEC-1]', () => {
     expect(ownerOfAuthInfo(undefined, strict)).toBeUndefined();
@@ -125,7 +140,7 @@ describe('a task', () => {
     expect((await full).message?.error).toEqual({
       code: -32000,
       message: 'There are already 1 unfinished tasks, which is the limit; wait for one to end, or cancel one.',
-      data: { reason: 'too_many_tasks', limit: 1 },
+      data: { reason: 'too_many_tasks', limit: 1, retryAfterMs: 3000 },
     });
   });
 
@@ -137,6 +152,21 @@ describe('a task', () => {
     const ofBob = await held.as(credentials('bob')).createTask('greet', { name: 'Bob' }, { meta });
 
     expect(ofBob).not.toBe(ofAlice);
+  });
+});
+
+describe('a request whose credentials cannot be read', () => {
+  test('is refused as such, and stores nothing [SEC-1 SEC-7]', async () => {
+    const held = holdServer([greet], { allowAnonymous: true });
+
+    const { message } = await held.as(credentials('app', { sub: 41 })).call('greet', { name: 'Ada' });
+
+    expect(message?.error).toEqual({
+      code: -32600,
+      message: 'The claim "sub" must be non-empty, valid text, or left out.',
+      data: { reason: 'invalid_owner' },
+    });
+    expect((await held.stored()).size).toBe(0);
   });
 });
 

@@ -301,11 +301,11 @@ describe('variables', () => {
 });
 
 describe('input before the task', () => {
-  const call = (params: JsonMap = {}) =>
+  const call = (params: JsonMap = {}, meta: JsonMap = {}) =>
     held.peer.ask(
       'tools/call',
       { name: 'brew', arguments: { cups: 2 }, ...params },
-      { meta: { [CAPABILITIES_KEY]: { elicitation: {}, extensions: { [TASKS_EXTENSION]: {} } } } },
+      { meta: { [CAPABILITIES_KEY]: { elicitation: {}, extensions: { [TASKS_EXTENSION]: {} } }, ...meta } },
     );
 
   test('is asked for in the answer to the call, and no task exists yet [MOD-5]', async () => {
@@ -331,6 +331,21 @@ describe('input before the task', () => {
       'completed',
       { content: [{ text: '[2,{"strength":"black","state":"cups=2"}]' }] },
     ]);
+  });
+
+  test('is not asked for again when the idempotency key has its task already [MOD-5 LIFE-9]', async () => {
+    const meta = { 'mcp-durable-tasks/idempotency-key': 'k' };
+    expect((await call({}, meta)).message?.result).toMatchObject({ resultType: 'input_required' });
+    const answered = { strength: { action: 'accept', content: { strength: 'black' } } };
+    const first = await call({ inputResponses: answered, requestState: 'cups=2' }, meta);
+    const taskId = first.message?.result?.['taskId'];
+
+    const again = await call({}, meta);
+
+    expect(taskId).toEqual(expect.any(String));
+    expect(again.message?.result).toMatchObject({ resultType: 'task', taskId });
+    const other = await call({ arguments: { cups: 3 } }, meta);
+    expect(other.message?.error).toMatchObject({ code: -32602, data: { reason: 'idempotency_conflict' } });
   });
 
   test('is not asked of a client that cannot give it: -32021 [MOD-5]', async () => {

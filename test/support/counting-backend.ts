@@ -11,7 +11,7 @@ import {
   type Version,
 } from '../../src/backends/backend.ts';
 
-export const VERBS = ['get', 'listByPrefix', 'putIfVersion', 'delete', 'addIfBelow'] as const;
+export const VERBS = ['get', 'list', 'putIfVersion', 'delete', 'addIfBelow'] as const;
 export type Verb = (typeof VERBS)[number];
 
 export interface BackendCall {
@@ -65,8 +65,8 @@ export function countingBackend(inner: StorageBackend): CountingBackend {
     putIfVersion: (key: RecordKey, write: RecordWrite, expected: Version | 0) =>
       pass({ verb: 'putIfVersion', ...key, value: write.value }, () => inner.putIfVersion(key, write, expected)),
     delete: (key: RecordKey) => pass({ verb: 'delete', ...key }, () => inner.delete(key)),
-    listByPrefix: (partition: string, options: ListOptions) =>
-      pass({ verb: 'listByPrefix', partition }, () => inner.listByPrefix(partition, options)),
+    list: (partition: string, options: ListOptions) =>
+      pass({ verb: 'list', partition }, () => inner.list(partition, options)),
     addIfBelow: (key: RecordKey, delta: number, options: { readonly ceiling: number }) =>
       pass({ verb: 'addIfBelow', ...key }, () => inner.addIfBelow(key, delta, options)),
     cleanupExpired: (now: number) => inner.cleanupExpired(now),

@@ -6,6 +6,7 @@ import { MemoryBackend } from '../../src/backends/memory.ts';
 import type { TaskRef } from '../../src/domain/task.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import type { AnyTool } from '../../src/protocol/tool.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import type { TaskQueue } from '../../src/runtime/queue.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from '../../src/server/create-task-server.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
@@ -61,6 +62,9 @@ export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServe
   const server = createTaskServer({
     name: 'held-server',
     version: '1.2.3',
+    logger: silentLogger,
+    // Nobody moves the clock on while a run could suspend.
+    graceMs: 0,
     tools,
     backend,
     queue,
@@ -89,7 +93,7 @@ export async function recordsOf(backend: MemoryBackend): Promise<ReadonlyMap<str
   for await (const partition of backend.partitions('')) {
     let cursor: string | undefined;
     do {
-      const page = await backend.listByPrefix(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
+      const page = await backend.list(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
       for (const { id, version, value } of page.records) {
         // A count that went up and down again is what it was; any other record must not even be written anew.
         records.set(JSON.stringify([partition, id]), id === 'active' ? value : `${version} ${value}`);

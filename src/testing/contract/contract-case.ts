@@ -52,7 +52,7 @@ export async function readAll(
   const records: StoredRecord[] = [];
   let cursor: string | undefined;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const page = await backend.listByPrefix(partition, { ...options, ...(cursor !== undefined && { cursor }) });
+    const page = await backend.list(partition, { ...options, ...(cursor !== undefined && { cursor }) });
     assert.ok(page.records.length <= options.limit, `a page of ${page.records.length}, over limit ${options.limit}`);
     records.push(...page.records);
     cursor = page.cursor;
@@ -69,7 +69,7 @@ export async function readIds(backend: StorageBackend, partition: string, option
 /** A cursor from a listing that has more than one page. */
 export async function someCursor(backend: StorageBackend, partition: string, order: 'asc' | 'desc'): Promise<string> {
   for (const id of ['1', '2', '3', '4']) await create(backend, { partition, id });
-  const { cursor } = await backend.listByPrefix(partition, { limit: 1, order });
+  const { cursor } = await backend.list(partition, { limit: 1, order });
   assert.ok(cursor !== undefined, 'three more records follow, so a cursor must be there');
   return cursor;
 }

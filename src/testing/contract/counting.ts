@@ -100,6 +100,19 @@ export const countingCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'a delta and a ceiling that are further apart than any safe integer are told apart exactly',
+    ids: ['STORE-1', 'I8', 'I9'],
+    async run({ backend, partition }) {
+      const key = { partition: partition(), id: 'count' };
+      const most = Number.MAX_SAFE_INTEGER;
+      await rejectsAsLimit(backend.addIfBelow(key, most, { ceiling: -most }), 0, -most);
+      assert.equal(await backend.addIfBelow(key, -most, PLENTY), -most);
+      await rejectsAsLimit(backend.addIfBelow(key, most, { ceiling: -1 }), -most, -1);
+      await rejectsAsLimit(backend.addIfBelow(key, 1, { ceiling: -most }), -most, -most);
+      assert.equal(await backend.addIfBelow(key, most, { ceiling: 0 }), 0);
+    },
+  },
+  {
     name: 'counts beyond 31, 32, 40 and 52 bits go up and down exactly and read back as plain digits',
     ids: ['STORE-1', 'I8', 'I9'],
     async run({ backend, other, partition }) {

@@ -152,7 +152,7 @@ export const keyAndValueCases: readonly ContractCase[] = [
       );
       const long = 'p'.repeat(MAX_PARTITION_BYTES + 1);
       await refusesKey(backend, { partition: long, id: 'a' }, 'a long partition');
-      await rejectsAsInvalid(backend.listByPrefix(long, { limit: 1 }), 'a listing of a long partition');
+      await rejectsAsInvalid(backend.list(long, { limit: 1 }), 'a listing of a long partition');
     },
   },
   {
@@ -161,7 +161,7 @@ export const keyAndValueCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       await refusesKey(backend, { partition: partition(), id: '' }, 'an empty id');
       await refusesKey(backend, { partition: '', id: 'a' }, 'an empty partition');
-      await rejectsAsInvalid(backend.listByPrefix('', { limit: 1 }), 'a listing of the empty partition');
+      await rejectsAsInvalid(backend.list('', { limit: 1 }), 'a listing of the empty partition');
     },
   },
   {
@@ -173,7 +173,7 @@ export const keyAndValueCases: readonly ContractCase[] = [
         const what = JSON.stringify(lone);
         await refusesKey(backend, { partition: home, id: lone }, `id ${what}`);
         await refusesKey(backend, { partition: home + lone, id: 'a' }, `partition ${what}`);
-        await rejectsAsInvalid(backend.listByPrefix(home + lone, { limit: 1 }), `a listing of partition ${what}`);
+        await rejectsAsInvalid(backend.list(home + lone, { limit: 1 }), `a listing of partition ${what}`);
         await rejectsAsInvalid(backend.putIfVersion({ partition: home, id: 'a' }, { value: lone }, 0), `value ${what}`);
       }
       assert.deepEqual(await readAll(backend, home, { limit: 10 }), []);
@@ -216,7 +216,7 @@ export const keyAndValueCases: readonly ContractCase[] = [
         await create(backend, key, value);
         // Not deepEqual: a failure would print it.
         assert.ok((await backend.get(key))?.value === value, `a value of ${unit} came back changed`);
-        assert.ok((await backend.listByPrefix(home, { limit: 1, order: 'desc' })).records[0]?.value === value);
+        assert.ok((await backend.list(home, { limit: 1, order: 'desc' })).records[0]?.value === value);
       }
     },
   },

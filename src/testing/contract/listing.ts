@@ -112,7 +112,7 @@ export const listingCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       const home = partition();
       await fill(backend, home, numbered(3));
-      const page = await backend.listByPrefix(home, { limit: 1000 });
+      const page = await backend.list(home, { limit: 1000 });
       assert.equal(page.records.length, 3);
       assert.equal('cursor' in page, false);
     },
@@ -159,7 +159,7 @@ export const listingCases: readonly ContractCase[] = [
       let cursor: string | undefined;
       for (let page = 0; page < 100; page += 1) {
         const reader = page % 2 === 0 ? backend : other;
-        const result = await reader.listByPrefix(home, { limit: 2, ...(cursor !== undefined && { cursor }) });
+        const result = await reader.list(home, { limit: 2, ...(cursor !== undefined && { cursor }) });
         seen.push(...result.records.map(({ id }) => id));
         cursor = result.cursor;
         if (cursor === undefined) break;
@@ -173,9 +173,9 @@ export const listingCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       const home = partition();
       const cursor = await someCursor(backend, home, 'asc');
-      const first = await backend.listByPrefix(home, { limit: 2, cursor });
-      assert.deepEqual(await backend.listByPrefix(home, { limit: 2, cursor }), first);
-      assert.deepEqual((await backend.listByPrefix(home, { limit: 1, cursor })).records, first.records.slice(0, 1));
+      const first = await backend.list(home, { limit: 2, cursor });
+      assert.deepEqual(await backend.list(home, { limit: 2, cursor }), first);
+      assert.deepEqual((await backend.list(home, { limit: 1, cursor })).records, first.records.slice(0, 1));
     },
   },
   {
@@ -192,7 +192,7 @@ export const listingCases: readonly ContractCase[] = [
       ];
       for (const text of unknown) {
         const what = `cursor ${JSON.stringify(text).slice(0, 60)}`;
-        await rejectsAsInvalid(backend.listByPrefix(home, { limit: 1, cursor: text }), what);
+        await rejectsAsInvalid(backend.list(home, { limit: 1, cursor: text }), what);
       }
     },
   },
@@ -203,7 +203,7 @@ export const listingCases: readonly ContractCase[] = [
       const home = partition();
       const cursor = await someCursor(backend, home, 'asc');
       for (const name of [partition(), `${home}a`, home.slice(0, -1)]) {
-        await rejectsAsInvalid(backend.listByPrefix(name, { limit: 1, cursor }), `a cursor of another partition`);
+        await rejectsAsInvalid(backend.list(name, { limit: 1, cursor }), `a cursor of another partition`);
       }
     },
   },
@@ -213,10 +213,10 @@ export const listingCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       const home = partition();
       const ascending = await someCursor(backend, home, 'asc');
-      await rejectsAsInvalid(backend.listByPrefix(home, { limit: 1, cursor: ascending, order: 'desc' }), 'asc in desc');
+      await rejectsAsInvalid(backend.list(home, { limit: 1, cursor: ascending, order: 'desc' }), 'asc in desc');
       const away = partition();
       const descending = await someCursor(backend, away, 'desc');
-      await rejectsAsInvalid(backend.listByPrefix(away, { limit: 1, cursor: descending }), 'desc in asc');
+      await rejectsAsInvalid(backend.list(away, { limit: 1, cursor: descending }), 'desc in asc');
     },
   },
   {
@@ -225,10 +225,10 @@ export const listingCases: readonly ContractCase[] = [
     async run({ backend, partition }) {
       const home = partition();
       await fill(backend, home, numbered(2));
-      assert.equal((await backend.listByPrefix(home, { limit: 1 })).records.length, 1);
-      assert.equal((await backend.listByPrefix(home, { limit: 1000 })).records.length, 2);
+      assert.equal((await backend.list(home, { limit: 1 })).records.length, 1);
+      assert.equal((await backend.list(home, { limit: 1000 })).records.length, 2);
       for (const limit of [0, 1001, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-        await rejectsAsInvalid(backend.listByPrefix(home, { limit }), `limit ${limit}`);
+        await rejectsAsInvalid(backend.list(home, { limit }), `limit ${limit}`);
       }
     },
   },

@@ -1,6 +1,6 @@
 /** Proxy events as API Gateway makes them, for tests without an HTTP server. */
 import type { HttpEvent } from '../../../lambda/shared/http-event.ts';
-import { DOMAIN_NAME, REST_STAGE, restEvent } from './gateway.ts';
+import { DOMAIN_NAME, httpEvent, REST_STAGE, restEvent } from './gateway.ts';
 
 /** What the endpoint is called from outside. */
 export const RESOURCE = `https://${DOMAIN_NAME}/${REST_STAGE}/mcp`;
@@ -25,5 +25,22 @@ export function restProxyEvent({
   const event = restEvent({ method, url: `/${REST_STAGE}${path}`, rawHeaders: [...rawHeaders] }, Buffer.from(body)) as {
     requestContext: object;
   };
+  return { ...event, requestContext: { ...event.requestContext, ...context } } as unknown as HttpEvent;
+}
+
+/** Of an HTTP API or a function URL. */
+export function httpApiEvent({
+  method = 'POST',
+  path = '/mcp',
+  rawHeaders = [],
+  body = '',
+  context = {},
+}: EventParts = {}): HttpEvent {
+  const headersDistinct: Record<string, string[]> = {};
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    headersDistinct[name] = [...(headersDistinct[name] ?? []), rawHeaders[at + 1] ?? ''];
+  }
+  const event = httpEvent({ method, url: path, headersDistinct }, Buffer.from(body)) as { requestContext: object };
   return { ...event, requestContext: { ...event.requestContext, ...context } } as unknown as HttpEvent;
 }

@@ -11,6 +11,11 @@ export interface TestIssuer extends AsyncDisposable {
   sign(claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): Promise<string>;
   /** HS256, keyed with the RSA public key as everybody can read it. */
   signWithPublicKey(claims?: Readonly<Record<string, unknown>>): Promise<string>;
+  /** A good signature under a header and a payload that are written by hand. */
+  signText(header: string, payload: string | Uint8Array): Promise<string>;
+  /** The header and claims of a token as it should be, for `signText`. */
+  readonly header: () => Readonly<Record<string, unknown>>;
+  readonly claims: () => Readonly<Record<string, unknown>>;
   rotate(): Promise<void>;
   /** From now on nothing is answered well. */
   breakDown(): void;
@@ -67,6 +72,13 @@ export async function startIssuer(audience: string): Promise<TestIssuer> {
       new SignJWT(payload(claims))
         .setProtectedHeader({ alg: 'HS256', kid: `key-${generation}` })
         .sign(new TextEncoder().encode(await exportSPKI(pair.publicKey))),
+    signText: async (header, text) => {
+      const signed = `${base64url(header)}.${base64url(text)}`;
+      const signature = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', pair.privateKey, Buffer.from(signed));
+      return `${signed}.${Buffer.from(signature).toString('base64url')}`;
+    },
+    header: () => ({ alg: ALGORITHM, kid: `key-${generation}` }),
+    claims: () => payload(),
     rotate: async () => {
       pair = await generateKeyPair(ALGORITHM);
       await publish();
@@ -81,8 +93,11 @@ export async function startIssuer(audience: string): Promise<TestIssuer> {
   };
 }
 
+function base64url(text: string | Uint8Array): string {
+  return Buffer.from(text).toString('base64url');
+}
+
 /** `alg: none`: three parts, the last of them empty. */
-export function unsigned(claims: object): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  return `${part({ alg: 'none' })}.${part(claims)}.`;
+export function unsigned(claims: object, header: object = { alg: 'none' }, signature = ''): string {
+  return `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(claims))}.${signature}`;
 }

@@ -4,9 +4,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import {
   CreateTableCommand,
   DescribeTimeToLiveCommand,
+  type DynamoDBClient,
+  type DynamoDBClientConfig,
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RecordKey } from '../../../src/backends/backend.ts';
 import { type ConsumedCapacityEvent, DynamoDbBackend } from '../../../src/backends/dynamodb.ts';
@@ -186,7 +189,7 @@ describe('what a call costs', () => {
 
     await backend.putIfVersion(key, { value: 'x'.repeat(800), expiresAt: Date.now() + 60_000 }, 0);
     await backend.get(key);
-    await backend.listByPrefix(key.partition, { limit: 10 });
+    await backend.list(key.partition, { limit: 10 });
     await backend.addIfBelow({ ...key, id: 'counter' }, 1, { ceiling: 10 });
     await backend.delete(key);
 
@@ -255,21 +258,66 @@ describe('in the table', () => {
     expect(await rejectionOf(other.get(key))).toMatchObject({ code: 'format' });
   });
 
+  test.each(['9007199254740992', '1.5', '9007199254740993.5'])(
+    'a version that is no safe integer (%s) is damaged data, read or in the way of a write [STORE-9 STORE-15]',
+    async (version) => {
+      const key = freshKey();
+      const Item = { PK: { S: key.partition }, SK: { S: key.id }, version: { N: version }, data: { S: '' } };
+      await client.send(new PutItemCommand({ TableName: tableName, Item }));
+
+      expect(await rejectionOf(other.get(key))).toMatchObject({ code: 'format' });
+      expect(await rejectionOf(other.putIfVersion(key, { value: '' }, 0))).toMatchObject({ code: 'format' });
+    },
+  );
+
   test('every read is strongly consistent [STORE-9 I1]', async () => {
     const { backend, faults, key } = disturbed();
 
     await backend.get(key);
-    await backend.listByPrefix(key.partition, { limit: 1 });
+    await backend.list(key.partition, { limit: 1 });
 
     expect(faults.sent).toMatchObject([{ input: { ConsistentRead: true } }, { input: { ConsistentRead: true } }]);
   });
 
   test('nothing is ever scanned and no index is used [STORE-9 I10]', async () => {
-    const files = (await readdir(SOURCES)).filter((file) => file.startsWith('dynamodb'));
-    const sources = await Promise.all(files.map((file) => readFile(new URL(file, SOURCES), 'utf8')));
+    const sources = await driverSources();
 
-    expect(files).toContain('dynamodb.ts');
-    expect(sources.join('\n')).not.toMatch(/ScanCommand|IndexName|ExecuteStatement/);
+    expect(sources).toMatch(/\bclass DynamoDbBackend\b/);
+    expect(sources).not.toMatch(/ScanCommand|IndexName|ExecuteStatement/);
+  });
+
+  test('records go through the document client, and no attribute is typed by hand [STORE-15]', async () => {
+    const sources = await driverSources();
+
+    expect(sources).toMatch(/\bPutCommand\b.* from '@aws-sdk\/lib-dynamodb'/s);
+    expect(sources).not.toMatch(/\b(Get|Put|Update|Delete)ItemCommand\b|\{ [SN]: /);
+  });
+});
+
+describe('a client that its host also uses', () => {
+  test('through a document client of its own: neither takes the options of the other [STORE-15]', async () => {
+    const key = freshKey();
+    const Key = { PK: key.partition, SK: 'of the host' };
+    const shared = sharedClient();
+    const before = DynamoDBDocumentClient.from(shared, { marshallOptions: { convertEmptyValues: true } });
+    const backend = new DynamoDbBackend({ client: shared, tableName });
+    await before.send(new PutCommand({ TableName: tableName, Item: { ...Key, empty: '', count: 1 } }));
+    const after = DynamoDBDocumentClient.from(shared, { unmarshallOptions: { wrapNumbers: true } });
+
+    await backend.putIfVersion(key, { value: '' }, 0);
+
+    expect(await backend.get(key)).toEqual({ id: key.id, version: 1, value: '' });
+    const { Item: read } = await after.send(new GetCommand({ TableName: tableName, Key }));
+    expect(read).toEqual({ ...Key, empty: null, count: { value: '1' } });
+  });
+
+  test('and that keeps its middleware for each command is taken too [STORE-15]', async () => {
+    const backend = new DynamoDbBackend({ client: sharedClient({ cacheMiddleware: true }), tableName });
+    const key = freshKey();
+
+    for (const expected of [0, 1, 2]) await backend.putIfVersion(key, { value: `${expected}` }, expected);
+
+    expect(await backend.get(key)).toEqual({ id: key.id, version: 3, value: '2' });
   });
 });
 
@@ -303,6 +351,17 @@ function disturbed() {
   const faults = faultyClient();
   closing.push(() => faults.client.destroy());
   return { faults, backend: new DynamoDbBackend({ client: faults.client, tableName }), key: freshKey() };
+}
+
+function sharedClient(config: DynamoDBClientConfig = {}): DynamoDBClient {
+  const shared = dynamoDbClient(config);
+  closing.push(() => shared.destroy());
+  return shared;
+}
+
+async function driverSources(): Promise<string> {
+  const files = (await readdir(SOURCES)).filter((file) => file.startsWith('dynamodb'));
+  return (await Promise.all(files.map((file) => readFile(new URL(file, SOURCES), 'utf8')))).join('\n');
 }
 
 function metered() {

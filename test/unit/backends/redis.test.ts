@@ -119,7 +119,7 @@ describe('the keys of a partition', () => {
     for (const partition of names) await own.putIfVersion({ partition, id: 'b' }, { value: partition }, 0);
 
     for (const partition of names) {
-      expect(await own.listByPrefix(partition, { limit: 10 })).toMatchObject({
+      expect(await own.list(partition, { limit: 10 })).toMatchObject({
         records: [{ id: 'b', value: partition }],
       });
     }
@@ -127,6 +127,7 @@ describe('the keys of a partition', () => {
 
   test('lie behind a prefix that cannot take the place of the hash tag [STORE-10]', () => {
     expect(() => new RedisBackend({ client, keyPrefix: '{all}:' })).toThrow('keyPrefix must not contain braces');
+    expect(() => new RedisBackend({ client, keyPrefix: 'a\ud800:' })).toThrow('keyPrefix holds a lone surrogate');
   });
 });
 
@@ -135,7 +136,7 @@ describe('the index of a partition', () => {
     const { own, prefix, partition } = await partitionOf(['a', 'b', 'c'], {});
     await client.del(`${prefix}{${partition}}:record:b`);
 
-    const page = await own.listByPrefix(partition, { limit: 10 });
+    const page = await own.list(partition, { limit: 10 });
 
     expect(page.records.map(({ id }) => id)).toEqual(['a', 'c']);
     expect(await client.zrange(`${prefix}{${partition}}:index`, '0', '-1')).toEqual(['a', 'c']);

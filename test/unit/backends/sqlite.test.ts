@@ -53,7 +53,7 @@ describe('opening a file', () => {
     await backend.putIfVersion({ partition: 'p', id: 'past' }, { value: 'x', expiresAt: Date.now() - 1 }, 0);
     await backend.putIfVersion({ partition: 'p', id: 'future' }, { value: 'x', expiresAt: Date.now() + 60_000 }, 0);
 
-    expect((await backend.listByPrefix('p', { limit: 10 })).records.map(({ id }) => id)).toEqual(['future']);
+    expect((await backend.list('p', { limit: 10 })).records.map(({ id }) => id)).toEqual(['future']);
     await backend.close();
   });
 

@@ -44,7 +44,7 @@ describe('answers', () => {
     ['depth 33', { good: 1, bad: nested(33) }, { key: 'bad' }],
     ['a prototype key', { bad: JSON.parse('{"__proto__":1}') }, { key: 'bad' }],
     ['no JSON', { bad: undefined }, { key: 'bad' }],
-    ['an overlong key', { ['k'.repeat(500)]: undefined }, { key: 'k'.repeat(128) }],
+    ['an overlong key', { ['k'.repeat(500)]: undefined }, { key: `${'k'.repeat(127)}…` }],
   ])('are refused, with the key at fault: %s [MOD-4 SEC-3]', (_what, given, detail) => {
     expect(() => assertAnswersWithinBounds(given)).toThrow(expect.objectContaining({ code: 'invalid_answer', detail }));
   });

@@ -2,18 +2,14 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   acquireLease,
-  assertHeld,
   assertLease,
-  beginCleanup,
   claimOf,
   closeOverdueInputs,
   extendDeadline,
-  finishCleanup,
   handBack,
   isForgotten,
   type LeaseClaim,
   nextRunAt,
-  park,
   renewLease,
   rewake,
   type Suspension,
@@ -21,33 +17,15 @@ import {
   showInputs,
   suspendTask,
 } from '../../../src/domain/run.ts';
-import {
-  acceptAnswers,
-  cancelTask,
-  completeTask,
-  enforceDeadline,
-  shownStatusMessage,
-  type Task,
-  withInputs,
-} from '../../../src/domain/task.ts';
-import {
-  ANSWER,
-  accepted,
-  MAX_DELAY_MS,
-  NOW,
-  REQUEST,
-  RETENTION_MS,
-  RUN_DEADLINE_MS,
-  sampleTask,
-} from './sample-task.ts';
+import { acceptAnswers, cancelTask, completeTask, type Task, withInputs } from '../../../src/domain/task.ts';
+import { ANSWER, MAX_DELAY_MS, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
 
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
 const held = acquireLease(sampleTask(), 'one', LEASE_MS, NOW);
 const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1, maxDelayMs: MAX_DELAY_MS };
 const renewal = { leaseMs: LEASE_MS, progressed: false };
-/** Begun, and given back until an answer comes. */
-const waiting = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
+const finished = completeTask(held, { json: {} }, NOW);
 
 describe('a lease', () => {
   test('is taken with a new epoch and a time to end [I7]', () => {
@@ -109,7 +87,6 @@ describe('a lease', () => {
     ['handBack', (task, by) => handBack(task, by, NOW, false, NOW)],
     ['setStatusMessage', (task, by) => setStatusMessage(task, by, 'x', NOW)],
     ['extendDeadline', (task, by) => extendDeadline(task, by, RUN_DEADLINE_MS * 2, NOW)],
-    ['park', (task, by) => park(task, by, 'No such tool.', NOW)],
   ];
 
   test.each(changes)('is asked for by %s: only the current claim passes [I7]', (_name, change) => {
@@ -212,13 +189,13 @@ describe('suspending', () => {
 
     expect([suspended.inputs, suspended.answers, suspended.run.dueAt]).toEqual([
       { c: REQUEST },
-      { b: accepted(NOW) },
+      { b: { ...ANSWER, at: NOW } },
       NOW + 7,
     ]);
   });
 
   test('drops exactly the answers that are in the checkpoint log now [I4]', () => {
-    const answered = { ...held, answers: { a: accepted(NOW), b: accepted(NOW) } };
+    const answered = { ...held, answers: { a: { ...ANSWER, at: NOW }, b: { ...ANSWER, at: NOW } } };
 
     const suspended = suspendTask(answered, claim, { ...nothing, imported: new Set(['a', 'b', 'z']) }, NOW);
 
@@ -233,22 +210,12 @@ describe('suspending', () => {
 });
 
 describe('inputs of a run that goes on', () => {
-  test('are shown as they are now, and showing the same again changes nothing [EXEC-3]', () => {
+  test('are shown beside those already open, each once [EXEC-3]', () => {
     const one = showInputs(held, claim, { a: REQUEST }, NOW);
-    const two = showInputs(one, claim, { a: REQUEST, b: REQUEST }, NOW);
+    const two = showInputs(one, claim, { a: { ...REQUEST, timeoutAt: 5 }, b: REQUEST }, NOW);
 
     expect(two.inputs).toEqual({ a: REQUEST, b: REQUEST });
     expect(showInputs(two, claim, { a: REQUEST, b: REQUEST }, NOW + 1)).toBe(two);
-  });
-
-  test('that nobody waits for any more leave, and no answer to them is accepted [EXEC-14 I4]', () => {
-    const two = showInputs(held, claim, { a: REQUEST, b: REQUEST }, NOW);
-
-    const one = showInputs(two, claim, { b: REQUEST }, NOW + 1);
-
-    expect([one.inputs, one.updatedAt]).toEqual([{ b: REQUEST }, NOW + 1]);
-    expect(acceptAnswers(one, { a: ANSWER }, NOW + 2)).toBe(one);
-    expect(showInputs(one, claim, {}, NOW + 3)).toMatchObject({ status: 'working', inputs: {} });
   });
 
   test('that were answered meanwhile stay answered [I4]', () => {
@@ -277,10 +244,9 @@ describe('inputs of a run that goes on', () => {
   test('whose time was over while nobody ran are timed out by the next run [I4]', () => {
     const waiting = suspendTask(held, claim, { ...nothing, inputs: { a: { ...REQUEST, timeoutAt: NOW + 100 } } }, NOW);
 
-    const next = acquireLease(waiting, 'two', LEASE_MS, NOW + 300);
+    const next = acquireLease(waiting, 'two', LEASE_MS, NOW + 100);
 
-    const answers = { a: { outcome: 'timed_out', at: NOW + 100 } };
-    expect(next).toMatchObject({ status: 'working', inputs: {}, answers });
+    expect(next).toMatchObject({ status: 'working', inputs: {}, answers: { a: { outcome: 'timed_out' } } });
   });
 });
 
@@ -313,103 +279,6 @@ describe('the run deadline', () => {
   });
 });
 
-describe('cleaning up after a task that somebody else ended', () => {
-  const cancelled = cancelTask(waiting, undefined, NOW + 3);
-  const by: LeaseClaim = { holder: 'two', epoch: 2 };
-  const cleaning = acquireLease(cancelled, 'two', LEASE_MS, NOW + 3);
-
-  test('is for a handler that had begun, and is due at once, also past the deadline [EXEC-15 I2]', () => {
-    expect(cancelled.run).toEqual({
-      epoch: 1,
-      dueAt: NOW + 3,
-      wakeAt: NOW + 3,
-      crashes: 0,
-      turns: 1,
-      cleanup: { cause: 'cancelled' },
-    });
-    expect(cancelTask(sampleTask(), undefined, NOW).run).not.toHaveProperty('cleanup');
-    expect(enforceDeadline(waiting, NOW + RUN_DEADLINE_MS).run.cleanup).toEqual({ cause: 'deadline' });
-    expect(enforceDeadline(sampleTask(), NOW + RUN_DEADLINE_MS).run).not.toHaveProperty('cleanup');
-  });
-
-  test('leaves the lease of a run that goes on where it is [EXEC-15 I7]', () => {
-    const { run } = cancelTask(held, undefined, NOW + 1);
-
-    expect(run).toMatchObject({ lease: { holder: 'one', until: NOW + LEASE_MS }, cleanup: { cause: 'cancelled' } });
-    expect(() => acquireLease(cancelTask(held, undefined, NOW), 'two', LEASE_MS, NOW + 1)).toThrow(
-      expect.objectContaining({ code: 'lease_held' }),
-    );
-  });
-
-  test('is done under a lease that allows nothing else: the end stands [EXEC-15 I2 I7]', () => {
-    expect(cleaning).toMatchObject({ status: 'cancelled', run: { epoch: 2, lease: { holder: 'two' } } });
-    expect(() => assertHeld(cleaning, by)).not.toThrow();
-    expect(() => assertLease(cleaning, by)).toThrow(
-      expect.objectContaining({ code: 'lease_lost', detail: { status: 'cancelled' } }),
-    );
-    expect(() => assertHeld(cleaning, claim)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
-  });
-
-  test('has its time from when it first begins, and a later run gets no more [EXEC-15]', () => {
-    const begun = beginCleanup(cleaning, by, 60_000, NOW + 10);
-
-    expect(begun.run.cleanup).toEqual({ cause: 'cancelled', until: NOW + 60_010 });
-    expect(beginCleanup(begun, by, 60_000, NOW + 5_000)).toBe(begun);
-  });
-
-  test('is over when it is said to be, and then nothing is due [EXEC-15]', () => {
-    const over = finishCleanup(cleaning, by);
-
-    expect(over).toEqual({ ...cancelled, run: { epoch: 2, dueAt: null, wakeAt: NOW + 3, crashes: 0 } });
-    expect(nextRunAt(over)).toBeNull();
-  });
-
-  test('that crashes too often is given up, and changes nothing about the end [EXEC-15 I2]', () => {
-    let task = cancelTask(acquireLease(sampleTask({ maxAttempts: 2 }), 'one', LEASE_MS, NOW), undefined, NOW);
-    for (let crash = 1; crash <= 2; crash += 1) task = acquireLease(task, 'w', LEASE_MS, NOW + crash * LEASE_MS);
-
-    expect(task).toMatchObject({ status: 'cancelled', run: { dueAt: null } });
-    expect(task.run).not.toHaveProperty('cleanup');
-    expect(task.run).not.toHaveProperty('lease');
-  });
-});
-
-describe('parking', () => {
-  test('gives the task back for ever longer pauses, up to five minutes, and counts no crash [EXEC-17]', () => {
-    const pauses: number[] = [];
-    let task = held;
-    for (let epoch = 1; epoch <= 9; epoch += 1) {
-      const parked = park(task, { holder: 'one', epoch }, 'No such tool.', NOW);
-      pauses.push((parked.run.dueAt ?? 0) - NOW);
-      expect(parked.run).toMatchObject({ crashes: 0, parked: { reason: 'No such tool.', looks: epoch } });
-      expect(parked.run.wakeAt).toBe(parked.run.dueAt);
-      expect(parked.run).not.toHaveProperty('lease');
-      task = acquireLease(parked, 'one', LEASE_MS, parked.run.dueAt ?? 0);
-    }
-
-    expect(pauses).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300].map((seconds) => seconds * 1000));
-  });
-
-  test('is told to people instead of the last message, and forgotten when the task goes on [EXEC-17]', () => {
-    const told = setStatusMessage(held, claim, 'Half way.', NOW);
-    const parked = park(told, claim, 'No such tool.', NOW);
-    const again = acquireLease(parked, 'two', LEASE_MS, NOW + 5_000);
-    const gone = suspendTask(again, { holder: 'two', epoch: 2 }, nothing, NOW + 5_000);
-
-    expect(shownStatusMessage(parked)).toBe('No such tool.');
-    expect(shownStatusMessage(again)).toBe('Half way.');
-    expect(shownStatusMessage(gone)).toBe('Half way.');
-    expect(gone.run).not.toHaveProperty('parked');
-  });
-
-  test('of what has still to be cleaned up after shows nothing: the end was said [EXEC-15 EXEC-17 I2]', () => {
-    const cleaning = acquireLease(cancelTask(waiting, undefined, NOW), 'two', LEASE_MS, NOW);
-    const parked = park(cleaning, { holder: 'two', epoch: 2 }, 'No such tool.', NOW + 5);
-
-    expect([shownStatusMessage(parked), parked.updatedAt]).toEqual(['Cancelled.', NOW]);
-  });
-});
-
 describe('the next run', () => {
   test.each<[string, Task, number | null]>([
     ['of a new task is due at once', sampleTask(), NOW],
@@ -419,17 +288,19 @@ describe('the next run', () => {
       suspendTask(held, claim, { ...nothing, dueAt: NOW + 9 }, NOW),
       NOW + 9,
     ],
-    ['of one that waits for an answer is not planned', waiting, null],
+    [
+      'of one that waits for an answer is not planned',
+      suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW),
+      null,
+    ],
     [
       'of an answered one is at once',
       acceptAnswers(withInputs(sampleTask(), { a: REQUEST }, NOW), { a: ANSWER }, NOW + 3),
       NOW + 3,
     ],
     ['of one handed back is when that says', handBack(held, claim, NOW + 77, false, NOW), NOW + 77],
-    ['of one that is parked is after its pause', park(held, claim, 'No such tool.', NOW), NOW + 5_000],
-    ['of a finished one never comes', completeTask(held, { json: {} }, NOW), null],
-    ['of one that was cancelled before its handler began never comes', cancelTask(sampleTask(), undefined, NOW), null],
-    ['of one that was cancelled while nobody ran it is at once', cancelTask(waiting, undefined, NOW + 3), NOW + 3],
+    ['of a finished one never comes', finished, null],
+    ['of a cancelled one, to clean up, comes when its lease is over', cancelTask(held, undefined, NOW), NOW + LEASE_MS],
   ])('%s [EXEC-4]', (_what, task, at) => {
     expect(nextRunAt(task)).toBe(at);
   });
@@ -445,9 +316,11 @@ describe('the delivery that counts', () => {
   });
 
   test('of a task that is overdue is for now, and of one that waits for an answer stays [EXEC-4]', () => {
+    const waiting = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
+
     expect(rewake(sampleTask(), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW + 99);
     expect(rewake(waiting, MAX_DELAY_MS, NOW + 99)).toBe(waiting);
-    expect(rewake(completeTask(held, { json: {} }, NOW), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
+    expect(rewake(finished, MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
   });
 
   test.each<[string, Task, number, boolean]>([
@@ -457,9 +330,9 @@ describe('the delivery that counts', () => {
     ['held by a lease that ran out longer ago', held, NOW + LEASE_MS + 11, true],
     ['woken anew just now', rewake(sampleTask(), MAX_DELAY_MS, NOW + 500), NOW + 510, false],
     ['waiting for a far time', far, NOW + 2 * MAX_DELAY_MS, false],
-    ['waiting for an answer', waiting, NOW + 9e9, false],
-    ['finished', completeTask(held, { json: {} }, NOW), NOW + 9e9, false],
-    ['to be cleaned up after, for longer', cancelTask(waiting, undefined, NOW), NOW + 11, true],
+    ['waiting for an answer', suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW), NOW + 9e9, false],
+    ['finished', finished, NOW + 9e9, false],
+    ['cancelled and not cleaned up after', cancelTask(held, undefined, NOW), NOW + 9e9, true],
   ])('is missing or not for a task that is %s [EXEC-4 I5]', (_what, task, now, forgotten) => {
     expect(isForgotten(task, 10, now)).toBe(forgotten);
   });

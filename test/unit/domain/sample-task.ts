@@ -1,5 +1,5 @@
 /** Tasks to start a domain test from, at a time that is easy to add to. */
-import { type Answer, createTask, type NewTask, type Task } from '../../../src/domain/task.ts';
+import { createTask, type NewTask, type Task } from '../../../src/domain/task.ts';
 import { newTaskId } from '../../../src/domain/task-id.ts';
 import { manualRandom } from '../../../src/testing/manual-clock.ts';
 
@@ -29,9 +29,6 @@ export function sampleTask(changes: Partial<NewTask> = {}): Task {
 export const REQUEST = { request: { json: { method: 'elicitation/create', params: { message: 'Go on?' } } } } as const;
 
 export const ANSWER = { outcome: 'answered', value: { json: { action: 'accept' } } } as const;
-
-/** The same, as it is kept once it was accepted. */
-export const accepted = (at: number): Answer => ({ ...ANSWER, at });
 
 /** Further than any wait of these tests. */
 export const MAX_DELAY_MS = 900_000;

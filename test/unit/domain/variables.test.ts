@@ -50,7 +50,7 @@ describe('merging variables', () => {
 
   test.each<[string, Record<string, unknown>, string]>([
     ['an empty key', { '': 1 }, '""'],
-    ['a key of 129 characters', { [tooLongKey]: 1 }, `"${tooLongKey.slice(0, 32)}"`],
+    ['a key of 129 characters', { [tooLongKey]: 1 }, `"${tooLongKey.slice(0, 31)}…"`],
     ['a string of 65,537 characters', { a: 'x'.repeat(65_537) }, 'a'],
     ['a deep string of 65,537 characters', { a: [{ b: 'x'.repeat(65_537) }] }, 'a.[0].b'],
     ['depth 11', { a: nested(10) }, `a.${'[0]'.repeat(9)}`],
@@ -59,6 +59,7 @@ describe('merging variables', () => {
     ['constructor', { constructor: 1 }, '"constructor"'],
     ['a prototype key, even to delete it', { constructor: null }, '"constructor"'],
     ['a deep prototype key', { a: JSON.parse('{"b":{"__proto__":1}}') }, 'a.b'],
+    ['a key with half a surrogate pair', { 'k\ud800': 1 }, '(name)'],
     ['undefined', { a: undefined }, 'a'],
     ['NaN', { a: Number.NaN }, 'a'],
     ['a deep infinity', { a: { b: [Number.POSITIVE_INFINITY] } }, 'a.b[0]'],

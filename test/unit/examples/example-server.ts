@@ -4,6 +4,7 @@
  */
 import { MemoryBackend } from '../../../src/backends/memory.ts';
 import type { AnyTool } from '../../../src/protocol/tool.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
 import { createTaskServer, type TaskServer } from '../../../src/server/create-task-server.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { type JsonMap, McpPeer } from '../../support/mcp-requests.ts';
@@ -26,6 +27,7 @@ export class ExampleServer {
     const backend = new MemoryBackend({ clock: this.clock });
     this.#server = createTaskServer({
       name: 'examples',
+      logger: silentLogger,
       version: '1.0.0',
       tools,
       backend,

@@ -69,7 +69,7 @@ test('nothing internal is shown: owner, tool, arguments, leases, answers, trace 
     ...task,
     trace: { traceparent: 'trace' },
     admission: { json: 'admission' },
-    answers: { key: { outcome: 'failed', message: 'answer', at: 5 } },
+    answers: { key: { outcome: 'failed', message: 'answer', at: 1 } },
   };
 
   expect(Object.keys(await detailedTask(store, full)).sort()).toEqual(Object.keys(baseTask(task)).sort());

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { newTaskId } from '../../../src/domain/task-id.ts';
 import { decodeCallbackToken, encodeCallbackToken } from '../../../src/runtime/callback-token.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
 import { createTaskServer } from '../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
@@ -24,12 +25,14 @@ async function waiting(wait: (task: TaskContext, submit: (token: string) => Prom
   const { backend, clock, queue } = runtime;
   const server = createTaskServer({
     name: 'test',
+    logger: silentLogger,
     version: '1',
     tools: [tool],
     backend,
     clock,
     queue,
     random: manualRandom(3),
+    graceMs: 0,
   });
   const task = await runtime.create('job');
   const report = await server.runTask(task);

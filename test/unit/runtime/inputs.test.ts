@@ -1,6 +1,7 @@
 /** What a handler asks its client: shown together, answered in any order, used once, timed out, withdrawn. */
 import { describe, expect, test } from '@jest/globals';
 import type { TaskContext, TaskScope } from '../../../src/runtime/task-context.ts';
+import { recordedOutcomes } from '../../support/recorded.ts';
 import { eventually, Gate, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 const form = (message: string) => ({ message, requestedSchema: { type: 'object', properties: {} } });
@@ -121,8 +122,7 @@ describe('an answer', () => {
     await runner.runTask(task);
 
     expect(await runtime.result(task)).toMatchObject({ first: { n: 'the first answer' } });
-    const outcomes = (await runtime.log(task)).flatMap((entry) => entry.outcomes ?? []);
-    expect(outcomes.map(({ callback }) => callback)).toEqual([first, second]);
+    expect(recordedOutcomes(await runtime.log(task), 'question').map(({ key }) => key)).toEqual([first, second]);
   });
 
   test('that comes while the handler is busy reaches it in the same run [EXEC-3]', async () => {
@@ -150,13 +150,15 @@ describe('an answer', () => {
     const [key = ''] = await runtime.asked(task);
     await runtime.answer(task, { [key]: accept({ n: '1' }) });
 
-    // The engine looks for answers after a second of real time.
-    await eventually(() => answered);
+    // Sooner than by the next heartbeat.
+    await eventually(async () => {
+      await runtime.clock.advance(1_000);
+      return answered;
+    });
     gate.open();
     expect(await running).toBe('finished');
     expect(await runtime.result(task)).toEqual({ content: { n: '1' } });
-    const outcomes = (await runtime.log(task)).flatMap((entry) => entry.outcomes ?? []);
-    expect(outcomes).toHaveLength(1);
+    expect(recordedOutcomes(await runtime.log(task), 'question')).toHaveLength(1);
   });
 
   test('that was copied to the log is not copied again by a run after a crash [EXEC-1 I4]', async () => {
@@ -181,8 +183,7 @@ describe('an answer', () => {
     await runner.runTask(task);
 
     expect(await runtime.result(task)).toEqual({ first: { n: '1' }, second: { n: '2' } });
-    const outcomes = (await runtime.log(task)).flatMap((entry) => entry.outcomes ?? []);
-    expect(outcomes.map(({ callback }) => callback)).toEqual([first, second]);
+    expect(recordedOutcomes(await runtime.log(task), 'question').map(({ key }) => key)).toEqual([first, second]);
   });
 
   test('as large as allowed comes through whole, though the head stays small [EXEC-3 LIFE-10]', async () => {
@@ -196,7 +197,7 @@ describe('an answer', () => {
     await runtime.store.update(task, (now, at) => ({
       ...now,
       inputs: {},
-      answers: { [key]: { outcome: 'answered', value } },
+      answers: { [key]: { outcome: 'answered', value, at } },
       status: 'working',
       run: { ...now.run, dueAt: at },
     }));
@@ -290,7 +291,7 @@ describe('what is asked', () => {
     const first = runtime.runner([tool]);
     const running = first.runTask(task);
     await gate.reached;
-    await eventually(async () => JSON.stringify(await runtime.log(task)).includes('CALLBACK'));
+    await eventually(async () => JSON.stringify(await runtime.log(task)).includes('question'));
     first.stop();
     gate.open();
     await running;

@@ -38,7 +38,7 @@ async function expectOneLifetime(runtime: RuntimeUnderTest, ref: TaskRef): Promi
   const until = keptUntil(task);
   expect(until).toBeGreaterThanOrEqual(task.promisedUntil ?? Number.NaN);
   for (const kind of ['log', 'values']) {
-    const { records } = await runtime.backend.listByPrefix(partitionOf(kind, ref.id), { limit: 100 });
+    const { records } = await runtime.backend.list(partitionOf(kind, ref.id), { limit: 100 });
     expect(records.length).toBeGreaterThan(0);
     expect(records.map(({ expiresAt }) => expiresAt)).toEqual(records.map(() => until));
   }
@@ -99,7 +99,7 @@ describe('extending the deadline', () => {
     expect(aborted).toBe(false);
     await runtime.clock.advance(1);
     expect(aborted).toBe(true);
-    expect(await running).toBe('stopped');
+    expect(await running).toBe('cleaned_up');
   });
 
   test('counts only once everything is extended: storage trouble on the way is tried again [LIFE-3 I5]', async () => {
@@ -147,18 +147,32 @@ describe('extending the deadline', () => {
 });
 
 describe('a gap in the log', () => {
-  test('is noticed, instead of a replay that takes later entries for earlier ones [STORE-4]', async () => {
+  test('is noticed: the task goes on from before it, and what is behind it is set aside [EXEC-13 STORE-4]', async () => {
     const runtime = new RuntimeUnderTest();
+    const ran: string[] = [];
     const tool = toolOf('steps', async (task) => {
-      await task.step('one', async () => 1);
-      await task.step('two', async () => 2);
+      for (const name of ['one', 'two', 'three']) await task.step(name, async () => void ran.push(name));
       await task.wait('pause', { seconds: 1 });
       return {};
     });
     const task = await runtime.create('steps');
     await runtime.runner([tool]).runTask(task);
-    await runtime.backend.delete({ partition: partitionOf('log', task.id), id: '0000000001' });
+    const log = partitionOf('log', task.id);
+    await runtime.backend.delete({ partition: log, id: '0000000001' });
+    await runtime.clock.advance(1_000);
 
-    await expect(runtime.store.log.read(await runtime.read(task))).rejects.toMatchObject({ code: 'unreadable_record' });
+    expect(await runtime.runner([tool]).runTask(task)).toBe('suspended');
+    await runtime.clock.advance(1_000);
+    expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
+
+    expect(ran).toEqual(['one', 'two', 'three', 'two', 'three']);
+    const { records } = await runtime.backend.list(log, { limit: 100 });
+    expect(records.map(({ id }) => id).filter((id) => id.startsWith('aside'))).toEqual([
+      'aside 0000000002 0000000002',
+      'aside 0000000002 0000000003',
+    ]);
+    expect(runtime.logger.lines).toContainEqual(
+      expect.objectContaining({ level: 'error', message: expect.stringMatching(/journal was lost/) }),
+    );
   });
 });

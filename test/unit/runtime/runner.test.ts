@@ -1,5 +1,6 @@
 /** One delivery of a task: what is run, what is left alone, and how each run ends. */
 import { describe, expect, test } from '@jest/globals';
+import { TaskError } from '../../../src/domain/errors.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
 import { Gate, OWNER, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
@@ -199,8 +200,9 @@ describe('a run that is interrupted', () => {
 
   test('is tried ever later, and in the end the task fails with the reason [EXEC-7]', async () => {
     const runtime = new RuntimeUnderTest();
-    const task = await runtime.create('unknown here', { maxAttempts: 4 });
-    const runner = runtime.runner([]);
+    const task = await runtime.create('unreadable', { maxAttempts: 4 });
+    const runner = runtime.runner([toolOf('unreadable', async () => ({}))]);
+    runtime.store.load = async () => Promise.reject(new TaskError('unavailable', 'Storage does not answer.'));
     const delays: number[] = [];
 
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -212,14 +214,16 @@ describe('a run that is interrupted', () => {
     await runner.runTask(task);
 
     expect(delays).toEqual([1000, 2000, 4000]);
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'attempts_exhausted' } });
+    const { error } = await runtime.read(task);
+    expect(error).toMatchObject({ json: { data: { reason: 'attempts_exhausted' } } });
   });
 
-  test('because no such tool is registered here can be finished where there is one', async () => {
+  test('because no such tool is registered here is parked, without a crash, and finished where there is one [EXEC-17]', async () => {
     const runtime = new RuntimeUnderTest();
     const task = await runtime.create('new tool');
-    await runtime.runner([]).runTask(task);
-    await runtime.clock.advance(1000);
+    expect(await runtime.runner([]).runTask(task)).toBe('parked');
+    expect((await runtime.read(task)).run.crashes).toBe(0);
+    await runtime.clock.advance(5_000);
 
     const report = await runtime.runner([toolOf('new tool', async () => ({}))]).runTask(task);
 
@@ -245,7 +249,7 @@ describe('a wait', () => {
 
     expect(await runtime.store.get(task)).toEqual(suspended);
     const end = startedAt + 3_600_000;
-    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: end, wakeAt: end, crashes: 0 });
+    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: end, wakeAt: end, crashes: 0, turns: 1 });
     expect(runtime.queue.deliveries).toEqual([
       { ref: { owner: OWNER, id: task.id }, notBefore: startedAt + 3_600_000 },
     ]);

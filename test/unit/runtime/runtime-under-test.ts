@@ -8,20 +8,20 @@ import type { JsonObject, JsonValue } from '../../../src/domain/json.ts';
 import type { Lifetime } from '../../../src/domain/lifetime.ts';
 import type { Owner } from '../../../src/domain/owner.ts';
 import {
-  type Answer,
+  type AnswerOutcome,
   acceptAnswers,
   cancelTask,
   type Failure,
   type Task,
   type TaskRef,
 } from '../../../src/domain/task.ts';
+import type { JournalEntry } from '../../../src/engine/journal.ts';
 import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
-import type { LogEntry } from '../../../src/runtime/operations.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
-import type { RunnableTool } from '../../../src/runtime/tool.ts';
+import { type RunnableTool, toolKey } from '../../../src/runtime/tool.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
 
@@ -91,6 +91,7 @@ export interface NewTaskOptions {
   readonly maxAttempts?: number;
   readonly lifetime?: Partial<Lifetime>;
   readonly admission?: JsonValue;
+  readonly toolVersion?: number;
 }
 
 export class RuntimeUnderTest {
@@ -111,11 +112,12 @@ export class RuntimeUnderTest {
     return new Runner({
       store,
       queue: this.queue,
-      tools: new Map(tools.map((tool) => [tool.name, tool])),
+      tools: new Map(tools.map((tool) => [toolKey(tool.name, tool.version), tool])),
       holder: `runner ${this.#runners}`,
       clock: this.clock,
       times: TIMES,
       logger: this.logger,
+      graceMs: 0,
     });
   }
 
@@ -133,6 +135,7 @@ export class RuntimeUnderTest {
       pollIntervalMs: 1000,
       maxAttempts: options.maxAttempts ?? 5,
       ...(options.admission === undefined ? {} : { admission: options.admission }),
+      ...(options.toolVersion === undefined ? {} : { toolVersion: options.toolVersion }),
     });
     return stored.task;
   }
@@ -152,8 +155,8 @@ export class RuntimeUnderTest {
     return error === undefined ? undefined : this.store.load(ref, error);
   }
 
-  async log(ref: TaskRef): Promise<readonly LogEntry[]> {
-    return (await this.store.log.read(await this.read(ref))) as unknown as LogEntry[];
+  async log(ref: TaskRef): Promise<readonly JournalEntry[]> {
+    return (await this.store.log.read(await this.read(ref))).entries as unknown as JournalEntry[];
   }
 
   /** Keys of what the client is asked, in the order of their making. */
@@ -167,7 +170,10 @@ export class RuntimeUnderTest {
   /** As `tasks/update` does, through a store of its own: the answers of a client of another process. */
   async answer(ref: TaskRef, answers: Readonly<Record<string, JsonValue>>): Promise<Task> {
     const accepted = Object.fromEntries(
-      Object.entries(answers).map(([key, json]): [string, Answer] => [key, { outcome: 'answered', value: { json } }]),
+      Object.entries(answers).map(([key, json]): [string, AnswerOutcome] => [
+        key,
+        { outcome: 'answered', value: { json } },
+      ]),
     );
     const { task } = await this.otherStore().update(ref, (now, at) => acceptAnswers(now, accepted, at));
     return task;

@@ -1,7 +1,7 @@
 /** How a task ends: by its result, by an error, by itself no more, by its deadline, by another's hand; once. */
 import { describe, expect, test } from '@jest/globals';
 import { inline, MAX_PAYLOAD_BYTES } from '../../../src/domain/payload.ts';
-import { completeTask } from '../../../src/domain/task.ts';
+import { completeTask, shownStatusMessage } from '../../../src/domain/task.ts';
 import { DeliberateFailure, Gate, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 describe('the end of a task', () => {
@@ -30,7 +30,7 @@ describe('the end of a task', () => {
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
 
     expect(await runtime.error(task)).toEqual(failure);
-    const head = await runtime.backend.listByPrefix(JSON.stringify(['tasks', '["test","somebody"]']), { limit: 1 });
+    const head = await runtime.backend.list(JSON.stringify(['tasks', '["test","somebody"]']), { limit: 1 });
     expect(head.records[0]?.value.length).toBeLessThan(4096);
   });
 
@@ -46,7 +46,7 @@ describe('the end of a task', () => {
     expect(result.content[0]?.text).toMatch(/could not be kept/);
   });
 
-  test('comes with a step whose outcome is too large: the task cannot go on, and says why [EXEC-7]', async () => {
+  test('comes with a step whose outcome is too large, which fails at once and says so [EXEC-7 EXEC-18 LIFE-10]', async () => {
     const runtime = new RuntimeUnderTest();
     const tool = toolOf('large step', async (task) => {
       await task.step('large', async () => 'x'.repeat(MAX_PAYLOAD_BYTES + 1));
@@ -56,11 +56,13 @@ describe('the end of a task', () => {
 
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
 
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'unrecoverable' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/larger than/);
+    expect(await runtime.result(task)).toMatchObject({
+      isError: true,
+      text: expect.stringMatching(/Step "large" returned \d+ bytes of JSON; at most 5242880 are recorded/),
+    });
   });
 
-  test('comes at once with a step whose outcome is no JSON, and names the step [EXEC-7]', async () => {
+  test('comes with a step whose outcome is no JSON, which fails at once and is named [EXEC-7 EXEC-18]', async () => {
     const runtime = new RuntimeUnderTest();
     const tool = toolOf('no json', async (task) => {
       await task.step('count atoms', async () => 10n);
@@ -70,11 +72,13 @@ describe('the end of a task', () => {
 
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
 
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'unrecoverable' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/count atoms/);
+    expect(await runtime.result(task)).toMatchObject({
+      isError: true,
+      text: expect.stringMatching(/Step "count atoms" returned a bigint/),
+    });
   });
 
-  test('comes when a replay does something else than what was recorded, and says so [EXEC-7]', async () => {
+  test('does not come when a replay does something else than what was recorded: the task is parked and says so [EXEC-12 EXEC-17]', async () => {
     const runtime = new RuntimeUnderTest();
     let release = 1;
     const tool = toolOf('changes', async (task) => {
@@ -88,10 +92,14 @@ describe('the end of a task', () => {
     release = 2;
     await runtime.clock.advance(1000);
 
-    expect(await runner.runTask(task)).toBe('finished');
+    expect(await runner.runTask(task)).toBe('parked');
 
-    expect(await runtime.error(task)).toMatchObject({ data: { reason: 'replay_mismatch' } });
-    expect((await runtime.read(task)).statusMessage).toMatch(/old name/);
+    const parked = await runtime.read(task);
+    expect(shownStatusMessage(parked)).toMatch(/recorded is step "old name", and the code asked for step "new name"/);
+    expect(parked).toMatchObject({ status: 'working', run: { crashes: 0, parked: { looks: 1 } } });
+    release = 1;
+    await runtime.clock.advance(5_000);
+    expect(await runner.runTask(task)).toBe('finished');
   });
 
   test('comes at the run deadline, which the next heartbeat notices: the handler’s signal fires [LIFE-3]', async () => {
@@ -114,12 +122,12 @@ describe('the end of a task', () => {
     expect(reason).toBeUndefined();
     await runtime.clock.advance(TIMES.heartbeatMs);
 
-    expect(await running).toBe('stopped');
-    expect(reason).toMatchObject({ name: 'TaskAborted', reason: 'ended' });
+    expect(await running).toBe('cleaned_up');
+    expect(reason).toMatchObject({ name: 'TaskAborted', reason: 'deadline' });
     expect(await runtime.error(task)).toMatchObject({ data: { reason: 'deadline_exceeded' } });
   });
 
-  test('is not waited for when the handler does not hear the signal [EXEC-5]', async () => {
+  test('is not waited for longer than its time to clean up when the handler does not hear the signal [EXEC-5 EXEC-15]', async () => {
     const runtime = new RuntimeUnderTest();
     const gate = new Gate();
     const tool = toolOf('deaf', async () => {
@@ -131,9 +139,9 @@ describe('the end of a task', () => {
     await gate.reached;
     await runtime.cancel(task);
 
-    await runtime.clock.advance(TIMES.heartbeatMs + 2_000);
+    await runtime.clock.advance(TIMES.heartbeatMs + 60_000);
 
-    expect(await running).toBe('stopped');
+    expect(await running).toBe('cleaned_up');
     gate.open();
     expect((await runtime.read(task)).status).toBe('cancelled');
     expect(await runtime.result(task)).toBeUndefined();

@@ -1,0 +1,80 @@
+/**
+ * What is the same in every driver, once: arguments are checked before the engine sees them, and a
+ * page's cursor is made and read. A driver extends this class and says only how its engine does it,
+ * so that a new one cannot forget a check. Knows no engine and no clock.
+ */
+import type { EpochMs } from '../clock.ts';
+import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
+import {
+  assertAddition,
+  assertExpected,
+  assertKey,
+  assertWrite,
+  encodeCursor,
+  type PageQuery,
+  readListOptions,
+} from './validation.ts';
+
+/** A driver without waiting need not be asynchronous: what it throws becomes a rejection here. */
+type Awaitable<T> = T | Promise<T>;
+
+/** What a driver read for a {@link PageQuery}. */
+export interface PageRead {
+  readonly records: readonly StoredRecord[];
+  /** Present where more may follow: the id after which the next page starts. */
+  readonly last?: string | undefined;
+}
+
+/** The protected methods promise what the verb that calls them promises in {@link StorageBackend}. */
+export abstract class CheckedBackend implements StorageBackend {
+  abstract readonly name: string;
+
+  async get(key: RecordKey): Promise<StoredRecord | undefined> {
+    assertKey(key);
+    return this.read(key);
+  }
+
+  async putIfVersion(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
+    assertKey(key);
+    assertWrite(write);
+    assertExpected(expected);
+    return this.write(key, write, expected);
+  }
+
+  async delete(key: RecordKey): Promise<boolean> {
+    assertKey(key);
+    return this.remove(key);
+  }
+
+  async list(partition: string, options: ListOptions): Promise<Page> {
+    const query = readListOptions(partition, options);
+    const { records, last } = await this.page(query);
+    if (last === undefined) return { records };
+    return { records, cursor: encodeCursor({ partition, order: query.order, after: last }) };
+  }
+
+  async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {
+    assertKey(key);
+    assertAddition(delta, ceiling);
+    return this.add(key, delta, ceiling);
+  }
+
+  abstract cleanupExpired(now: EpochMs): Promise<number>;
+
+  abstract close(): Promise<void>;
+
+  /** `get`. */
+  protected abstract read(key: RecordKey): Awaitable<StoredRecord | undefined>;
+
+  /** `putIfVersion`. */
+  protected abstract write(key: RecordKey, write: RecordWrite, expected: Version | 0): Awaitable<Version>;
+
+  /** `delete`. */
+  protected abstract remove(key: RecordKey): Awaitable<boolean>;
+
+  /** `list`. */
+  protected abstract page(query: PageQuery): Awaitable<PageRead>;
+
+  /** `addIfBelow`. */
+  protected abstract add(key: RecordKey, delta: number, ceiling: number): Awaitable<number>;
+}

@@ -1,0 +1,132 @@
+/** What a create that is refused at the limit costs, for owners who have kept many tasks: a few reads, and none of the event loop. */
+import { expect, test } from '@jest/globals';
+import { eventLoopTurn } from '../../src/clock.ts';
+import type { Task } from '../../src/domain/task.ts';
+import { newTaskId } from '../../src/domain/task-id.ts';
+import { headWrite } from '../../src/store/codec.ts';
+import { activeCountKey, headKey } from '../../src/store/keys.ts';
+import { manualRandom } from '../../src/testing/manual-clock.ts';
+import { call, complete, createdTask, onEveryBackend, type Stores } from './task-stores.ts';
+
+const REFUSED = { code: 'too_many_tasks' };
+/** Nine pages of a hundred, newer than what has not ended. */
+const FINISHED = 850;
+
+/** Tasks that ended, younger than `like`. */
+async function keepFinished({ otherBackend, clock, owner }: Stores, like: Task): Promise<void> {
+  const random = manualRandom(11);
+  const ended = complete(like, clock.now());
+  for (let from = 0; from < FINISHED; from += 50) {
+    await Promise.all(
+      Array.from({ length: 50 }, (_, index) => {
+        const task = { ...ended, owner, id: newTaskId(clock.now() + 1 + from + index, random) };
+        return otherBackend.putIfVersion(headKey(task), headWrite(task), 0);
+      }),
+    );
+  }
+}
+
+/** As a creator leaves it that died before it wrote its task. */
+async function leakSlot({ otherBackend, owner }: Stores): Promise<void> {
+  await otherBackend.addIfBelow(activeCountKey(owner), 1, { ceiling: 100 });
+}
+
+onEveryBackend('a refusal at the limit', (open) => {
+  test('costs one refused count while the last one is remembered, and says for how long that is [LIFE-8]', async () => {
+    const { store, backend, owner, clock } = await open({ maxActiveTasksPerOwner: 1 });
+    await store.create(call(owner));
+    await expect(store.create(call(owner))).rejects.toMatchObject({ ...REFUSED, detail: { retryAfterMs: 3000 } });
+    clock.advance(1000);
+    backend.reset();
+
+    await expect(store.create(call(owner))).rejects.toMatchObject({ ...REFUSED, detail: { retryAfterMs: 2000 } });
+    expect(backend.counts()).toEqual({ addIfBelow: 1 });
+    clock.advance(2000);
+    backend.reset();
+    await expect(store.create(call(owner))).rejects.toMatchObject({ ...REFUSED, detail: { retryAfterMs: 3000 } });
+
+    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 1 });
+  });
+
+  test('that is remembered keeps nobody out once a task has ended, wherever it did [LIFE-8]', async () => {
+    const { store, other, owner } = await open({ maxActiveTasksPerOwner: 1 });
+    const task = await createdTask(store, call(owner));
+    await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+
+    await other.update(task, complete);
+
+    await expect(store.create(call(owner))).resolves.toMatchObject({ created: true });
+  });
+
+  test('is not remembered longer because the clock was put back [LIFE-8]', async () => {
+    const { store, backend, owner, clock } = await open({ maxActiveTasksPerOwner: 1 });
+    await store.create(call(owner));
+    await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+    clock.advance(-600_000);
+    backend.reset();
+
+    await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+
+    expect(backend.counts()).toMatchObject({ list: 1 });
+  });
+
+  test('reads a few pages, however many tasks are kept, alone and ten at once [LIFE-8 SEC-3]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 1 });
+    const { store, backend, owner, clock } = stores;
+    await keepFinished(stores, await createdTask(store, call(owner)));
+    backend.reset();
+
+    const settled = await Promise.allSettled(Array.from({ length: 10 }, () => store.create(call(owner))));
+
+    expect(settled.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
+    expect(backend.counts()).toEqual({ addIfBelow: 10, get: 1, list: 4 });
+    clock.advance(3000);
+    backend.reset();
+    await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+    expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 4 });
+  }, 30_000);
+
+  test('goes on counting where the last one stopped, so that a slot that a crash lost comes back [LIFE-8 I8]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 2 });
+    const { store, owner, clock } = stores;
+    await keepFinished(stores, await createdTask(store, call(owner)));
+    await leakSlot(stores);
+
+    for (let look = 0; look < 2; look += 1) {
+      await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+      clock.advance(3000);
+    }
+
+    await expect(store.create(call(owner))).resolves.toMatchObject({ created: true });
+    await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
+  }, 30_000);
+
+  test('and the repair that may follow let everything else have its turn after each page [LIFE-8 SEC-3]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 2 });
+    const { store, backend, owner, clock } = stores;
+    await keepFinished(stores, await createdTask(store, call(owner)));
+    await leakSlot(stores);
+    let turns = 0;
+    let counting = true;
+    const count = () => {
+      turns += 1;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    const pagesAt: number[] = [];
+    backend.intercept((made, proceed) => {
+      if (made.verb === 'list') pagesAt.push(turns);
+      return proceed();
+    });
+
+    for (let look = 0; look < 3; look += 1) {
+      await store.create(call(owner)).catch(() => undefined);
+      await eventLoopTurn();
+      clock.advance(3000);
+    }
+    counting = false;
+
+    expect(pagesAt).toHaveLength(18);
+    expect(new Set(pagesAt).size).toBe(18);
+  }, 30_000);
+});
