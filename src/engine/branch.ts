@@ -12,7 +12,7 @@ import type { Conclusion, Operation, OperationPromise } from './operation.ts';
 import type { AskOptions, Operations } from './operations.ts';
 import type { Place } from './place.ts';
 import { assertRecordableSize, recordable } from './recordable.ts';
-import { describeThrown } from './recorded-error.ts';
+import { errorOf } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
 
 /** How a value that is no JSON is recorded and read back. */
@@ -274,9 +274,8 @@ export class Branch implements Place {
   #retried(retry: RetryStrategy, thrown: unknown, attempt: number): Conclusion {
     // What is wrong with the code is as wrong the next time.
     if (thrown instanceof MisuseError) return { kind: 'failed', error: thrown };
-    const error = thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
     try {
-      const decision = retry(error, attempt, () => this.#operations.random());
+      const decision = retry(errorOf(thrown), attempt, () => this.#operations.random());
       if (!decision.shouldRetry) return { kind: 'failed', error: thrown };
       const afterMs = decision.delay === undefined ? 0 : durationMs(decision.delay, 'the delay of a retryStrategy');
       return { kind: 'again', afterMs, error: thrown };
