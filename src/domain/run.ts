@@ -216,7 +216,7 @@ export function park(task: Task, claim: LeaseClaim, reason: string, now: number)
   const { lease: _lease, ...rest } = task.run;
   const parked: Parking = { reason, looks };
   const run: RunState = { ...rest, dueAt, wakeAt: dueAt, parked };
-  return { ...task, run, updatedAt: now };
+  return isTerminal(task.status) ? { ...task, run } : { ...task, run, updatedAt: now };
 }
 
 /**

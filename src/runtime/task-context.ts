@@ -90,9 +90,9 @@ export interface TaskScope {
 
   /** The time of what the code reacts to, in milliseconds since the epoch: the same in each replay. Stands still between operations. */
   now(): number;
-  /** From 0 up to 1; recorded. */
+  /** From 0 up to 1; recorded. Ask for it outside of steps. */
   random(): number;
-  /** A random UUID; recorded. */
+  /** A random UUID; recorded, so that it can be the idempotency key of a step: ask for it before the step, not inside. */
   uuid(): string;
   /**
    * Whether the task came here first with code that has this change: `true` for new tasks, `false` for those that had been

@@ -251,6 +251,30 @@ describe('a mistake in the use of an operation', () => {
       /step "inner" was asked for inside step "outer"/,
     ],
     [
+      'a UUID in a step, which a replay would not ask for again',
+      (task) => task.step('send', async () => task.uuid()),
+      /value "uuid" was asked for inside step "send".* before the step/,
+    ],
+    [
+      'a random number in a look at a condition',
+      (task) =>
+        task.waitForCondition('ready', async () => task.randomNumber(), {
+          initialState: 0,
+          waitStrategy: () => ({ shouldContinue: false }),
+        }),
+      /value "random" was asked for inside step "ready"/,
+    ],
+    [
+      'to withdraw in a step, which a replay would not do again',
+      async (task) => {
+        const controller = new AbortController();
+        const pause = task.wait('pause', { hours: 1 }, { signal: controller.signal });
+        await task.step('give up', async () => controller.abort());
+        await pause;
+      },
+      /wait "pause" was withdrawn inside step "give up".* after the step/,
+    ],
+    [
       'an invalid date',
       (task) => task.waitUntil('w', new Date('nonsense')),
       /takes a Date, or milliseconds since the epoch, not an invalid date/,
