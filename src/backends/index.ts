@@ -20,6 +20,7 @@ export {
   BackendFormatError,
   BackendInvalidError,
   BackendLimitError,
+  BackendLostError,
   BackendUnavailableError,
 } from './errors.ts';
 export {
