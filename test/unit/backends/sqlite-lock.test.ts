@@ -133,7 +133,7 @@ describe('while another process holds the write lock', () => {
   test('who comes while the line is served joins it [STORE-8]', async () => {
     const backend = new SqliteBackend({ path, clock });
     let writer = lockFile();
-    const again = Promise.withResolvers<Promise<unknown>>();
+    const again = Promise.withResolvers<unknown>();
     const first = backend.putIfVersion(KEY, { value: 'x' }, 0).then(() => {
       writer = lockFile();
       again.resolve(backend.putIfVersion(KEY, { value: 'y' }, 1));
@@ -145,7 +145,7 @@ describe('while another process holds the write lock', () => {
     expect(clock.pendingTimers).toBe(1);
     writer.close();
     await clock.advance(10);
-    expect(await await again.promise).toBe(2);
+    expect(await again.promise).toBe(2);
     await backend.close();
   });
 

@@ -44,8 +44,8 @@ function makeOldFile(): void {
   const keep = new DatabaseSync(`${path}.new`);
   const { sql = '' } =
     keep.prepare("SELECT group_concat(sql, ';') AS sql FROM sqlite_schema WHERE sql > ''").get() ?? {};
-  const pragma = (name: string) => keep.prepare(`PRAGMA ${name}`).get()?.[name];
-  old.exec(`PRAGMA journal_mode = WAL; ${sql};`);
+  const pragma = (name: string) => String(keep.prepare(`PRAGMA ${name}`).get()?.[name]);
+  old.exec(`PRAGMA journal_mode = WAL; ${String(sql)};`);
   old.exec(`PRAGMA application_id = ${pragma('application_id')}; PRAGMA user_version = ${pragma('user_version')}`);
   keep.close();
   const insert = old.prepare('INSERT INTO record (partition, id, version, value) VALUES (?, ?, 1, ?)');
