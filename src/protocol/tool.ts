@@ -17,6 +17,8 @@ import type { Owner } from '../domain/owner.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
 import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';
+import { assertAskable } from './answers.ts';
+import { checkAdmitted, checkInput } from './tool-input.ts';
 
 export type TaskSupport = 'optional' | 'required' | 'forbidden';
 
@@ -86,9 +88,12 @@ export class ToolInputError extends Error {
   override readonly name = 'ToolInputError';
 }
 
-/** The schema's own output for raw arguments; rejects with `ToolInputError`. */
+/** The schema's own output for a client's arguments, in bounded time; rejects with `ToolInputError`. */
 export async function parseArguments(tool: ToolDeclaration, raw: unknown): Promise<unknown> {
-  const checked = await tool.inputSchema['~standard'].validate(raw);
+  return outputOf(tool, await checkInput(tool.inputSchema, raw));
+}
+
+function outputOf(tool: ToolDeclaration, checked: StandardSchemaV1.Result<unknown>): unknown {
   if (checked.issues === undefined) return checked.value;
   throw new ToolInputError(`Invalid arguments for tool ${tool.name}: ${describeIssues(checked.issues)}`);
 }
@@ -141,8 +146,9 @@ export function toRunnable(tool: TaskTool): RunnableTool {
   return {
     name: tool.name,
     outcomeOf: outcomeOfError,
+    assertAskable,
     run: async (raw, task) => {
-      const args = await parseArguments(tool, raw);
+      const args = outputOf(tool, await checkAdmitted(tool.inputSchema, raw));
       return (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject;
     },
   };

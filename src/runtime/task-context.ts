@@ -157,6 +157,8 @@ export interface Root {
 export interface ScopePort {
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /** See `RunnableTool.assertAskable`. */
+  assertAskable(request: InputRequest): void;
   /** The run now waits for this callback; `request` is what the client is to be asked. */
   registerInput(key: string, request: InputRequest): void;
   /** Makes an external callback known before its token leaves the process. */

@@ -155,10 +155,11 @@ export class TaskRun {
   }
 
   #port(): ScopePort {
-    const { held, store, logger } = this.#options;
+    const { held, store, logger, tool } = this.#options;
     return {
       signal: held.signal,
       logger,
+      assertAskable: (request) => tool.assertAskable?.(request),
       registerInput: (key, request) => {
         this.#requests.set(key, request);
         this.#showInputsSoon();

@@ -60,6 +60,7 @@ export function createScope(durable: DurableContext, port: ScopePort): TaskScope
     });
 
   const ask = async <T>(request: InputRequest, options: InputOptions = {}): Promise<T> => {
+    port.assertAskable(request);
     const name = options.name ?? request.method;
     const [answer, key] = await durable.createCallback<T>(name, { ...timeoutOf(options), serdes: jsonAnswer });
     port.registerInput(key, request);

@@ -4,6 +4,7 @@ import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
 import type { AnyTool, CallContext, PlainTool, TaskTool } from '../protocol/tool.ts';
+import { inputPatternFault } from '../protocol/tool-input.ts';
 import type { TaskContext } from '../runtime/task-context.ts';
 
 type Output<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
@@ -88,7 +89,10 @@ function assertSchema(name: string, which: string, schema: StandardSchemaWithJSO
   } catch (cause) {
     throw wrong(name, `${which} cannot be expressed as JSON Schema`, cause);
   }
-  if (which === 'inputSchema' && json.type !== 'object') throw wrong(name, 'inputSchema must describe an object');
+  if (which !== 'inputSchema') return;
+  if (json.type !== 'object') throw wrong(name, 'inputSchema must describe an object');
+  const fault = inputPatternFault(schema);
+  if (fault !== undefined) throw wrong(name, `in inputSchema, ${fault}`);
 }
 
 function wrong(name: string, problem: string, cause?: unknown): TaskError {
