@@ -6,6 +6,7 @@
  * operation that is already recorded returns what it returned before.
  */
 
+import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
@@ -165,6 +166,8 @@ export interface Root {
 /** What a scope needs of its run. */
 export interface ScopePort {
   readonly logger: Logger;
+  /** See `RunnableTool.assertAskable`. */
+  assertAskable(request: InputRequest): void;
   /** Makes an external callback known before its token leaves the process. */
   openCallback(key: string): Promise<string>;
   readVariables(): Promise<JsonObject>;

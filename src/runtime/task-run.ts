@@ -169,9 +169,10 @@ export class TaskRun {
   }
 
   #port(): ScopePort {
-    const { held, store, logger } = this.#options;
+    const { held, store, logger, tool } = this.#options;
     return {
       logger,
+      assertAskable: (request) => tool.assertAskable?.(request),
       openCallback: async (key) => {
         await this.#inputs?.open(key);
         return encodeCallbackToken({ ref: held.task, key });
