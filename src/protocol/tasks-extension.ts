@@ -31,6 +31,7 @@ import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import type { AnyTool } from './tool.ts';
 import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
+import { refuseWrongTypes } from './wrong-parameters.ts';
 
 export interface TasksExtensionOptions {
   readonly tools: readonly AnyTool[];
@@ -100,6 +101,7 @@ export class TasksExtension {
     server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) =>
       this.#answer(ctx, () => this.#cancel(taskId, ctx)),
     );
+    refuseWrongTypes(server);
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
   }
 
