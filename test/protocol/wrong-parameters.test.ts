@@ -25,7 +25,7 @@ const byHttp: Send = async ({ method }, { _meta, ...params }) => {
 
 const directly: Send = async ({ method }, params) => {
   const message = { jsonrpc: '2.0', id: 1, method, params, owner: { issuer: 'test', subject: 'alice' } };
-  const answer = await answerDirectly(message, world.server.fetch, new AbortController().signal);
+  const answer = await answerDirectly(message, async () => world.server.fetch, new AbortController().signal);
   return (answer as { error?: RpcError }).error;
 };
 
