@@ -45,6 +45,8 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
   const server = createTaskServer({
     name: 'bench',
     logger: silentLogger,
+    // Time is the stage's own: nobody moves it on while a run could suspend.
+    graceMs: 0,
     version: '1',
     tools: [tool],
     backend: meter.backend,

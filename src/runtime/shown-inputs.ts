@@ -70,6 +70,8 @@ export class ShownInputs {
   changed(): void {
     if (this.#isStopped) return;
     const { clock, inBackground } = this.#options;
+    // Most runs ask nobody for anything.
+    if (this.#run.outstanding.length === 0 && Object.keys(this.#options.held.task.inputs).length === 0) return;
     this.#deliverHidden(clock.now());
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
@@ -136,10 +138,9 @@ export class ShownInputs {
   /** As long as somebody may answer. */
   #lookSoon(): void {
     const { clock, held, inBackground } = this.#options;
-    if (this.#isStopped || this.#looking !== undefined) return;
+    if (this.#isStopped || this.#looking !== undefined || Object.keys(held.task.inputs).length === 0) return;
     this.#looking = clock.after(LOOK_EVERY_MS, () => {
       this.#looking = undefined;
-      if (Object.keys(held.task.inputs).length === 0) return;
       inBackground('answers', held.refresh());
       this.#lookSoon();
     });

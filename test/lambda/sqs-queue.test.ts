@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { MemoryBackend } from '../../src/backends/memory.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { decodeDelivery, encodeDelivery, MAX_DELAY_SECONDS, SqsQueue } from '../../src/runtime/sqs-queue.ts';
 import { createTaskServer } from '../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
@@ -62,7 +63,16 @@ describe('a delivery for later', () => {
         return { content: [{ type: 'text', text: 'awake' }] };
       },
     });
-    const options = { name: 't', version: '1', tools: [sleeper], backend: new MemoryBackend({ clock }), queue, clock };
+    const options = {
+      name: 't',
+      version: '1',
+      graceMs: 0,
+      logger: silentLogger,
+      tools: [sleeper],
+      backend: new MemoryBackend({ clock }),
+      queue,
+      clock,
+    };
     const server = createTaskServer({ ...options, random: manualRandom(1), allowAnonymous: true });
     const peer = new McpPeer(server.fetch);
     const begun = clock.now();
