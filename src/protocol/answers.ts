@@ -7,6 +7,7 @@ import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/
 import { answerError, assertAnswersWithinBounds, type InputMethod, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { AnswerOutcome, Task } from '../domain/task.ts';
+import { shorten } from '../domain/text.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 const FITS: Readonly<Record<InputMethod, (value: unknown) => boolean>> = {
@@ -65,7 +66,7 @@ async function assertFits(key: string, request: InputRequest, value: unknown): P
   const checked = await compiledForm(key, schema as JsonSchemaType)['~standard'].validate(content ?? {});
   if (checked.issues !== undefined) {
     const problems = checked.issues.map(({ message }) => message).join('; ');
-    throw answerError(key, `the form's content does not fit its schema: ${problems.slice(0, 500)}`);
+    throw answerError(key, `the form's content does not fit its schema: ${shorten(problems, 500)}`);
   }
 }
 
@@ -74,7 +75,7 @@ function compiledForm(key: string, schema: JsonSchemaType): ReturnType<typeof fr
   try {
     return formSchema(schema);
   } catch (error) {
-    const fault = error instanceof Error ? error.message.slice(0, 300) : 'it does not compile';
+    const fault = error instanceof Error ? shorten(error.message, 300) : 'it does not compile';
     throw answerError(key, `the form's own schema is faulty (${fault}): decline it, or cancel the task`);
   }
 }
