@@ -41,6 +41,11 @@ const long = defineTaskTool({
 
 const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: empty });
 
+const NO_ERRORS: Readonly<Record<'text' | 'object', unknown>> = {
+  text: 'Out of milk.',
+  object: { reason: 'Out of sugar.' },
+};
+
 const direct = defineTaskTool({
   name: 'direct',
   description: 'Never becomes a task.',
@@ -48,8 +53,7 @@ const direct = defineTaskTool({
   inputSchema: z.object({ fail: z.enum(['no', 'throw', 'text', 'object', 'protocol', 'nothing']) }),
   run: async ({ fail }) => {
     if (fail === 'throw') throw new Error('Spilled.');
-    if (fail === 'text') throw 'Out of milk.';
-    if (fail === 'object') throw { reason: 'Out of sugar.' };
+    if (fail === 'text' || fail === 'object') throw NO_ERRORS[fail];
     if (fail === 'protocol') throw new ProtocolError(-32050, 'No more coffee.');
     return fail === 'nothing' ? (undefined as unknown as ReturnType<typeof text>) : text('at once');
   },
