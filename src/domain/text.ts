@@ -7,10 +7,9 @@
 export function shorten(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text;
   const room = Math.max(maxLength - ELLIPSIS.length, 0);
-  let end = 0;
-  // Only the neighbourhood of the cut has to be looked at; no character is longer than that in practice.
-  const from = safeStart(text, Math.max(room - LONGEST_CHARACTER, 0));
-  end = from;
+  // Only what is between the cut and a place where a character surely begins has to be looked at.
+  const from = beginningBefore(text, room - LONGEST_CHARACTER);
+  let end = from;
   for (const { index, segment } of graphemes.segment(text.slice(from, room + LONGEST_CHARACTER))) {
     if (from + index + segment.length > room) break;
     end = from + index + segment.length;
@@ -19,11 +18,18 @@ export function shorten(text: string, maxLength: number): string {
 }
 
 const ELLIPSIS = '…';
+/** Longer than any in practice. */
 const LONGEST_CHARACTER = 64;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Not between the two halves of a surrogate pair. */
-function safeStart(text: string, index: number): number {
-  const code = text.charCodeAt(index);
-  return index > 0 && code >= 0xdc00 && code <= 0xdfff ? index - 1 : index;
+/**
+ * Where a character begins, at or before `index`: at an ASCII one. From the middle of a row of flags or of a family nobody can
+ * tell where one ends. A line feed may belong to a carriage return before it.
+ */
+function beginningBefore(text: string, index: number): number {
+  for (let at = index; at > 0; at -= 1) {
+    const code = text.charCodeAt(at);
+    if (code < 0x80 && code !== 0x0a) return at;
+  }
+  return 0;
 }

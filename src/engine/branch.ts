@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JsonValue } from '../domain/json.ts';
 import { TaskAborted } from './aborts.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, durationMs, timeAt } from './duration.ts';
 import type { OperationKind } from './journal.ts';
 import { assertFunction, assertName, assertOptions, describe, MisuseError } from './misuse.ts';
 import type { Conclusion, Operation, OperationPromise } from './operation.ts';
@@ -167,8 +167,7 @@ export class Branch implements Place {
         `waitUntil "${name}" takes a Date, or milliseconds since the epoch, not ${date instanceof Date ? 'an invalid date' : describe(date)}.`,
       );
     }
-    return this.#ask('wait', name, { dueAt: Math.ceil(dueAt), signal: config.signal })
-      .promise as OperationPromise<void>;
+    return this.#ask('wait', name, { dueAt: timeAt(dueAt), signal: config.signal }).promise as OperationPromise<void>;
   }
 
   waitForCondition<T>(

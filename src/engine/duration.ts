@@ -46,6 +46,11 @@ export function durationMs(duration: unknown, where: string): number {
   return Math.min(Math.ceil(total), END_OF_TIME);
 }
 
+/** A time that is given, in whole milliseconds, and within what a `Date` can be. */
+export function timeAt(epochMs: number): number {
+  return Math.max(Math.min(Math.ceil(epochMs), END_OF_TIME), -END_OF_TIME);
+}
+
 /** `afterMs` past `now`, in whole milliseconds, and no later than a `Date` can be. */
 export function timeAfter(now: number, afterMs: number): number {
   return Math.min(Math.ceil(now + afterMs), END_OF_TIME);

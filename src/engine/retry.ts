@@ -80,7 +80,9 @@ function backoff(config: BackoffConfig): (attempt: number, random: () => number)
   const maxMs = durationMs(config.maxDelay ?? { minutes: 5 }, 'maxDelay');
   if (!(backoffRate >= 1)) throw new MisuseError(`backoffRate must be 1 or more, not ${backoffRate}.`);
   return (attempt, random) => {
-    const delayMs = Math.min(initialMs * backoffRate ** (attempt - 1), maxMs);
+    // Never infinite, which would make nothing of a delay of 0.
+    const factor = Math.min(backoffRate ** (attempt - 1), Number.MAX_VALUE);
+    const delayMs = Math.min(initialMs * factor, maxMs);
     switch (jitter) {
       case 'none':
         return delayMs;

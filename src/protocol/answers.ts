@@ -6,6 +6,7 @@ import { isSpecType, type JsonSchemaType } from '@modelcontextprotocol/server';
 import { answerError, assertAnswersWithinBounds, type InputMethod, type InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { AnswerOutcome, Task } from '../domain/task.ts';
+import { shorten } from '../domain/text.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { type CompiledSchema, compileJsonSchema } from './json-schema.ts';
 import { OutOfTimeError, withinTime } from './within-time.ts';
@@ -70,7 +71,7 @@ async function assertFits(key: string, request: InputRequest, value: unknown): P
   const checked = await inTime(key, () => form['~standard'].validate(content ?? {}));
   if (checked.issues !== undefined) {
     const problems = checked.issues.map(({ message }) => message).join('; ');
-    throw answerError(key, `the form's content does not fit its schema: ${problems.slice(0, 500)}`);
+    throw answerError(key, `the form's content does not fit its schema: ${shorten(problems, 500)}`);
   }
 }
 
@@ -104,7 +105,7 @@ function formFault(schema: JsonSchemaType): string | undefined {
     formSchema(schema);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message.slice(0, 500) : 'its schema does not compile';
+    return error instanceof Error ? shorten(error.message, 500) : 'its schema does not compile';
   }
 }
 

@@ -28,8 +28,9 @@ import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
+import { describeThrown } from '../engine/recorded-error.ts';
 import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
-import type { Logger } from '../runtime/logger.ts';
+import { describeFailure, type Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import { relatedTask } from '../runtime/related-task.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH, type TaskStore } from '../store/task-store.ts';
@@ -145,7 +146,8 @@ export class ToolCalls {
       return isInputRequiredResult(result) ? result : await checkResult(tool, result);
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
-      return toolError(error instanceof Error ? error.message : 'The tool failed.');
+      this.#services.logger.warn('The tool threw', { tool: tool.name, ...describeFailure(error) });
+      return toolError(describeThrown(error));
     }
   }
 

@@ -167,6 +167,9 @@ export class Runner {
     this.#limitCleanup(held, run, tool, logger);
     const end = await run.execute();
     if (held.stopReason !== undefined) return this.#stopped(held, logger);
+    // Of a newer build, most likely, while an older one is still at work beside it.
+    if (end.kind === 'interrupted' && isTaskError(end.error, 'unreadable_record'))
+      return this.#park(held, `What the task has recorded cannot be read here. ${end.error.message}`, logger);
     if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
     switch (end.kind) {
       case 'interrupted':

@@ -19,7 +19,7 @@ import { ShownInputs } from './shown-inputs.ts';
 import { runAttributed } from './stray-errors.ts';
 import type { ScopePort, TaskContext } from './task-context.ts';
 import { TaskJournal } from './task-journal.ts';
-import { createScope } from './task-scope.ts';
+import { createScope, passingTrouble } from './task-scope.ts';
 import type { RunnableTool } from './tool.ts';
 
 /** A century: what is longer is a mistake, and far below where times lose their milliseconds. */
@@ -161,9 +161,10 @@ export class TaskRun {
       },
       extendDeadline: async (ms) => {
         if (!(ms >= 0 && ms <= MAX_EXTENSION_MS)) throw new RangeError(`extendDeadline takes milliseconds, not ${ms}.`);
-        await scope.step('extendDeadline', async () => {
+        const extend = async () => {
           await held.change((current, claim, now) => extendDeadline(current, claim, Math.ceil(ms), now));
-        });
+        };
+        await scope.step('extendDeadline', extend, { retryStrategy: passingTrouble });
       },
     };
   }

@@ -18,7 +18,7 @@ import type {
 } from './task-context.ts';
 
 /** Storage trouble passes; what may not be written may not be written the next time either. */
-const passingTrouble = createRetryStrategy({
+export const passingTrouble = createRetryStrategy({
   maxAttempts: 5,
   initialDelay: { seconds: 1 },
   jitter: 'none',

@@ -5,6 +5,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { ProtocolError } from '../../src/protocol/sdk.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { greet, keepAll } from '../support/hostile-world.ts';
 import { EventReader, type McpAnswer } from '../support/mcp-requests.ts';
@@ -40,13 +41,19 @@ const long = defineTaskTool({
 
 const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: empty });
 
+const NO_ERRORS: Readonly<Record<'text' | 'object', unknown>> = {
+  text: 'Out of milk.',
+  object: { reason: 'Out of sugar.' },
+};
+
 const direct = defineTaskTool({
   name: 'direct',
   description: 'Never becomes a task.',
   taskSupport: 'forbidden',
-  inputSchema: z.object({ fail: z.enum(['no', 'throw', 'protocol', 'nothing']) }),
+  inputSchema: z.object({ fail: z.enum(['no', 'throw', 'text', 'object', 'protocol', 'nothing']) }),
   run: async ({ fail }) => {
     if (fail === 'throw') throw new Error('Spilled.');
+    if (fail === 'text' || fail === 'object') throw NO_ERRORS[fail];
     if (fail === 'protocol') throw new ProtocolError(-32050, 'No more coffee.');
     return fail === 'nothing' ? (undefined as unknown as ReturnType<typeof text>) : text('at once');
   },
@@ -191,11 +198,25 @@ describe('a tool without tasks', () => {
   test.each([
     ['no', { result: { content: [{ type: 'text', text: 'at once' }] } }],
     ['throw', { result: { isError: true, content: [{ type: 'text', text: 'Spilled.' }] } }],
+    ['text', { result: { isError: true, content: [{ type: 'text', text: 'Out of milk.' }] } }],
+    ['object', { result: { isError: true, content: [{ type: 'text', text: '{"reason":"Out of sugar."}' }] } }],
     ['protocol', { error: { code: -32050, message: 'No more coffee.' } }],
     ['nothing', { result: { isError: true, content: [{ text: expect.stringContaining('returned no tool result') }] } }],
   ])('is answered within the call, and stores nothing: %s [MOD-1]', async (fail, expected) => {
     expect((await held.peer.call('direct', { fail })).message).toMatchObject(expected);
     expect((await held.stored()).size).toBe(0);
+  });
+
+  test('that throws is in the log, with its name and stack [EXEC-18]', async () => {
+    const lines: unknown[] = [];
+    const logger = { ...silentLogger, warn: (line: string, fields?: object) => lines.push({ line, ...fields }) };
+    held = holdServer([direct], { logger });
+
+    await held.peer.call('direct', { fail: 'throw' });
+    await held.peer.call('direct', { fail: 'protocol' });
+
+    const stack = expect.stringMatching(/^Error: Spilled\.\n\s+at /);
+    expect(lines).toEqual([{ line: 'The tool threw', tool: 'direct', error: 'Error', message: 'Spilled.', stack }]);
   });
 });
 

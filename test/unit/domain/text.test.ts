@@ -16,6 +16,14 @@ describe('shortened text', () => {
     expect(shorten(text, length)).toBe(expected);
   });
 
+  test('is not cut inside a flag either, however many there are side by side [EXEC-18]', () => {
+    const flags = '🇨🇭'.repeat(60);
+    const whole = /^(🇨🇭)*…$/u;
+
+    for (let length = 90; length < 110; length += 1) expect(shorten(flags, length)).toMatch(whole);
+    for (let length = 90; length < 110; length += 1) expect(shorten(`a${flags}`, length).slice(1)).toMatch(whole);
+  });
+
   test('is never longer than asked, and stays well formed [EXEC-18]', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.integer({ min: 1, max: 200 }), (text, length) => {

@@ -92,15 +92,11 @@ describe('a step', () => {
     ['nothing', undefined, { message: 'undefined' }],
   ])('that throws %s keeps what it says [EXEC-18]', async (_what, thrown, expected) => {
     const engine = new EngineUnderTest();
+    const prints = async () => {
+      throw thrown;
+    };
     const program: EngineHandler = (task) =>
-      task.step(
-        'print',
-        async () => {
-          // oxlint-disable-next-line typescript/only-throw-error -- tools throw what they like
-          throw thrown;
-        },
-        { retryStrategy: () => ({ shouldRetry: false }) },
-      );
+      task.step('print', prints, { retryStrategy: () => ({ shouldRetry: false }) });
 
     expect(await engine.finish(program)).toMatchObject({ kind: 'threw', error: expected });
   });
@@ -157,6 +153,19 @@ describe('a step', () => {
     };
 
     expect(await engine.finish(program)).toEqual({ kind: 'returned', value: new Date(5).toISOString() });
+  });
+});
+
+describe('a wait until a date', () => {
+  test.each([
+    ['beyond all time', 1e300, 8.64e15],
+    ['before it', -1e300, -8.64e15],
+    ['within a millisecond', 4_200_000_000_000.25, 4_200_000_000_001],
+  ])('%s is until a time that can be kept [EXEC-2 EXEC-13]', async (_what, date, dueAt) => {
+    const engine = new EngineUnderTest();
+    await engine.start((task) => task.waitUntil('w', date)).end;
+
+    expect(engine.asks).toEqual([{ kind: 'wait', name: 'w', dueAt }]);
   });
 });
 

@@ -64,6 +64,30 @@ describe('a form whose schema is none', () => {
     });
   });
 
+  test('is said in whole characters, however long the fault is [EXEC-18 MOD-4]', async () => {
+    const problems = form({ a: { enum: [''] } });
+    for (const [request, key] of [
+      [form({ name: { type: 'string', pattern: `${'😀'.repeat(400)}(` } }), 'name'],
+      [
+        form(
+          { name: { type: 'string' } },
+          Array.from({ length: 9 }, (_, n) => `${'👨‍👩‍👧'.repeat(15)}${n}`),
+        ),
+        'name',
+      ],
+      [problems, 'a'],
+    ] as const) {
+      const answer = { action: 'accept', content: { [key]: 'x' } };
+      const refused = checkAnswers(store, await asking(request), { accepted: { q: answer }, dropped: [] });
+      const message = await refused.then(
+        () => 'accepted',
+        (error: Error) => error.message,
+      );
+
+      expect(message.isWellFormed()).toBe(true);
+    }
+  });
+
   test('can be declined [MOD-4]', async () => {
     expect(await accepted(broken, { action: 'decline' })).toBe(true);
   });

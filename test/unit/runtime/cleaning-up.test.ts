@@ -158,3 +158,33 @@ describe('a task past its deadline', () => {
     expect(await runtime.error(task)).toMatchObject({ data: { reason: 'deadline_exceeded' } });
   });
 });
+
+describe('cleaning up', () => {
+  test.each<[string, (task: TaskContext) => Promise<unknown>]>([
+    ['extends its deadline', (task) => task.extendDeadline(60_000)],
+    ['sets a variable', (task) => task.variables.set('late', true)],
+  ])('that %s is told at once that the task has ended, and goes on [EXEC-15 I2]', async (_what, tries) => {
+    const runtime = new RuntimeUnderTest();
+    const said: unknown[] = [];
+    const work = async (task: TaskContext) => {
+      try {
+        await task.wait('long', { minutes: 10 });
+      } finally {
+        await tries(task).catch((error: Error) => said.push(error.message));
+      }
+    };
+    const released: string[] = [];
+    const runner = runtime.runner([holding(work, released)]);
+    const task = await runtime.create('holds');
+    await runner.runTask(task);
+    await cancel(deliveriesOf(runtime), task, 'No longer needed.');
+    const before = await runtime.read(task);
+
+    expect(await runner.runTask(task)).toBe('cleaned_up');
+
+    expect(said).toEqual(['The task has ended: it is cancelled.']);
+    expect(released).toEqual(['released']);
+    const { deadlineAt, promisedUntil, variables } = await runtime.read(task);
+    expect([deadlineAt, promisedUntil, variables]).toEqual([before.deadlineAt, before.promisedUntil, before.variables]);
+  });
+});
