@@ -43,6 +43,34 @@ describe('a step', () => {
     expect(engine.clock.now() - engine.startedAt).toBe(5_000 + 10_000);
   });
 
+  test('that may run at most once does not run its second try twice, though that was due before its run died [EXEC-1]', async () => {
+    const engine = new EngineUnderTest();
+    const attempts: number[] = [];
+    const program: EngineHandler = (task) =>
+      task.step(
+        'charge',
+        async ({ attempt }) => {
+          attempts.push(attempt);
+          if (attempt === 1) throw new Error('declined');
+          return new Promise(() => {});
+        },
+        {
+          atMostOnce: true,
+          retryStrategy: (_, attempt) => (attempt < 2 ? { shouldRetry: true } : { shouldRetry: false }),
+        },
+      );
+    const dying = engine.start(program);
+    await engine.clock.advance(0);
+    dying.run.stop(new Error('killed'));
+    await dying.end;
+    expect(attempts).toEqual([1, 2]);
+
+    const end = await engine.start(program).end;
+
+    expect(attempts).toEqual([1, 2]);
+    expect(end).toMatchObject({ kind: 'threw', error: { name: 'StepInterruptedError' } });
+  });
+
   test('whose clock is put back does not wait longer than it was to wait [EXEC-2]', async () => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = async (task) => {
@@ -110,22 +138,19 @@ describe('a step', () => {
     ['a number that is none', { n: Number.NaN }, /the number NaN at n/],
     ['undefined in a list', [undefined], /undefined inside an array at \[0\], which would come back as null/],
     ['a big integer', 1n, /^Step "s" returned a bigint, which JSON has not/],
-  ])(
-    'that returns %s is refused at once, with the path and what to do [EXEC-18]',
-    async (_what, value, message) => {
-      const engine = new EngineUnderTest();
-      let tries = 0;
-      const end = await engine.finish((task) =>
-        task.step('s', async () => {
-          tries += 1;
-          return value;
-        }),
-      );
+  ])('that returns %s is refused at once, with the path and what to do [EXEC-18]', async (_what, value, message) => {
+    const engine = new EngineUnderTest();
+    let tries = 0;
+    const end = await engine.finish((task) =>
+      task.step('s', async () => {
+        tries += 1;
+        return value;
+      }),
+    );
 
-      expect(end).toMatchObject({ kind: 'threw', error: { message: expect.stringMatching(message) } });
-      expect(tries).toBe(1);
-    },
-  );
+    expect(end).toMatchObject({ kind: 'threw', error: { message: expect.stringMatching(message) } });
+    expect(tries).toBe(1);
+  });
 
   test('that returns a circle is refused, and one that leaves members out returns what a replay will have [EXEC-18]', async () => {
     const circle: Record<string, unknown> = {};
