@@ -334,12 +334,22 @@ export class Runner {
     try {
       task = await held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
     } catch (error) {
-      if (isTaskError(error, 'lease_lost')) return;
+      if (isTaskError(error, 'lease_lost')) return this.#enqueueGivenBack(held);
       // The lease runs out by itself, and the next run counts it.
       logger.warn('A task could not be given back', describeError(error));
       throw error;
     }
     if (task.run.dueAt !== null) await this.#enqueue(task);
+  }
+
+  /**
+   * A task that this run does not hold any more, though no other has taken it, was given back by a write of this run whose
+   * acknowledgement was lost: nobody else will enqueue it.
+   */
+  async #enqueueGivenBack(held: HeldTask): Promise<void> {
+    const { task } = await this.#options.store.get(held.task);
+    const { epoch, lease } = task.run;
+    if (epoch === held.claim.epoch && lease === undefined && nextRunAt(task) !== null) await this.#enqueue(task);
   }
 
   /** Makes a new delivery the one that counts; who comes second to that leaves it to the first. */

@@ -1,5 +1,6 @@
 /** One delivery of a task: what is run, what is left alone, and how each run ends. */
 import { describe, expect, test } from '@jest/globals';
+import { BackendUnavailableError } from '../../../src/backends/errors.ts';
 import { TaskError } from '../../../src/domain/errors.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
 import { Gate, OWNER, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
@@ -63,6 +64,30 @@ describe('a delivery', () => {
     expect(report).toBe('not_due');
     expect(scheduled?.notBefore).toBe(runtime.clock.now() + 60_000);
     expect(runtime.queue.deliveries.at(-1)).toEqual(scheduled);
+  });
+
+  test('whose suspension lands without being acknowledged is followed by the one that the head names [I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tool = toolOf('waits', async (task) => {
+      await task.wait('pause', { seconds: 60 });
+      return {};
+    });
+    const task = await runtime.create('waits');
+    let isLost = false;
+    const { putIfVersion } = runtime.backend;
+    runtime.backend.putIfVersion = async (...args) => {
+      const version = await putIfVersion.apply(runtime.backend, args);
+      if (isLost || !args[1].value.includes('"turns":1')) return version;
+      isLost = true;
+      throw new BackendUnavailableError('the answer was lost');
+    };
+
+    await runtime.runner([tool]).runTask(task);
+
+    expect(isLost).toBe(true);
+    const { run } = await runtime.read(task);
+    expect(run).toMatchObject({ dueAt: runtime.clock.now() + 60_000 });
+    expect(runtime.queue.deliveries).toEqual([{ ref: { owner: task.owner, id: task.id }, notBefore: run.wakeAt }]);
   });
 
   test('of a task that waits for an answer only is dropped: the answer will enqueue it', async () => {
