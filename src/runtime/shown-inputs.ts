@@ -36,6 +36,9 @@ export class ShownInputs {
   readonly #run: HandlerRun;
   /** Keys of answers that the engine has been given. */
   readonly #taken = new Set<string>();
+  /** Keys of callbacks whose token may have left: from then on they are shown. */
+  readonly #opened = new Set<string>();
+  #lastShow: Promise<void> = Promise.resolve();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
   #looking: CancelTimer | undefined;
@@ -86,11 +89,12 @@ export class ShownInputs {
         `A task can wait for at most ${MAX_OPEN_CALLBACKS} callbacks at the same time; give map a maxConcurrency.`,
       );
     }
-    await this.#show(key);
+    this.#opened.add(key);
+    await this.#show();
   }
 
   /** As the head is to show it. A callback that is not opened yet is nobody's to complete. */
-  async pending(opening?: string): Promise<Record<string, PendingInput>> {
+  async pending(): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
     let questions = 0;
@@ -98,7 +102,7 @@ export class ShownInputs {
       const shown = held.task.inputs[key];
       const timeout = timeoutAt === undefined ? {} : { timeoutAt };
       if (kind === 'callback') {
-        if (shown !== undefined || key === opening) inputs[key] = shown ?? timeout;
+        if (shown !== undefined || this.#opened.has(key)) inputs[key] = shown ?? timeout;
         continue;
       }
       questions += 1;
@@ -145,10 +149,16 @@ export class ShownInputs {
     });
   }
 
-  async #show(opening?: string): Promise<void> {
-    const inputs = await this.pending(opening);
-    await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
-    this.#lookSoon();
+  /** One after the other: what is shown is all there is to show, and the newest of it must be written last. */
+  #show(): Promise<void> {
+    const show = async () => {
+      const inputs = await this.pending();
+      await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+      this.#lookSoon();
+    };
+    const shown = this.#lastShow.then(show);
+    this.#lastShow = shown.catch(() => {});
+    return shown;
   }
 
   async #deliver(task: Task, answers: readonly [string, Answer][]): Promise<void> {
@@ -175,7 +185,10 @@ export class ShownInputs {
     this.#closing?.();
     this.#closing = undefined;
     if (this.#isStopped) return;
-    const times = this.#run.outstanding.flatMap(({ timeoutAt }) => timeoutAt ?? []);
+    // What the engine has been given is over, though it may not have written it yet.
+    const times = this.#run.outstanding.flatMap(({ key, timeoutAt }) =>
+      this.#taken.has(key) ? [] : (timeoutAt ?? []),
+    );
     if (times.length === 0) return;
     this.#closing = clock.after(Math.min(...times) - clock.now(), () => {
       this.#closing = undefined;
@@ -194,12 +207,12 @@ export class ShownInputs {
   /** What nobody was shown times out without anybody's doing. */
   #deliverHidden(now: number): void {
     const { inputs, answers } = this.#options.held.task;
-    this.#run.deliver(
-      this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
-        timeoutAt === undefined || timeoutAt > now || Object.hasOwn(inputs, key) || Object.hasOwn(answers, key)
-          ? []
-          : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
-      ),
+    const hidden = this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
+      timeoutAt === undefined || timeoutAt > now || Object.hasOwn(inputs, key) || Object.hasOwn(answers, key)
+        ? []
+        : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
     );
+    for (const { key } of hidden) this.#taken.add(key);
+    this.#run.deliver(hidden);
   }
 }
