@@ -5,6 +5,7 @@ import { DEFAULT_LIMIT } from './cost-scenario.ts';
 import { type CostRow, costTable, PRICES } from './costs.ts';
 import { POLLS } from './lifecycles.ts';
 import { markdownTable } from './text-table.ts';
+import { billSection, tablePrices } from './whole-bill.ts';
 
 const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   create: 'count it for the owner, write its record (2 units at 1 KB of arguments); read the count once more',
@@ -44,8 +45,8 @@ none and with 300 KB of variables. A row without a remark in parentheses is the 
 Unless a row says otherwise, arguments and result have 1 KB each.
 
 **Prices are an assumption:** ${PRICES.writeUnit} USD for a million write units and ${PRICES.readUnit} USD for a million read
-units, the public on-demand rates of us-east-1. Storage, queue, compute and requests to the endpoint
-are not in them.
+units, the public on-demand rates of us-east-1. Queue, compute, logs and requests to the endpoint are in
+[the whole bill](#the-whole-bill); storage is in neither.
 
 ${markdownTable(
   costTable(rows, (operation) => WHAT_IT_IS[operation]),
@@ -70,5 +71,6 @@ ${markdownTable(
 - A refusal reads the newest ${DEFAULT_LIMIT} records if those are the unfinished ones. It reads further back if finished
   tasks are newer, up to all that the owner has; and all of them, three times, when it finds room and repairs the
   counter (see decisions/0002-active-limit.md).
-`;
+
+${billSection(tablePrices(rows))}`;
 }

@@ -6,8 +6,12 @@ import { environmentOf, StatefulStack, StatelessStack } from '../lib/stacks.ts';
 
 const app = new App();
 try {
-  const settings = readSettings(app.node.getAllContext() as Readonly<Record<string, unknown>>);
-  const env = environmentOf(settings, process.env);
+  const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region } = process.env;
+  const settings = readSettings(app.node.getAllContext() as Readonly<Record<string, unknown>>, {
+    ...(account === undefined ? {} : { account }),
+    ...(region === undefined ? {} : { region }),
+  });
+  const env = environmentOf(settings, account);
   const { storage } = new StatefulStack(app, `mcp-tasks-${settings.stage}-state`, settings, { env });
   new StatelessStack(app, `mcp-tasks-${settings.stage}`, settings, storage, { env });
   Tags.of(app).add('application', 'mcp-durable-tasks');

@@ -27,6 +27,10 @@ async function failTaskOf(record: SQSRecord): Promise<void> {
   }
 }
 
+/**
+ * Throws where every letter of a batch failed, unlike the worker: a letter that cannot be processed comes back alone, and
+ * the function's errors are what the alarm on them watches.
+ */
 const bury = (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
   processPartialResponse(event, failTaskOf, processor, { context });
 

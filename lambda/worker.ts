@@ -30,6 +30,8 @@ const worker = once(async () => {
 });
 
 const processor = new BatchProcessor(EventType.SQS);
+/** A batch is one message: a delivery that failed is told to the queue, and is no error of the function. */
+const ONE_BY_ONE = { throwOnFullBatchFailure: false };
 
 async function runDelivery(record: SQSRecord): Promise<void> {
   const delivery = decodeDelivery(record.body);
@@ -56,7 +58,7 @@ async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse
     runner.stop('hand_over'),
   );
   try {
-    return await processPartialResponse(event, runDelivery, processor, { context });
+    return await processPartialResponse(event, runDelivery, processor, { context, ...ONE_BY_ONE });
   } finally {
     cancel();
   }

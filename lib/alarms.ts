@@ -1,15 +1,20 @@
-/** The alarms, as data. Each asks for an action, which docs/operations.md describes under the same id. */
+/**
+ * The alarms, as data. Each asks for an action, which docs/operations.md describes under the same id. A service publishes
+ * many metrics only while they are not zero, and a sum over a missing operand has no value: test/infra/alarms.test.ts
+ * evaluates each alarm on what its service would publish.
+ */
 import { Duration } from 'aws-cdk-lib';
-import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';
-import { Operation } from 'aws-cdk-lib/aws-dynamodb';
+import { type IMetric, MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
 import type { McpEndpoint } from './mcp-endpoint.ts';
 import type { TaskStorage } from './storage.ts';
-import { leaseTakeovers, taskFailures } from './task-metrics.ts';
+import { TaskMetrics } from './task-metrics.ts';
 import type { TaskQueue } from './task-queue.ts';
 import { TaskTable } from './task-table.ts';
 import type { TaskWorker } from './task-worker.ts';
 
 export interface Watched {
+  /** Tells this deployment's metrics from those of others. */
+  readonly deployment: string;
   readonly storage: TaskStorage;
   readonly queue: TaskQueue;
   readonly endpoint: McpEndpoint;
@@ -24,6 +29,8 @@ export interface AlarmSpec {
   readonly description: string;
   /** Periods of five minutes in a row. @default 1 */
   readonly evaluationPeriods?: number;
+  /** What new code is taken back when it goes off while that code is deployed. */
+  readonly rollsBack?: 'endpoint' | 'worker';
 }
 
 const period = Duration.minutes(5);
@@ -33,7 +40,8 @@ export function alarmsOf(watched: Watched): AlarmSpec[] {
   const { storage } = watched;
   return [
     ...deliveryAlarms(watched),
-    ...taskAlarms(),
+    ...deadLetterAlarms(watched),
+    ...taskAlarms(watched),
     ...functionAlarms(watched),
     ...(storage instanceof TaskTable ? tableAlarms(storage) : cacheAlarms(storage)),
   ];
@@ -41,13 +49,6 @@ export function alarmsOf(watched: Watched): AlarmSpec[] {
 
 function deliveryAlarms({ queue }: Watched): AlarmSpec[] {
   return [
-    {
-      id: 'DeadLetters',
-      metric: queue.deadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
-      threshold: 1,
-      description: 'Dead letters are not consumed: tasks that could not be delivered have not been failed.',
-      evaluationPeriods: 3,
-    },
     {
       id: 'QueueLag',
       metric: queue.queue.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
@@ -65,37 +66,86 @@ function deliveryAlarms({ queue }: Watched): AlarmSpec[] {
   ];
 }
 
-function taskAlarms(): AlarmSpec[] {
+/** Three, because each alone is blind to something. */
+function deadLetterAlarms({ queue: { deadLetters }, worker }: Watched): AlarmSpec[] {
+  // With a consumer attached, a letter is hidden nearly always: only both numbers together say that it is there.
+  const kept = new MathExpression({
+    expression: 'FILL(visible, 0) + FILL(hidden, 0)',
+    label: 'Dead letters',
+    period,
+    usingMetrics: {
+      visible: deadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Average' }),
+      hidden: deadLetters.metricApproximateNumberOfMessagesNotVisible({ period, statistic: 'Average' }),
+    },
+  });
+  return [
+    {
+      id: 'DeadLetters',
+      metric: kept,
+      threshold: 1,
+      description: 'Dead letters stay: tasks that could not be delivered have not been seen to.',
+      evaluationPeriods: 3,
+    },
+    {
+      id: 'DeadLetterAge',
+      // SQS leaves letters that were received more than three times out of this: it sees those that nobody fetches.
+      metric: deadLetters.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
+      threshold: 300,
+      description: 'Nobody fetches the dead letters.',
+    },
+    {
+      id: 'DeadLetterErrors',
+      metric: worker.deadLetterConsumer.metricErrors({ period }),
+      threshold: 1,
+      description: 'The consumer of the dead letters fails.',
+      rollsBack: 'worker',
+    },
+  ];
+}
+
+function taskAlarms({ deployment }: Watched): AlarmSpec[] {
+  const metrics = new TaskMetrics(deployment, period);
   return [
     {
       id: 'TasksGivenUp',
-      metric: taskFailures('attempts_exhausted', period),
+      metric: metrics.failures('attempts_exhausted'),
       threshold: 1,
       description: 'A task failed because its runs crashed again and again, or it could not be delivered.',
+      rollsBack: 'worker',
     },
     {
       id: 'DeadlinesExceeded',
-      metric: taskFailures('deadline_exceeded', period),
+      metric: metrics.failures('deadline_exceeded'),
       threshold: 5,
       description: 'Several tasks did not finish within their run deadline.',
     },
     {
-      id: 'ReplayMismatches',
-      metric: taskFailures('replay_mismatch', period),
+      id: 'TasksParked',
+      metric: metrics.parked(),
       threshold: 1,
-      description: 'A deployed tool no longer does what its running tasks had recorded.',
+      description: 'Tasks wait for code that is not deployed: a tool was changed or taken away while they ran.',
+      rollsBack: 'worker',
+    },
+    {
+      id: 'StrayErrors',
+      metric: metrics.failures('stray_error'),
+      threshold: 1,
+      description: 'A tool let an error go by that nothing of its own waits for.',
+      rollsBack: 'worker',
     },
     {
       id: 'TasksUnrecoverable',
-      metric: taskFailures('unrecoverable', period),
+      metric: metrics.failures('unrecoverable'),
       threshold: 1,
       description: 'A task cannot go on: its record or a value cannot be used.',
+      rollsBack: 'worker',
     },
     {
       id: 'LeaseTakeovers',
-      metric: leaseTakeovers(period),
+      metric: metrics.takeovers(),
       threshold: 5,
       description: 'Workers die or stall while they run tasks.',
+      rollsBack: 'worker',
     },
   ];
 }
@@ -107,6 +157,7 @@ function functionAlarms({ endpoint, worker }: Watched): AlarmSpec[] {
       metric: worker.worker.metricErrors({ period }),
       threshold: 3,
       description: 'The worker function fails as a whole: timeouts, memory, or it does not start.',
+      rollsBack: 'worker',
     },
     {
       id: 'WorkerThrottled',
@@ -119,6 +170,7 @@ function functionAlarms({ endpoint, worker }: Watched): AlarmSpec[] {
       metric: endpoint.front.metricServerErrors(period),
       threshold: 5,
       description: 'The endpoint answers 5xx.',
+      rollsBack: 'endpoint',
     },
     {
       id: 'EndpointThrottled',
@@ -129,20 +181,21 @@ function functionAlarms({ endpoint, worker }: Watched): AlarmSpec[] {
   ];
 }
 
+/** The table's own events, for which it does not matter what the operation was. Each is published while there are some. */
 function tableAlarms({ table }: TaskTable): AlarmSpec[] {
-  const operations = [
-    Operation.GET_ITEM,
-    Operation.PUT_ITEM,
-    Operation.UPDATE_ITEM,
-    Operation.DELETE_ITEM,
-    Operation.QUERY,
-  ];
+  const events = (metricName: string) => table.metric(metricName, { period, statistic: 'Sum' });
   return [
     {
-      id: 'TableThrottled',
-      metric: table.metricThrottledRequestsForOperations({ operations, period }),
+      id: 'TableReadsThrottled',
+      metric: events('ReadThrottleEvents'),
       threshold: 5,
-      description: 'The table throttles requests.',
+      description: 'The table throttles reads.',
+    },
+    {
+      id: 'TableWritesThrottled',
+      metric: events('WriteThrottleEvents'),
+      threshold: 5,
+      description: 'The table throttles writes.',
     },
   ];
 }

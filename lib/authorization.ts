@@ -21,6 +21,16 @@ export type Authorization =
   /** Everybody is one anonymous owner. For trials only. */
   | { readonly mode: 'none' };
 
+/** A scope is written into a quoted part of a header, separated by spaces (RFC 6749, section 3.3). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/** A sentence, or `undefined` if every scope is one. */
+export function problemWithScopes(scopes: readonly string[]): string | undefined {
+  const wrong = scopes.find((scope) => !SCOPE.test(scope));
+  if (wrong === undefined) return undefined;
+  return `A scope is made of printable ASCII characters without blanks, quotation marks and "\\"; one is ${JSON.stringify(wrong)}.`;
+}
+
 /**
  * Throws for a part that is there and empty, as one is that was read from a file or variable which has none: left
  * out in silence, it would let in more callers than it was meant to, or let them share what they own.
@@ -32,6 +42,8 @@ export function authorizationEnvironment(authorization: Authorization, resourceU
     const empty = [value].flat().some((part) => part !== undefined && part.trim() === '');
     if (empty) throw new Error(`authorization.${name} must not be empty: give it a value, or leave it out.`);
   }
+  const problem = problemWithScopes(scopes ?? []);
+  if (problem !== undefined) throw new Error(problem);
   return {
     authMode: 'jwt',
     jwtIssuer: issuer,

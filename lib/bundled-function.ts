@@ -7,11 +7,19 @@ import { fileURLToPath } from 'node:url';
 import { type Duration, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc, SelectedSubnets } from 'aws-cdk-lib/aws-ec2';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, LoggingFormat, type RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import {
+  ApplicationLogLevel,
+  Architecture,
+  LoggingFormat,
+  type RecursiveLoop,
+  Runtime,
+  SystemLogLevel,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BackendKind, type Environment, toVariables, VARIABLES } from '../lambda/shared/environment.ts';
+import { type LogSettings, logGroup } from './log-settings.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -33,6 +41,8 @@ export interface BundledFunctionProps {
   readonly toolsEntry: string;
   /** Where the function runs; empty: in no network of ours. */
   readonly network: FunctionNetwork;
+  /** @default - from `info` on, for three months */
+  readonly logs?: LogSettings;
   /** @default - not reserved */
   readonly reservedConcurrentExecutions?: number;
   /** @default RecursiveLoop.TERMINATE */
@@ -45,10 +55,10 @@ export interface BundledFunctionProps {
 const REQUIRE_BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 export function bundledFunction(scope: Construct, id: string, props: BundledFunctionProps): NodejsFunction {
-  const { reservedConcurrentExecutions, recursiveLoop, tracing = false } = props;
-  const logGroup = new LogGroup(scope, `${id}Logs`, { retention: RetentionDays.THREE_MONTHS });
+  const { reservedConcurrentExecutions, recursiveLoop, tracing = false, logs = {} } = props;
+  const log = logGroup(scope, `${id}Logs`, logs);
   const role = createRole(scope, `${id}Role`, props);
-  logGroup.grantWrite(role);
+  log.grantWrite(role);
   return new NodejsFunction(scope, id, {
     entry: `${ROOT}lambda/${props.entry}`,
     handler: 'handler',
@@ -58,11 +68,18 @@ export function bundledFunction(scope: Construct, id: string, props: BundledFunc
     memorySize: props.memoryMiB,
     timeout: props.timeout,
     role,
-    logGroup,
+    logGroup: log,
     loggingFormat: LoggingFormat.JSON,
+    // Of each invocation Lambda would write three lines, which cost more than the invocation. At WARN, of those that fail.
+    systemLogLevelV2: SystemLogLevel.WARN,
+    // Never above INFO: metrics are lines without a level, which count as INFO. The functions hold back the rest themselves.
+    applicationLogLevelV2: logs.level === 'debug' ? ApplicationLogLevel.DEBUG : ApplicationLogLevel.INFO,
     tracing: tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     ...props.network,
-    environment: { ...toVariables(props.environment), NODE_OPTIONS: '--enable-source-maps' },
+    environment: {
+      ...toVariables({ ...props.environment, ...(logs.level === undefined ? {} : { logLevel: logs.level }) }),
+      NODE_OPTIONS: '--enable-source-maps',
+    },
     ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
     ...(recursiveLoop === undefined ? {} : { recursiveLoop }),
     projectRoot: ROOT,

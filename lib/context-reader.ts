@@ -39,7 +39,23 @@ export class ContextReader {
   matching(name: string, pattern: RegExp, what: string): string | undefined {
     const value = this.text(name);
     if (value === undefined || pattern.test(value)) return value;
-    return this.#refuse(`Context "${name}" must be ${what}; it is "${value}".`);
+    return this.#refuse(`Context "${name}" must be ${what}; it is ${JSON.stringify(value)}.`);
+  }
+
+  /** Separated by blanks or commas. */
+  list(name: string): readonly string[] | undefined {
+    const values = this.text(name)
+      ?.split(/[ ,]+/)
+      .filter((value) => value !== '');
+    return values === undefined || values.length === 0 ? undefined : values;
+  }
+
+  /** `what` completes "must be …". */
+  listOf(name: string, pattern: RegExp, what: string): readonly string[] | undefined {
+    const values = this.list(name);
+    const wrong = values?.find((value) => !pattern.test(value));
+    if (wrong === undefined) return values;
+    return this.#refuse(`Context "${name}" must be ${what}, separated by commas; one is ${JSON.stringify(wrong)}.`);
   }
 
   wholeNumber(name: string, { min, max }: { readonly min: number; readonly max: number }): number | undefined {

@@ -1,16 +1,26 @@
 /** The whole server in one construct: queue, endpoint, worker and monitoring over a given storage. */
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput, Names } from 'aws-cdk-lib';
 import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { McpEndpoint, type McpEndpointProps } from './mcp-endpoint.ts';
 import { Monitoring } from './monitoring.ts';
+import { GuardedRollout } from './rollout.ts';
 import { TaskQueue } from './task-queue.ts';
 import { TaskWorker } from './task-worker.ts';
 
 export interface DurableTaskServerProps extends Omit<McpEndpointProps, 'queue' | 'environment' | 'memoryMiB'> {
-  /** Tasks that run at the same time, from 2 to 1000. @default 50 */
+  /**
+   * The dimension by which metrics of tasks are told from those of other deployments in the account and region: letters,
+   * digits, `-`, `_` and `.`. @default - from the construct's path
+   */
+  readonly deployment?: string;
+  /** Tasks that run at the same time, from 2 to 1000. @default 5 */
   readonly workerConcurrency?: number;
+  /** Taken from the account for the worker alone, so that open streams leave it room. @default - not reserved */
+  readonly workerReservedConcurrency?: number;
   /** Of the MCP function and of the worker. @default 512 */
   readonly memoryMiB?: number;
   /** Unfinished tasks of one owner. @default 100 */
@@ -35,30 +45,64 @@ export class DurableTaskServer extends Construct {
 
   constructor(scope: Construct, id: string, props: DurableTaskServerProps) {
     super(scope, id);
-    const { encryptionKey, workerConcurrency, alarmActions, ...endpointProps } = props;
-    const { storage, toolsEntry, memoryMiB, tracing } = props;
-    const environment = environmentOf(props);
+    const { encryptionKey, alarmActions, rollout = 'all-at-once', ...endpointProps } = props;
+    const { storage } = props;
+    const deployment = nameOf(this, props);
+    const environment = { deployment, ...environmentOf(props) };
     this.queue = new TaskQueue(this, 'Queue', encryptionKey === undefined ? {} : { encryptionKey });
     const { queue } = this;
-    this.endpoint = new McpEndpoint(this, 'Endpoint', { ...endpointProps, queue, environment });
-    this.worker = new TaskWorker(this, 'Worker', {
-      storage,
-      queue,
-      toolsEntry,
-      environment,
-      ...(memoryMiB === undefined ? {} : { memoryMiB }),
-      ...(tracing === undefined ? {} : { tracing }),
-      ...(workerConcurrency === undefined ? {} : { maxConcurrency: workerConcurrency }),
-    });
+    this.endpoint = new McpEndpoint(this, 'Endpoint', { ...endpointProps, rollout, queue, environment });
+    this.worker = this.#createWorker({ ...props, environment });
     const { endpoint, worker } = this;
     this.monitoring = new Monitoring(this, 'Monitoring', {
+      deployment,
       storage,
       queue,
       endpoint,
       worker,
       ...(alarmActions === undefined ? {} : { alarmActions }),
     });
+    if (rollout !== 'all-at-once') this.#guard(rollout);
+    const functions = { Endpoint: endpoint.function, Worker: worker.worker, DeadLetters: worker.deadLetterConsumer };
+    for (const [name, { logGroup }] of Object.entries(functions)) {
+      new CfnOutput(this, `${name}Log`, { value: logGroup.logGroupName, description: 'Log group' });
+    }
   }
+
+  #createWorker(props: DurableTaskServerProps & { readonly environment: Environment }): TaskWorker {
+    const { storage, toolsEntry, environment, memoryMiB, tracing, rollout, network, logs } = props;
+    const { workerConcurrency, workerReservedConcurrency } = props;
+    return new TaskWorker(this, 'Worker', {
+      storage,
+      queue: this.queue,
+      toolsEntry,
+      environment,
+      ...(memoryMiB === undefined ? {} : { memoryMiB }),
+      ...(tracing === undefined ? {} : { tracing }),
+      ...(rollout === undefined ? {} : { rollout }),
+      ...(network === undefined ? {} : { network }),
+      ...(logs === undefined ? {} : { logs }),
+      ...(workerConcurrency === undefined ? {} : { maxConcurrency: workerConcurrency }),
+      ...(workerReservedConcurrency === undefined ? {} : { reservedConcurrency: workerReservedConcurrency }),
+    });
+  }
+
+  #guard(rollout: 'canary' | 'linear'): void {
+    new GuardedRollout(this, 'Rollout', {
+      rollout,
+      traffic: {
+        Endpoint: { alias: this.endpoint.alias, alarms: this.monitoring.guardsOf('endpoint') },
+        Worker: { alias: this.worker.alias, alarms: this.monitoring.guardsOf('worker') },
+      },
+    });
+  }
+}
+
+/** It stands in quotation marks in the dashboard's searches. */
+function nameOf(scope: Construct, { deployment }: DurableTaskServerProps): string {
+  const name = deployment ?? Names.uniqueResourceName(scope, { maxLength: 100, separator: '-' });
+  if (/^[\w.-]{1,100}$/.test(name)) return name;
+  throw new Error(`deployment must be up to 100 letters, digits, "-", "_" or "."; it is "${name}".`);
 }
 
 function environmentOf(props: DurableTaskServerProps): Environment {

@@ -4,6 +4,7 @@ import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Authorization } from './authorization.ts';
+import type { LogSettings } from './log-settings.ts';
 
 /**
  * `rest`: streams, every feature. `http`: about a third of the price a request, buffered: no subscriptions. `url`: a
@@ -20,9 +21,22 @@ export const METADATA_PATHS = [
   `.well-known/oauth-protected-resource/${MCP_PATH}`,
 ] as const;
 
+/**
+ * Why tokens need a host of which the metadata can be at the root. The services rename `WWW-Authenticate` to
+ * `x-amzn-Remapped-WWW-Authenticate` whatever a function does, so that clients see no challenge and ask where RFC 9728
+ * says without one: `/.well-known/…` at the root of the host. That is API Gateway's, and not a stage's.
+ */
+export const NO_LOGIN_ON_A_STAGE =
+  'Nobody could log in with tokens at a REST API without a domain of its own: API Gateway renames WWW-Authenticate, and the ' +
+  'metadata that clients look for then is not below a stage.';
+
 export interface FrontProps {
+  /** The function, or the alias that stands for it. */
   readonly handler: IFunction;
   readonly authorization: Authorization;
+  readonly logs: LogSettings;
+  /** Other accounts whose principals may connect. @default - none */
+  readonly callerAccounts?: readonly string[];
 }
 
 export interface Throttling {

@@ -4,11 +4,11 @@ import { HttpApi, HttpMethod, HttpNoneAuthorizer, LogGroupLogDestination } from 
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { AccountPrincipal, Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type FunctionUrl, FunctionUrlAuthType, type IFunction, InvokeMode } from 'aws-cdk-lib/aws-lambda';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { type Front, type FrontProps, MCP_PATH, METADATA_PATHS, type Throttling } from './front.ts';
+import { logGroup } from './log-settings.ts';
 
 export class HttpFront extends Construct implements Front {
   readonly api: HttpApi;
@@ -17,7 +17,7 @@ export class HttpFront extends Construct implements Front {
   constructor(scope: Construct, id: string, props: FrontProps & Throttling) {
     super(scope, id);
     this.api = new HttpApi(this, 'Api', { description: 'MCP endpoint of durable tasks', createDefaultStage: false });
-    const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS });
+    const accessLog = logGroup(this, 'AccessLog', props.logs);
     this.api.addStage('Stage', {
       autoDeploy: true,
       detailedMetricsEnabled: true,
@@ -61,32 +61,54 @@ export class HttpFront extends Construct implements Front {
   }
 }
 
+export interface UrlFrontProps extends FrontProps {
+  /** Behind the handler; what Lambda counts requests by. */
+  readonly function: IFunction;
+}
+
 export class UrlFront extends Construct implements Front {
   readonly url: string;
-  readonly #handler: IFunction;
+  readonly #function: IFunction;
   readonly #functionUrl: FunctionUrl;
 
-  constructor(scope: Construct, id: string, { handler, authorization }: FrontProps) {
+  constructor(scope: Construct, id: string, props: UrlFrontProps) {
     super(scope, id);
-    this.#handler = handler;
+    const { handler, authorization, callerAccounts = [] } = props;
+    this.#function = props.function;
     this.#functionUrl = handler.addFunctionUrl({
       authType: authorization.mode === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
       invokeMode: InvokeMode.RESPONSE_STREAM,
     });
     // The URL ends with a slash.
     this.url = `${this.#functionUrl.url}${MCP_PATH}`;
+    for (const account of callerAccounts) this.#letIn(account, handler);
   }
 
   metricServerErrors(period: Duration): Metric {
-    return this.#handler.metric('Url5xxCount', { period, statistic: 'Sum' });
+    return this.#function.metric('Url5xxCount', { period, statistic: 'Sum' });
   }
 
   metricRequests(period: Duration): Metric {
-    return this.#handler.metric('UrlRequestCount', { period, statistic: 'Sum' });
+    return this.#function.metric('UrlRequestCount', { period, statistic: 'Sum' });
   }
 
   /** By URL only: without that condition a caller could invoke the function itself, and name any owner. */
   grantConnect(grantee: IGrantable): void {
     this.#functionUrl.grantInvokeUrl(grantee);
+  }
+
+  /** As above, by URL only. */
+  #letIn(account: string, handler: IFunction): void {
+    const principal = new AccountPrincipal(account);
+    handler.addPermission(`Url${account}`, {
+      principal,
+      action: 'lambda:InvokeFunctionUrl',
+      functionUrlAuthType: FunctionUrlAuthType.AWS_IAM,
+    });
+    handler.addPermission(`Function${account}`, {
+      principal,
+      action: 'lambda:InvokeFunction',
+      invokedViaFunctionUrl: true,
+    });
   }
 }

@@ -40,8 +40,21 @@ export const BUFFERED_TIMEOUT = Duration.seconds(28);
 /** One message an invocation: a long run does not hold back the acknowledgement of others. */
 export const WORKER_BATCH_SIZE = 1;
 
-/** Functions that run tasks at the same time. What comes above it waits in the queue, without failed deliveries. */
-export const WORKER_MAX_CONCURRENCY = 50;
+/**
+ * Functions that run tasks at the same time. What comes above it waits in the queue, without failed deliveries. Few,
+ * because a new account runs ten functions at once in all: with more, Lambda would refuse workers, each refusal would count
+ * as a failed delivery, and callers would find no function free.
+ */
+export const WORKER_MAX_CONCURRENCY = 5;
+/** SQS's own bounds for an event source. */
+export const CONCURRENCY_BOUNDS = { min: 2, max: 1_000 };
+/** Its letters are few and quick, and it must not take the workers' places. */
+export const DEAD_LETTER_MAX_CONCURRENCY = 2;
+
+/** Executions at the same time in an account and region, unless it has been given more. */
+export const ACCOUNT_CONCURRENCY = 1_000;
+/** What reservations must leave to everything else: Lambda refuses to reserve more. */
+export const UNRESERVED_CONCURRENCY = 100;
 
 /** A brake for runaway clients, per API and not per caller; a polling client makes a request every few seconds. */
 export const THROTTLING_RATE_LIMIT = 100;

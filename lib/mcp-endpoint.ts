@@ -2,15 +2,18 @@
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
 import { CfnOutput } from 'aws-cdk-lib';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { Alias, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
-import { bundledFunction } from './bundled-function.ts';
-import { type ApiKind, type Front, MCP_PATH } from './front.ts';
+import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
+import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
 import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING_RATE_LIMIT } from './limits.ts';
+import type { LogSettings } from './log-settings.ts';
 import { type CustomDomain, RestFront } from './rest-front.ts';
+import { liveAlias, type Rollout } from './rollout.ts';
 import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
@@ -32,6 +35,17 @@ export interface McpEndpointProps {
   readonly throttlingBurstLimit?: number;
   /** REST APIs only: sets the account's role for API Gateway's logs in this region. @default true */
   readonly apiGatewayLogRole?: boolean;
+  /**
+   * With authorization by IAM, REST APIs and function URLs: other accounts whose principals may connect, if their own
+   * policies let them. @default - this account only
+   */
+  readonly callerAccounts?: readonly string[];
+  /** @default 'all-at-once' */
+  readonly rollout?: Rollout;
+  /** With the table only: a cache's functions run in its network. @default - in no network of ours */
+  readonly network?: FunctionNetwork;
+  /** Of function and API. @default - from `info` on, for three months */
+  readonly logs?: LogSettings;
   /** Taken from the account for this function alone, and its upper bound. @default - not reserved */
   readonly reservedConcurrency?: number;
   /** @default 512 */
@@ -44,6 +58,8 @@ export interface McpEndpointProps {
 
 export class McpEndpoint extends Construct {
   readonly function: NodejsFunction;
+  /** What the API is connected to where traffic is shifted bit by bit. */
+  readonly alias: Alias | undefined;
   readonly front: Front;
   /** Where MCP clients connect. */
   readonly url: string;
@@ -59,8 +75,9 @@ export class McpEndpoint extends Construct {
       timeout: api === 'http' ? BUFFERED_TIMEOUT : STREAMING_TIMEOUT,
       memoryMiB: props.memoryMiB ?? 512,
       backend: backendOf(storage),
-      network: networkOf(storage),
+      network: networkOf(storage, props.network),
       toolsEntry: props.toolsEntry,
+      ...(props.logs === undefined ? {} : { logs: props.logs }),
       environment: {
         ...storageEnvironment(storage),
         ...authorizationEnvironment(props.authorization, customUrl),
@@ -73,10 +90,12 @@ export class McpEndpoint extends Construct {
     });
     storage.grantTasks(this.function);
     queue.grantSend(this.function);
+    this.alias = liveAlias(this, this.function, props.rollout ?? 'all-at-once');
     this.front = this.#createFront(api, props);
     this.url = customUrl ?? this.front.url;
     new CfnOutput(this, 'Url', { value: this.url, description: 'MCP endpoint' });
-    new CfnOutput(this, 'FunctionName', { value: this.function.functionName, description: 'For direct invocation' });
+    const { functionName } = this.alias ?? this.function;
+    new CfnOutput(this, 'FunctionName', { value: functionName, description: 'For direct invocation' });
   }
 
   /** Lets an IAM principal be an MCP client, as the owner that it is. For `authorization` by IAM. */
@@ -90,7 +109,13 @@ export class McpEndpoint extends Construct {
   }
 
   #createFront(api: ApiKind, props: McpEndpointProps): Front {
-    const common = { handler: this.function, authorization: props.authorization };
+    const { authorization, callerAccounts, logs = {} } = props;
+    const common = {
+      handler: (this.alias ?? this.function) as IFunction,
+      authorization,
+      logs,
+      ...(callerAccounts === undefined ? {} : { callerAccounts }),
+    };
     const throttling = {
       throttlingRateLimit: props.throttlingRateLimit ?? THROTTLING_RATE_LIMIT,
       throttlingBurstLimit: props.throttlingBurstLimit ?? THROTTLING_BURST_LIMIT,
@@ -110,18 +135,25 @@ export class McpEndpoint extends Construct {
       case 'http':
         return new HttpFront(this, 'Http', { ...common, ...throttling });
       case 'url':
-        return new UrlFront(this, 'Direct', common);
+        return new UrlFront(this, 'Direct', { ...common, function: this.function });
     }
   }
 }
 
 /** What an API cannot do is refused rather than left out in silence. */
 function assertSupported(props: McpEndpointProps): void {
-  const { api = 'rest', customDomain, webAclArn, throttlingRateLimit, throttlingBurstLimit } = props;
+  const { api = 'rest', authorization, customDomain, webAclArn, callerAccounts } = props;
+  const { throttlingRateLimit, throttlingBurstLimit } = props;
   if (api !== 'rest' && (customDomain !== undefined || webAclArn !== undefined)) {
     throw new Error(`customDomain and webAclArn need api 'rest'; it is '${api}'.`);
   }
   if (api === 'url' && (throttlingRateLimit ?? throttlingBurstLimit) !== undefined) {
     throw new Error("Function URLs cannot throttle; use reservedConcurrency, or api 'rest' or 'http'.");
+  }
+  if (callerAccounts !== undefined && (api === 'http' || authorization.mode !== 'iam')) {
+    throw new Error("callerAccounts need authorization by 'iam' and api 'rest' or 'url'.");
+  }
+  if (authorization.mode === 'jwt' && api === 'rest' && customDomain === undefined) {
+    throw new Error(`${NO_LOGIN_ON_A_STAGE} Give customDomain, or api 'http' or 'url'.`);
   }
 }

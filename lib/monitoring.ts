@@ -1,5 +1,6 @@
 /** Alarms that each ask for an action, and a dashboard to look at when one has gone off. */
-import { Duration } from 'aws-cdk-lib';
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -11,8 +12,8 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import { alarmsOf, type Watched } from './alarms.ts';
-import { allValues, eachValue, leaseTakeovers } from './task-metrics.ts';
+import { type AlarmSpec, alarmsOf, type Watched } from './alarms.ts';
+import { TaskMetrics } from './task-metrics.ts';
 import { TaskTable } from './task-table.ts';
 
 export interface MonitoringProps extends Watched {
@@ -25,11 +26,12 @@ const PERIOD = Duration.minutes(5);
 export class Monitoring extends Construct {
   readonly alarms: readonly Alarm[];
   readonly dashboard: Dashboard;
+  readonly #guards: ReadonlyMap<AlarmSpec['rollsBack'], Alarm[]>;
 
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
     const actions = props.alarmActions ?? [];
-    this.alarms = alarmsOf(props).map((spec) => {
+    const alarms = alarmsOf(props).map((spec) => {
       const alarm = new Alarm(this, spec.id, {
         metric: spec.metric,
         threshold: spec.threshold,
@@ -40,12 +42,21 @@ export class Monitoring extends Construct {
       });
       alarm.addAlarmAction(...actions);
       alarm.addOkAction(...actions);
-      return alarm;
+      return { alarm, rollsBack: spec.rollsBack };
     });
+    this.alarms = alarms.map(({ alarm }) => alarm);
+    const guards = Map.groupBy(alarms, ({ rollsBack }) => rollsBack);
+    this.#guards = new Map([...guards].map(([what, members]) => [what, members.map(({ alarm }) => alarm)]));
     this.dashboard = new Dashboard(this, 'Dashboard', { defaultInterval: Duration.hours(6) });
-    for (const row of [taskRow(), runRow(props), endpointRow(props), storageRow(props)]) {
+    for (const row of [taskRow(props), runRow(props), endpointRow(props), storageRow(props)]) {
       this.dashboard.addWidgets(...row);
     }
+    new CfnOutput(this, 'DashboardName', { value: this.dashboard.dashboardName, description: 'In CloudWatch' });
+  }
+
+  /** The alarms that tell of faulty new code. */
+  guardsOf(what: 'endpoint' | 'worker'): readonly Alarm[] {
+    return this.#guards.get(what) ?? [];
   }
 }
 
@@ -53,18 +64,20 @@ const graph = (title: string, ...left: IMetric[]): IWidget => new GraphWidget({ 
 
 const STATUSES = ['TasksCreated', 'TasksCompleted', 'TasksFailed', 'TasksCancelled'] as const;
 
-function taskRow(): IWidget[] {
+function taskRow({ deployment }: Watched): IWidget[] {
+  const metrics = new TaskMetrics(deployment, PERIOD);
   return [
-    graph('Tasks by status', ...STATUSES.map((name) => allValues(name, 'tool', PERIOD))),
-    graph('Tasks by tool: created', eachValue('TasksCreated', 'tool', 'Sum', PERIOD)),
-    graph('Tasks by tool: failed', eachValue('TasksFailed', 'tool', 'Sum', PERIOD)),
-    graph('Failures by reason', eachValue('TaskFailures', 'reason', 'Sum', PERIOD)),
-    graph('Task duration, p50 (ms)', eachValue('TaskDuration', 'tool', 'p50', PERIOD)),
-    graph('Task duration, p95 (ms)', eachValue('TaskDuration', 'tool', 'p95', PERIOD)),
+    graph('Tasks by status', ...STATUSES.map((name) => metrics.allValues(name, 'tool'))),
+    graph('Tasks by tool: created', metrics.eachValue('TasksCreated', 'tool', 'Sum')),
+    graph('Tasks by tool: failed', metrics.eachValue('TasksFailed', 'tool', 'Sum')),
+    graph('Failures by reason', metrics.eachValue('TaskFailures', 'reason', 'Sum')),
+    graph('Task duration, p50 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p50')),
+    graph('Task duration, p95 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p95')),
   ];
 }
 
-function runRow({ queue, worker: { worker } }: Watched): IWidget[] {
+function runRow({ deployment, queue, worker: { worker } }: Watched): IWidget[] {
+  const metrics = new TaskMetrics(deployment, PERIOD);
   return [
     graph('Queue lag (s)', queue.queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum' })),
     graph(
@@ -80,7 +93,7 @@ function runRow({ queue, worker: { worker } }: Watched): IWidget[] {
       worker.metricDuration({ statistic: 'p50' }),
       worker.metricDuration({ statistic: 'p95' }),
     ),
-    graph('Lease takeovers', leaseTakeovers(PERIOD)),
+    graph('Lease takeovers, parked tasks', metrics.takeovers(), metrics.parked()),
   ];
 }
 

@@ -16,12 +16,12 @@ import {
 } from 'aws-cdk-lib/aws-apigateway';
 import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { AccountPrincipal, Grant, type IGrantable, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import { type Front, type FrontProps, MCP_PATH, METADATA_PATHS, type Throttling } from './front.ts';
 import { STREAMING_TIMEOUT } from './limits.ts';
+import { logGroup } from './log-settings.ts';
 
 export interface CustomDomain {
   readonly domainName: string;
@@ -73,14 +73,15 @@ export class RestFront extends Construct implements Front {
   }
 
   #createApi(props: RestFrontProps): RestApi {
-    const { apiGatewayLogRole = true, tracing = false } = props;
-    const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS });
+    const { apiGatewayLogRole = true, tracing = false, callerAccounts = [] } = props;
+    const accessLog = logGroup(this, 'AccessLog', props.logs);
     const api = new RestApi(this, 'Api', {
       restApiName: Names.uniqueResourceName(this, { maxLength: 60, separator: '-' }),
       description: 'MCP endpoint of durable tasks',
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: apiGatewayLogRole,
       disableExecuteApiEndpoint: props.customDomain !== undefined,
+      ...(callerAccounts.length === 0 ? {} : { policy: policyFor(callerAccounts) }),
       deployOptions: {
         stageName: STAGE,
         throttlingRateLimit: props.throttlingRateLimit,
@@ -134,6 +135,16 @@ export class RestFront extends Construct implements Front {
       description: `Let ${domainName} point here (CNAME or alias)`,
     });
   }
+}
+
+/** For callers of other accounts both sides have to agree; for this account's its own policies go on being enough. */
+function policyFor(accounts: readonly string[]): PolicyDocument {
+  const statement = new PolicyStatement({
+    principals: accounts.map((account) => new AccountPrincipal(account)),
+    actions: ['execute-api:Invoke'],
+    resources: [`execute-api:/${STAGE}/*/${MCP_PATH}`],
+  });
+  return new PolicyDocument({ statements: [statement] });
 }
 
 function acknowledgeValidation(api: RestApi): void {

@@ -1,30 +1,45 @@
 /** What `cdk deploy -c name=value` may say, checked: each mistake is one clear sentence. */
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AUTH_MODES, BACKENDS, type BackendKind } from '../lambda/shared/environment.ts';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/environment.ts';
+import { type ArnSettings, readArns, type Target } from './arn-settings.ts';
 import type { Authorization } from './authorization.ts';
+import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';
 import { ContextReader, misspelled } from './context-reader.ts';
+import { contradictions } from './contradictions.ts';
 import { API_KINDS, type ApiKind } from './front.ts';
+import { CONCURRENCY_BOUNDS } from './limits.ts';
+import { RETENTION_DAYS } from './log-settings.ts';
+import { type NetworkSettings, readNetwork } from './network-settings.ts';
+import { ROLLOUTS, type Rollout } from './rollout.ts';
 
-export interface Settings {
+export interface Settings extends ArnSettings, NetworkSettings {
   readonly stage: string;
   readonly backend: BackendKind;
   readonly api: ApiKind;
   readonly authorization: Authorization;
   /** Absolute path. */
   readonly tools: string;
+  readonly rollout: Rollout;
+  /** Where the stacks go, as the command line or the ARNs say. */
+  readonly region?: string;
   readonly domainName?: string;
-  readonly certificateArn?: string;
-  readonly webAclArn?: string;
-  readonly encryptionKeyArn?: string;
-  /** An SNS topic. */
-  readonly alarmTopicArn?: string;
+  readonly callerAccounts?: readonly string[];
+  readonly apiGatewayLogRole: boolean;
+  readonly accountConcurrency?: number;
   readonly reservedConcurrency?: number;
   readonly workerConcurrency?: number;
+  readonly workerReservedConcurrency?: number;
   readonly maxActiveTasksPerOwner?: number;
+  readonly memoryMiB?: number;
+  readonly leaseMs?: number;
   readonly throttlingRateLimit?: number;
   readonly throttlingBurstLimit?: number;
   readonly serverName?: string;
+  readonly serverVersion?: string;
+  readonly logLevel: LogLevel;
+  readonly logRetentionDays: RetentionDays;
   readonly tracing: boolean;
   /** Tasks survive `cdk destroy`. */
   readonly protection: boolean;
@@ -32,16 +47,15 @@ export interface Settings {
   readonly internetAccess: boolean;
 }
 
-/** They decide who callers are and what they may do. */
-const JWT_SETTINGS = ['jwtIssuer', 'jwtAudience', 'jwtJwksUri', 'jwtScopes', 'jwtTenantClaim'] as const;
-
 /** All that is read of the context. */
 export const SETTING_NAMES = [
-  ...['stage', 'backend', 'api', 'tools', 'serverName', 'tracing', 'protection', 'internetAccess'],
-  ...['auth', ...JWT_SETTINGS],
-  ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn'],
-  ...['reservedConcurrency', 'workerConcurrency', 'maxActiveTasksPerOwner'],
-  ...['throttlingRateLimit', 'throttlingBurstLimit'],
+  ...['stage', 'backend', 'api', 'tools', 'serverName', 'serverVersion', 'tracing', 'protection', 'rollout'],
+  ...['auth', ...JWT_SETTINGS, 'callerAccounts'],
+  ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
+  ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
+  ...['maxActiveTasksPerOwner', 'throttlingRateLimit', 'throttlingBurstLimit', 'memoryMiB', 'leaseMs'],
+  ...['internetAccess', 'vpcId', 'subnetIds', 'availabilityZones'],
+  ...['logLevel', 'logRetentionDays', 'logKeyArn'],
 ] as const;
 
 export class SettingsError extends Error {
@@ -55,13 +69,14 @@ export class SettingsError extends Error {
 }
 
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const SHORT_TEXT = /^[\x20-\x7e]{1,64}$/;
 
 /** Throws a `SettingsError` that says which settings are wrong and what they may be. */
-export function readSettings(context: Readonly<Record<string, unknown>>): Settings {
+export function readSettings(context: Readonly<Record<string, unknown>>, target: Target = {}): Settings {
   const reader = new ContextReader(context);
-  const api = reader.oneOf('api', API_KINDS, 'rest');
   const authorization = readAuthorization(reader);
-  const settings = {
+  const { arns, region } = readArns(reader, target);
+  const all = {
     stage:
       reader.matching(
         'stage',
@@ -69,31 +84,55 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
         'up to 16 lower-case letters, digits or "-", a letter first',
       ) ?? 'dev',
     backend: reader.oneOf('backend', BACKENDS, 'dynamodb'),
-    api,
+    api: reader.oneOf('api', API_KINDS, 'rest'),
+    rollout: reader.oneOf('rollout', ROLLOUTS, 'all-at-once'),
     authorization,
     tools: readTools(reader),
     domainName: reader.matching('domainName', DOMAIN, 'a host name such as tasks.example.com'),
-    certificateArn: reader.matching('certificateArn', /^arn:[^:]+:acm:/, 'the ARN of an ACM certificate'),
-    webAclArn: reader.matching('webAclArn', /^arn:[^:]+:wafv2:[^:]+:\d+:regional\//, 'the ARN of a regional web ACL'),
-    encryptionKeyArn: reader.matching('encryptionKeyArn', /^arn:[^:]+:kms:[^:]+:\d+:key\//, 'the ARN of a KMS key'),
-    alarmTopicArn: reader.matching('alarmTopicArn', /^arn:[^:]+:sns:/, 'the ARN of an SNS topic'),
-    reservedConcurrency: reader.wholeNumber('reservedConcurrency', { min: 1, max: 100_000 }),
-    workerConcurrency: reader.wholeNumber('workerConcurrency', { min: 2, max: 1_000 }),
-    maxActiveTasksPerOwner: reader.wholeNumber('maxActiveTasksPerOwner', { min: 1, max: 1_000_000 }),
-    throttlingRateLimit: reader.wholeNumber('throttlingRateLimit', { min: 1, max: 10_000 }),
-    throttlingBurstLimit: reader.wholeNumber('throttlingBurstLimit', { min: 1, max: 10_000 }),
-    serverName: reader.matching('serverName', /^[\x20-\x7e]{1,64}$/, 'up to 64 printable ASCII characters'),
+    callerAccounts: reader.listOf('callerAccounts', /^\d{12}$/, 'account ids of 12 digits'),
+    apiGatewayLogRole: reader.flag('apiGatewayLogRole', true),
+    serverName: reader.matching('serverName', SHORT_TEXT, 'up to 64 printable ASCII characters'),
+    serverVersion: reader.matching('serverVersion', SHORT_TEXT, 'up to 64 printable ASCII characters'),
     tracing: reader.flag('tracing', false),
     protection: reader.flag('protection', true),
-    internetAccess: reader.flag('internetAccess', authorization.mode === 'jwt'),
+    internetAccess: reader.flag('internetAccess', authorization.mode === 'jwt' && reader.text('vpcId') === undefined),
+    region,
+    ...arns,
+    ...readNumbers(reader),
+    ...readLogs(reader),
+    ...readNetwork(reader, region),
   };
+  const settings = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   const problems = [
     ...misspelled(Object.keys(context), SETTING_NAMES),
     ...reader.problems,
-    ...contradictions(reader, api, authorization.mode),
+    ...contradictions(reader, settings),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as unknown as Settings;
+  return settings as unknown as Settings;
+}
+
+function readNumbers(reader: ContextReader) {
+  const within = (name: string, min: number, max: number) => reader.wholeNumber(name, { min, max });
+  return {
+    accountConcurrency: within('accountConcurrency', 10, 100_000),
+    reservedConcurrency: within('reservedConcurrency', 1, 10_000),
+    workerConcurrency: reader.wholeNumber('workerConcurrency', CONCURRENCY_BOUNDS),
+    workerReservedConcurrency: within('workerReservedConcurrency', 2, 10_000),
+    maxActiveTasksPerOwner: within('maxActiveTasksPerOwner', 1, 1_000_000),
+    throttlingRateLimit: within('throttlingRateLimit', 1, 10_000),
+    throttlingBurstLimit: within('throttlingBurstLimit', 1, 10_000),
+    memoryMiB: within('memoryMiB', 256, 10_240),
+    leaseMs: within('leaseMs', 5_000, 300_000),
+  };
+}
+
+function readLogs(reader: ContextReader) {
+  const days = reader.oneOf('logRetentionDays', RETENTION_DAYS.map(String), '90');
+  return {
+    logLevel: reader.oneOf('logLevel', LOG_LEVELS, 'info'),
+    logRetentionDays: RETENTION_DAYS.find((allowed) => String(allowed) === days) ?? RetentionDays.THREE_MONTHS,
+  };
 }
 
 function readTools(reader: ContextReader): string {
@@ -105,41 +144,4 @@ function readTools(reader: ContextReader): string {
     );
   }
   return path;
-}
-
-function readAuthorization(reader: ContextReader): Authorization {
-  for (const name of ['auth', ...JWT_SETTINGS]) reader.refuseEmpty(name);
-  const mode = reader.oneOf('auth', AUTH_MODES, 'iam');
-  const issuer = reader.httpsUrl('jwtIssuer');
-  if (mode !== 'jwt') return { mode };
-  if (reader.text('jwtIssuer') === undefined) {
-    reader.problems.push('Context "auth" is "jwt", so the issuer of the tokens is needed: -c jwtIssuer=https://…');
-  }
-  const audience = reader.text('jwtAudience');
-  const jwksUri = reader.httpsUrl('jwtJwksUri');
-  const tenantClaim = reader.text('jwtTenantClaim');
-  return {
-    mode,
-    issuer: issuer ?? '',
-    scopes: (reader.text('jwtScopes') ?? '').split(/[ ,]+/).filter((scope) => scope !== ''),
-    ...(audience === undefined ? {} : { audience }),
-    ...(jwksUri === undefined ? {} : { jwksUri }),
-    ...(tenantClaim === undefined ? {} : { tenantClaim }),
-  };
-}
-
-/** Settings that are fine alone and not together. */
-function contradictions(reader: ContextReader, api: ApiKind, mode: Authorization['mode']): string[] {
-  const isSet = (name: string): boolean => reader.text(name) !== undefined;
-  const refusals: readonly (readonly [boolean, string])[] = [
-    [isSet('domainName') !== isSet('certificateArn'), 'Contexts "domainName" and "certificateArn" go together.'],
-    [api !== 'rest' && isSet('domainName'), 'Context "domainName" needs -c api=rest.'],
-    [api !== 'rest' && isSet('webAclArn'), 'Context "webAclArn" needs -c api=rest.'],
-    [
-      api === 'url' && (isSet('throttlingRateLimit') || isSet('throttlingBurstLimit')),
-      'A function URL cannot throttle: use "reservedConcurrency", or -c api=rest.',
-    ],
-    ...JWT_SETTINGS.map((name) => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`] as const),
-  ];
-  return refusals.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
 }

@@ -1,11 +1,14 @@
 /** Two stacks: what must never be lost, and what can be deployed anew at any time. */
-import { Arn, ArnFormat, type Environment, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { type Environment, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import type { FunctionNetwork } from './bundled-function.ts';
 import { DurableTaskServer } from './durable-task-server.ts';
+import { existingVpc, functionsIn } from './existing-network.ts';
+import type { LogSettings } from './log-settings.ts';
 import type { Settings } from './settings.ts';
 import type { TaskStorage } from './storage.ts';
 import { TaskCache } from './task-cache.ts';
@@ -15,7 +18,7 @@ export class StatefulStack extends Stack {
   readonly storage: TaskStorage;
 
   constructor(scope: Construct, id: string, settings: Settings, props: StackProps = {}) {
-    const { backend, protection, internetAccess } = settings;
+    const { backend, protection } = settings;
     const description = 'Durable MCP tasks: where they are stored';
     super(scope, id, { description, terminationProtection: protection, ...props });
     const common = {
@@ -25,8 +28,17 @@ export class StatefulStack extends Stack {
     this.storage =
       backend === 'dynamodb'
         ? new TaskTable(this, 'Tasks', { ...common, deletionProtection: protection })
-        : new TaskCache(this, 'Tasks', { ...common, internetAccess });
+        : new TaskCache(this, 'Tasks', {
+            ...common,
+            ...networkOfTheCache(this, settings),
+            logs: logsOf(this, settings),
+          });
   }
+}
+
+function networkOfTheCache(stack: Stack, { existingNetwork, internetAccess, availabilityZones }: Settings) {
+  if (existingNetwork !== undefined) return { vpc: existingVpc(stack, existingNetwork) };
+  return { internetAccess, ...(availabilityZones === undefined ? {} : { availabilityZones }) };
 }
 
 export class StatelessStack extends Stack {
@@ -37,8 +49,11 @@ export class StatelessStack extends Stack {
     const { domainName, certificateArn, alarmTopicArn } = settings;
     this.server = new DurableTaskServer(this, 'Server', {
       ...settings,
+      deployment: settings.stage,
       storage,
       toolsEntry: settings.tools,
+      logs: logsOf(this, settings),
+      ...networkOfTheFunctions(this, settings),
       ...encryptionOf(this, settings),
       ...(domainName === undefined || certificateArn === undefined
         ? {}
@@ -55,19 +70,30 @@ export class StatelessStack extends Stack {
   }
 }
 
+/** With Redis the functions are where the cache is. */
+function networkOfTheFunctions(stack: Stack, settings: Settings): { readonly network?: FunctionNetwork } {
+  const { backend, existingNetwork } = settings;
+  if (backend === 'redis' || existingNetwork === undefined) return {};
+  return { network: functionsIn(stack, existingNetwork) };
+}
+
+function logsOf(stack: Stack, { logLevel, logRetentionDays, logKeyArn }: Settings): LogSettings {
+  return {
+    level: logLevel,
+    retention: logRetentionDays,
+    ...(logKeyArn === undefined ? {} : { encryptionKey: Key.fromKeyArn(stack, 'LogKey', logKeyArn) }),
+  };
+}
+
 function encryptionOf(stack: Stack, { encryptionKeyArn }: Settings): { readonly encryptionKey?: IKey } {
   if (encryptionKeyArn === undefined) return {};
   return { encryptionKey: Key.fromKeyArn(stack, 'EncryptionKey', encryptionKeyArn) };
 }
 
 /**
- * Where the CDK command line says that the stacks go; without it (synthesis alone), anywhere. A table with a key of the
- * team's own needs its region, which is the key's.
+ * Where the stacks go; without a command line that says so (synthesis alone), anywhere. A table with a key of the team's own
+ * needs its region, which is the key's.
  */
-export function environmentOf({ encryptionKeyArn }: Settings, variables: NodeJS.ProcessEnv): Environment {
-  const keyRegion =
-    encryptionKeyArn === undefined ? undefined : Arn.split(encryptionKeyArn, ArnFormat.SLASH_RESOURCE_NAME).region;
-  const account = variables['CDK_DEFAULT_ACCOUNT'];
-  const region = variables['CDK_DEFAULT_REGION'] ?? keyRegion;
+export function environmentOf({ region }: Settings, account: string | undefined): Environment {
   return { ...(account === undefined ? {} : { account }), ...(region === undefined ? {} : { region }) };
 }

@@ -2,7 +2,6 @@
 import type { BackendKind, Environment } from '../lambda/shared/environment.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
 import type { TaskCache } from './task-cache.ts';
-import { privateSubnets } from './task-network.ts';
 import { TaskTable } from './task-table.ts';
 
 export type TaskStorage = TaskTable | TaskCache;
@@ -15,12 +14,12 @@ export function storageEnvironment(storage: TaskStorage): Environment {
   const backend = backendOf(storage);
   return storage instanceof TaskTable
     ? { backend, tableName: storage.table.tableName }
-    : { backend, redisEndpoint: storage.endpoint, redisSecretArn: storage.secret.secretArn };
+    : { backend, redisEndpoint: storage.endpoint, redisCacheName: storage.cacheName, redisUserId: storage.userId };
 }
 
-/** Functions that use a cache run in its network. */
-export function networkOf(storage: TaskStorage): FunctionNetwork {
-  if (storage instanceof TaskTable) return {};
-  const { vpc, clientSecurityGroup } = storage;
-  return { vpc, vpcSubnets: privateSubnets(vpc), securityGroups: [clientSecurityGroup] };
+/** Functions that use a cache run in its network; others in the one that is `wanted`, or in none of ours. */
+export function networkOf(storage: TaskStorage, wanted: FunctionNetwork = {}): FunctionNetwork {
+  if (storage instanceof TaskTable) return wanted;
+  const { vpc, subnets, clientSecurityGroup } = storage;
+  return { vpc, vpcSubnets: subnets, securityGroups: [clientSecurityGroup] };
 }

@@ -1,23 +1,37 @@
 /**
- * The Redis alternative to the table: ElastiCache Serverless for Valkey in private subnets, with TLS and a user whose
- * password is a secret. Encrypted at rest, cluster mode always; the functions run in the same network.
+ * The Redis alternative to the table: ElastiCache Serverless for Valkey in private subnets, with TLS and a user that IAM
+ * authenticates: there is no password. Encrypted at rest, cluster mode always; the functions run in the same network.
  */
-import { type Duration, Names, RemovalPolicy, Validations } from 'aws-cdk-lib';
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { ArnFormat, CfnOutput, type Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { type ISecurityGroup, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
+import {
+  type ISecurityGroup,
+  type IVpc,
+  Port,
+  SecurityGroup,
+  type SelectedSubnets,
+  type SubnetSelection,
+} from 'aws-cdk-lib/aws-ec2';
 import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elasticache';
-import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import type { LogSettings } from './log-settings.ts';
 import { privateSubnets, TaskNetwork } from './task-network.ts';
 
 export interface TaskCacheProps {
   /**
-   * Needs private subnets in two zones, from which SQS and Secrets Manager can be reached.
-   * @default - a network of its own, with endpoints for these services
+   * Needs private subnets in two or three zones, from which SQS can be reached.
+   * @default - a network of its own, with an endpoint for SQS
    */
   readonly vpc?: IVpc;
+  /** Of `vpc`: where cache and functions are. @default - its private subnets */
+  readonly vpcSubnets?: SubnetSelection;
+  /** Of our own network. @default - two of CDK's choice */
+  readonly availabilityZones?: readonly string[];
+  /** Of our own network's flow log. @default - for a month */
+  readonly logs?: LogSettings;
   /**
    * Lets the functions of our own network reach the internet through a NAT gateway: to fetch a token issuer's keys,
    * and for what tools call. @default false
@@ -27,14 +41,13 @@ export interface TaskCacheProps {
   readonly maxStorageGb?: number;
   /** Daily snapshots that are kept. @default 7 */
   readonly snapshotRetentionDays?: number;
-  /** For the cache and its password. @default - keys that ElastiCache and Secrets Manager own */
+  /** @default - a key that ElastiCache owns */
   readonly encryptionKey?: IKey;
-  /** Of cache, user and password. @default RemovalPolicy.RETAIN */
+  /** Of cache and user. @default RemovalPolicy.RETAIN */
   readonly removalPolicy?: RemovalPolicy;
 }
 
 const VALKEY_PORT = 6379;
-export const CACHE_USER_NAME = 'tasks';
 
 /**
  * All that the backend's scripts and a cluster client call, on the backend's own keys; nothing that administers,
@@ -50,41 +63,41 @@ export const CACHE_ACCESS = [
 
 export class TaskCache extends Construct {
   readonly vpc: IVpc;
+  readonly subnets: SelectedSubnets;
   /** Functions that use the cache run in it. */
   readonly clientSecurityGroup: ISecurityGroup;
   /** `rediss://host:port`. */
   readonly endpoint: string;
-  /** `{ "username": …, "password": … }`. */
-  readonly secret: Secret;
+  readonly cacheName: string;
+  /** User id and user name: IAM wants them to be the same. */
+  readonly userId: string;
   readonly maxStorageGb: number;
-  readonly #cacheName: string;
 
   constructor(scope: Construct, id: string, props: TaskCacheProps = {}) {
     super(scope, id);
-    const { encryptionKey, removalPolicy = RemovalPolicy.RETAIN, maxStorageGb = 10 } = props;
+    const { encryptionKey, removalPolicy = RemovalPolicy.RETAIN, maxStorageGb = 10, vpcSubnets } = props;
     this.maxStorageGb = maxStorageGb;
-    const network =
-      props.vpc === undefined
-        ? new TaskNetwork(this, 'Network', { internetAccess: props.internetAccess ?? false })
-        : undefined;
+    const network = props.vpc === undefined ? this.#createNetwork(props) : undefined;
     this.vpc = network?.vpc ?? (props.vpc as IVpc);
+    this.subnets = vpcSubnets === undefined ? privateSubnets(this.vpc) : this.vpc.selectSubnets(vpcSubnets);
     // Outbound is open because tools call what they call; our own network without internet access ends at its borders.
     this.clientSecurityGroup = new SecurityGroup(this, 'Clients', {
       vpc: this.vpc,
       description: 'Uses the task cache',
     });
     network?.allowFrom(this.clientSecurityGroup);
-    this.secret = this.#createSecret(removalPolicy, encryptionKey);
     // ElastiCache makes no names itself. From the path and the stack's name, so each cache has its own.
-    this.#cacheName = Names.uniqueResourceName(this, { maxLength: 34 }).toLowerCase();
+    this.cacheName = Names.uniqueResourceName(this, { maxLength: 34 }).toLowerCase();
+    // Another id than the user with a password had: CloudFormation makes the new user before it removes the old one.
+    this.userId = `${this.cacheName}-iam`;
     const group = this.#createUserGroup(removalPolicy);
     const cache = new CfnServerlessCache(this, 'Cache', {
       engine: 'valkey',
       majorEngineVersion: '8',
-      serverlessCacheName: this.#cacheName,
+      serverlessCacheName: this.cacheName,
       description: 'Durable MCP tasks',
       securityGroupIds: [this.#createCacheSecurityGroup().securityGroupId],
-      subnetIds: privateSubnets(this.vpc).subnetIds,
+      subnetIds: this.subnets.subnetIds,
       userGroupId: group.ref,
       snapshotRetentionLimit: props.snapshotRetentionDays ?? 7,
       cacheUsageLimits: { dataStorage: { maximum: maxStorageGb, unit: 'GB' } },
@@ -92,54 +105,48 @@ export class TaskCache extends Construct {
     });
     cache.applyRemovalPolicy(removalPolicy);
     this.endpoint = `rediss://${cache.attrEndpointAddress}:${cache.attrEndpointPort}`;
+    new CfnOutput(this, 'CacheName', { value: this.cacheName, description: 'Where tasks are stored' });
   }
 
-  /** Lets a function read the password. The network lets it connect: see `clientSecurityGroup`. */
+  /** Lets a function connect as the cache's user. The network lets it in: see `clientSecurityGroup`. */
   grantTasks(grantee: IGrantable): void {
-    this.secret.grantRead(grantee);
+    const arnOf = (resource: string, resourceName: string) =>
+      Stack.of(this).formatArn({
+        service: 'elasticache',
+        resource,
+        resourceName,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
+    const resourceArns = [arnOf('serverlesscache', this.cacheName), arnOf('user', this.userId)];
+    Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns });
   }
 
   metric(metricName: string, statistic: string, period: Duration): Metric {
     // Not "CacheClusterId", which is for caches of nodes.
-    const dimensionsMap = { clusterId: this.#cacheName };
+    const dimensionsMap = { clusterId: this.cacheName };
     return new Metric({ namespace: 'AWS/ElastiCache', metricName, dimensionsMap, statistic, period });
   }
 
-  #createSecret(removalPolicy: RemovalPolicy, encryptionKey: IKey | undefined): Secret {
-    const secret = new Secret(this, 'Password', {
-      description: 'The user of the task cache',
-      removalPolicy,
-      generateSecretString: {
-        secretStringTemplate: JSON.stringify({ username: CACHE_USER_NAME }),
-        generateStringKey: 'password',
-        excludePunctuation: true,
-        passwordLength: 64,
-      },
-      ...(encryptionKey === undefined ? {} : { encryptionKey }),
+  #createNetwork({ internetAccess = false, availabilityZones, logs }: TaskCacheProps): TaskNetwork {
+    return new TaskNetwork(this, 'Network', {
+      internetAccess,
+      ...(availabilityZones === undefined ? {} : { availabilityZones }),
+      ...(logs === undefined ? {} : { logs }),
     });
-    Validations.of(secret).acknowledge({
-      id: 'AwsSolutions-SMG4',
-      reason:
-        'Secrets Manager rotates no ElastiCache users by itself. The password has 64 random characters, is only good ' +
-        'inside the network, and is replaced as docs/operations.md says.',
-    });
-    return secret;
   }
 
-  /** In a group of Valkey's no `default` user is needed (in one of Redis's it is), so nobody connects without a password. */
+  /** In a group of Valkey's no `default` user is needed (in one of Redis's it is), so nobody connects in another way. */
   #createUserGroup(removalPolicy: RemovalPolicy): CfnUserGroup {
-    // The template holds a reference, which CloudFormation resolves when it makes the user.
-    const password = this.secret.secretValueFromJson('password').unsafeUnwrap();
     const user = new CfnUser(this, 'User', {
       engine: 'valkey',
-      userId: `${this.#cacheName}-user`,
-      userName: CACHE_USER_NAME,
+      userId: this.userId,
+      userName: this.userId,
       accessString: CACHE_ACCESS,
-      authenticationMode: { Type: 'password', Passwords: [password] },
+      authenticationMode: { Type: 'iam' },
     });
     const group = new CfnUserGroup(this, 'Users', {
       engine: 'valkey',
-      userGroupId: `${this.#cacheName}-users`,
+      userGroupId: `${this.cacheName}-users`,
       userIds: [user.ref],
     });
     user.applyRemovalPolicy(removalPolicy);

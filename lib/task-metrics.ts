@@ -5,33 +5,55 @@ import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 export const METRICS_NAMESPACE = 'McpDurableTasks';
 export const SERVICE = 'mcp-durable-tasks';
 
-export function taskFailures(reason: string, period: Duration): Metric {
-  return taskMetric('TaskFailures', { reason }, period);
-}
+/** Of one deployment: others in the account and region have the same namespace and service. */
+export class TaskMetrics {
+  readonly #deployment: string;
+  readonly #period: Duration;
 
-export function leaseTakeovers(period: Duration): Metric {
-  return taskMetric('LeaseTakeovers', {}, period);
-}
+  constructor(deployment: string, period: Duration) {
+    this.#deployment = deployment;
+    this.#period = period;
+  }
 
-function taskMetric(metricName: string, dimensions: Readonly<Record<string, string>>, period: Duration): Metric {
-  const dimensionsMap = { service: SERVICE, ...dimensions };
-  return new Metric({ namespace: METRICS_NAMESPACE, metricName, dimensionsMap, statistic: 'Sum', period });
-}
+  failures(reason: string): Metric {
+    return this.#metric('TaskFailures', { reason });
+  }
 
-/** One line for each value of a dimension. For graphs only: CloudWatch has no alarms on searches. */
-export function eachValue(
-  metricName: string,
-  dimension: 'tool' | 'reason',
-  statistic: string,
-  period: Duration,
-): MathExpression {
-  const schema = `{${METRICS_NAMESPACE},service,${dimension}} service="${SERVICE}" MetricName="${metricName}"`;
-  const expression = `SEARCH('${schema}', '${statistic}', ${period.toSeconds()})`;
-  return new MathExpression({ expression, label: statistic === 'Sum' ? '' : statistic, period, usingMetrics: {} });
-}
+  takeovers(): Metric {
+    return this.#metric('LeaseTakeovers', {});
+  }
 
-/** The sum over all values of a dimension. */
-export function allValues(metricName: string, dimension: 'tool' | 'reason', period: Duration): MathExpression {
-  const { expression } = eachValue(metricName, dimension, 'Sum', period);
-  return new MathExpression({ expression: `SUM(${expression})`, label: metricName, period, usingMetrics: {} });
+  /** Looks at tasks whose code was not there. */
+  parked(): Metric {
+    return this.#metric('TasksParked', {});
+  }
+
+  /** One line for each value of a dimension. For graphs only: CloudWatch has no alarms on searches. */
+  eachValue(metricName: string, dimension: 'tool' | 'reason', statistic: string): MathExpression {
+    const expression = this.#search(metricName, dimension, statistic);
+    const label = statistic === 'Sum' ? '' : statistic;
+    return new MathExpression({ expression, label, period: this.#period, usingMetrics: {} });
+  }
+
+  /** The sum over all values of a dimension. */
+  allValues(metricName: string, dimension: 'tool' | 'reason'): MathExpression {
+    const expression = `SUM(${this.#search(metricName, dimension, 'Sum')})`;
+    return new MathExpression({ expression, label: metricName, period: this.#period, usingMetrics: {} });
+  }
+
+  #metric(metricName: string, dimensions: Readonly<Record<string, string>>): Metric {
+    return new Metric({
+      namespace: METRICS_NAMESPACE,
+      metricName,
+      dimensionsMap: { service: SERVICE, deployment: this.#deployment, ...dimensions },
+      statistic: 'Sum',
+      period: this.#period,
+    });
+  }
+
+  #search(metricName: string, dimension: string, statistic: string): string {
+    const schema = `{${METRICS_NAMESPACE},service,deployment,${dimension}}`;
+    const terms = `service="${SERVICE}" deployment="${this.#deployment}" MetricName="${metricName}"`;
+    return `SEARCH('${schema} ${terms}', '${statistic}', ${this.#period.toSeconds()})`;
+  }
 }

@@ -10,12 +10,17 @@ import {
   SubnetType,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { type LogSettings, logGroup } from './log-settings.ts';
 
 export interface TaskNetworkProps {
   /** A NAT gateway. Only token keys and the tools' own calls need it. @default false */
   readonly internetAccess?: boolean;
+  /** Two or three, where the cache's service is; not all of a region's zones have it. @default - two of CDK's choice */
+  readonly availabilityZones?: readonly string[];
+  /** Of the flow log. @default - for a month */
+  readonly logs?: LogSettings;
 }
 
 export class TaskNetwork extends Construct {
@@ -24,9 +29,9 @@ export class TaskNetwork extends Construct {
 
   constructor(scope: Construct, id: string, props: TaskNetworkProps = {}) {
     super(scope, id);
-    const { internetAccess = false } = props;
+    const { internetAccess = false, availabilityZones } = props;
     const vpc = new Vpc(this, 'Vpc', {
-      maxAzs: 2,
+      ...(availabilityZones === undefined ? { maxAzs: 2 } : { availabilityZones: [...availabilityZones] }),
       natGateways: internetAccess ? 1 : 0,
       subnetConfiguration: internetAccess
         ? [
@@ -36,24 +41,22 @@ export class TaskNetwork extends Construct {
         : [{ name: 'tasks', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
     });
     this.vpc = vpc as IVpc;
-    const flowLogs = new LogGroup(this, 'FlowLogs', { retention: RetentionDays.ONE_MONTH });
+    const flowLogs = logGroup(this, 'FlowLogs', { retention: RetentionDays.ONE_MONTH, ...props.logs });
     vpc.addFlowLog('Flow', { destination: FlowLogDestination.toCloudWatchLogs(flowLogs) });
     this.#endpoints = new SecurityGroup(this, 'Endpoints', {
       vpc: this.vpc,
       description: 'AWS services',
       allowAllOutbound: false,
     });
-    // The queue and the password never depend on the one NAT gateway. Logs need no way out: Lambda takes them itself.
-    const services = {
-      Sqs: InterfaceVpcEndpointAwsService.SQS,
-      Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-    };
-    for (const [name, service] of Object.entries(services)) {
-      vpc.addInterfaceEndpoint(name, { service, securityGroups: [this.#endpoints], open: false });
-    }
+    // The queue never depends on the one NAT gateway. Logs need no way out: Lambda takes them itself.
+    vpc.addInterfaceEndpoint('Sqs', {
+      service: InterfaceVpcEndpointAwsService.SQS,
+      securityGroups: [this.#endpoints],
+      open: false,
+    });
   }
 
-  /** Lets the members of a group call SQS and Secrets Manager. */
+  /** Lets the members of a group call SQS. */
   allowFrom(clients: ISecurityGroup): void {
     this.#endpoints.addIngressRule(clients, Port.tcp(443), 'Task functions');
   }

@@ -1,5 +1,6 @@
 /** The queue of due tasks, and where what cannot be delivered ends. */
-import { Duration } from 'aws-cdk-lib';
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -46,6 +47,9 @@ export class TaskQueue extends Construct {
       retentionPeriod: QUEUE_RETENTION,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceiveCount ?? MAX_RECEIVE_COUNT },
     });
+    new CfnOutput(this, 'QueueUrl', { value: this.queue.queueUrl, description: 'Due tasks' });
+    new CfnOutput(this, 'DeadLettersUrl', { value: this.deadLetters.queueUrl, description: 'Undeliverable tasks' });
+    new CfnOutput(this, 'DeadLettersArn', { value: this.deadLetters.queueArn, description: 'For redriving' });
   }
 
   /** Lets a function enqueue tasks, and not even ask what the queue is like. */

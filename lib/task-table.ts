@@ -1,5 +1,6 @@
 /** The table that tasks live in. Its keys and TTL are the backend's own definition; a test compares them. */
-import { RemovalPolicy, Validations } from 'aws-cdk-lib';
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -38,6 +39,7 @@ export class TaskTable extends Construct {
           ? TableEncryptionV2.dynamoOwnedKey()
           : TableEncryptionV2.customerManagedKey(encryptionKey),
     });
+    new CfnOutput(this, 'TableName', { value: this.table.tableName, description: 'Where tasks are stored' });
   }
 
   /** Lets a function read and write tasks. */

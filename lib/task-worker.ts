@@ -1,11 +1,21 @@
 /** The functions that run due tasks, and the one that ends those that cannot be delivered. */
-import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
+/* oxlint-disable no-new -- A construct is made for its place in the tree. */
+import { CfnOutput } from 'aws-cdk-lib';
+import { type Alias, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
-import { bundledFunction } from './bundled-function.ts';
-import { DEAD_LETTER_TIMEOUT, WORKER_BATCH_SIZE, WORKER_MAX_CONCURRENCY, WORKER_TIMEOUT } from './limits.ts';
+import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
+import {
+  DEAD_LETTER_MAX_CONCURRENCY,
+  DEAD_LETTER_TIMEOUT,
+  WORKER_BATCH_SIZE,
+  WORKER_MAX_CONCURRENCY,
+  WORKER_TIMEOUT,
+} from './limits.ts';
+import type { LogSettings } from './log-settings.ts';
+import { liveAlias, type Rollout } from './rollout.ts';
 import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
@@ -16,10 +26,16 @@ export interface TaskWorkerProps {
   readonly toolsEntry: string;
   /** @default 512 */
   readonly memoryMiB?: number;
-  /** Tasks that run at the same time, from 2 to 1000. @default 50 */
+  /** Tasks that run at the same time, from 2 to 1000. @default 5 */
   readonly maxConcurrency?: number;
   /** Taken from the account for the worker alone; at least `maxConcurrency`. @default - not reserved */
   readonly reservedConcurrency?: number;
+  /** @default 'all-at-once' */
+  readonly rollout?: Rollout;
+  /** With the table only: a cache's functions run in its network. @default - in no network of ours */
+  readonly network?: FunctionNetwork;
+  /** @default - from `info` on, for three months */
+  readonly logs?: LogSettings;
   /** X-Ray traces. @default false */
   readonly tracing?: boolean;
   /** More variables for the functions: lease times, limits. @default - none */
@@ -29,6 +45,8 @@ export interface TaskWorkerProps {
 export class TaskWorker extends Construct {
   readonly worker: NodejsFunction;
   readonly deadLetterConsumer: NodejsFunction;
+  /** What the queue is connected to where traffic is shifted bit by bit. */
+  readonly alias: Alias | undefined;
 
   constructor(scope: Construct, id: string, props: TaskWorkerProps) {
     super(scope, id);
@@ -40,7 +58,8 @@ export class TaskWorker extends Construct {
       toolsEntry: props.toolsEntry,
       tracing: props.tracing ?? false,
       backend: backendOf(storage),
-      network: networkOf(storage),
+      network: networkOf(storage, props.network),
+      ...(props.logs === undefined ? {} : { logs: props.logs }),
       environment: { ...storageEnvironment(storage), queueUrl: queue.queue.queueUrl, ...props.environment },
     };
     this.worker = bundledFunction(this, 'Worker', {
@@ -53,7 +72,8 @@ export class TaskWorker extends Construct {
       recursiveLoop: RecursiveLoop.ALLOW,
       ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
     });
-    this.worker.addEventSource(
+    this.alias = liveAlias(this, this.worker, props.rollout ?? 'all-at-once');
+    (this.alias ?? this.worker).addEventSource(
       new SqsEventSource(queue.queue, { batchSize: WORKER_BATCH_SIZE, reportBatchItemFailures: true, maxConcurrency }),
     );
     this.deadLetterConsumer = bundledFunction(this, 'DeadLetterConsumer', {
@@ -63,9 +83,14 @@ export class TaskWorker extends Construct {
       timeout: DEAD_LETTER_TIMEOUT,
       memoryMiB: 256,
     });
-    this.deadLetterConsumer.addEventSource(
-      new SqsEventSource(queue.deadLetters, { batchSize: 10, reportBatchItemFailures: true }),
-    );
+    const deadLetters = new SqsEventSource(queue.deadLetters, {
+      batchSize: 10,
+      reportBatchItemFailures: true,
+      maxConcurrency: DEAD_LETTER_MAX_CONCURRENCY,
+    });
+    this.deadLetterConsumer.addEventSource(deadLetters);
+    const { eventSourceMappingId } = deadLetters;
+    new CfnOutput(this, 'DeadLettersMapping', { value: eventSourceMappingId, description: 'To stop before redriving' });
     storage.grantTasks(this.worker);
     storage.grantTasks(this.deadLetterConsumer);
     queue.grantSend(this.worker);

@@ -9,6 +9,7 @@
 export type EpochMs = number;
 
 export interface Clock {
+  /** Does not step back: what is due would wait for as long again. See {@link steadyNow}. */
   now(): EpochMs;
   /** Calls `action` once, `delayMs` from now, unless the returned function is called first. */
   after(delayMs: number, action: () => void): CancelTimer;
@@ -22,8 +23,34 @@ export type RandomBytes = (count: number) => Uint8Array;
 /** Node cannot represent a longer timeout and would fire it at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** How much slower than real a clock goes that waits for the wall clock to come up with it. */
+const SLOWING = 0.1;
+/** Put back by more, the wall clock was wrong before, and is believed. */
+const LONGEST_STEP_BACK_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * The wall clock, as long as it goes forward. When it is put back, ten minutes say, the time goes on from where it was, a little
+ * slower, until the wall clock has come up with it: whatever is due, held or waited for in this process is so after as
+ * long as was meant, and at most a tenth longer. `elapsedMs` only ever counts up, at the pace of real time.
+ */
+export function steadyNow(wallNow: () => EpochMs, elapsedMs: () => number): () => EpochMs {
+  let latest = wallNow();
+  let countedMs = elapsedMs();
+  return () => {
+    const shown = wallNow();
+    const counted = elapsedMs();
+    const slowed = latest + (counted - countedMs) * (1 - SLOWING);
+    countedMs = counted;
+    latest = slowed - shown > LONGEST_STEP_BACK_MS ? shown : Math.max(shown, slowed);
+    return Math.floor(latest);
+  };
+}
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: steadyNow(
+    () => Date.now(),
+    () => performance.now(),
+  ),
   after(delayMs, action) {
     const timer = setTimeout(action, Math.min(Math.max(0, delayMs), MAX_TIMEOUT_MS));
     return () => clearTimeout(timer);

@@ -1,36 +1,52 @@
-/** The deployed Redis or Valkey: ElastiCache Serverless, which is cluster mode with TLS and a user's password. */
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+/** The deployed Redis or Valkey: ElastiCache Serverless, which is cluster mode with TLS and a user known by IAM. */
 import { Cluster, Redis } from 'ioredis';
 import type { StorageBackend } from '../../src/backends/backend.ts';
 import { RedisBackend } from '../../src/backends/redis.ts';
+import { systemClock } from '../../src/clock.ts';
+import { cacheToken } from './cache-token.ts';
 import { type Environment, required } from './environment.ts';
 
 const COMMAND_TIMEOUT_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** `TASKS_REDIS_ENDPOINT` is `rediss://host:port` (a cluster); `redis://` means one node without TLS, for tests. */
+/** `TASKS_REDIS_ENDPOINT` is `rediss://host:port` (a cluster); `redis://` means one open node without TLS, for tests. */
 export async function openCache(environment: Environment): Promise<StorageBackend> {
   const endpoint = new URL(required(environment, 'redisEndpoint'));
-  const credentials = await credentialsOf(environment);
-  const options = { commandTimeout: COMMAND_TIMEOUT_MS, connectTimeout: CONNECT_TIMEOUT_MS, ...credentials };
   const node = { host: endpoint.hostname, port: Number(endpoint.port) };
-  if (endpoint.protocol === 'redis:') return new RedisBackend({ client: new Redis({ ...node, ...options }) });
+  const redisOptions = { commandTimeout: COMMAND_TIMEOUT_MS, connectTimeout: CONNECT_TIMEOUT_MS };
+  if (endpoint.protocol === 'redis:') return new RedisBackend({ client: new Redis({ ...node, ...redisOptions }) });
+  const user = {
+    cacheName: required(environment, 'redisCacheName'),
+    userId: required(environment, 'redisUserId'),
+  };
   const client = new Cluster([node], {
     // ElastiCache's certificate names the endpoint, not the nodes' addresses.
     dnsLookup: (address, callback) => callback(null, address),
-    redisOptions: { ...options, tls: {} },
+    redisOptions: { ...redisOptions, tls: {} },
   });
+  connectAs(client, user.userId, () => cacheToken(user, signerOf(process.env), systemClock.now()));
   return new RedisBackend({ client });
 }
 
-/** From Secrets Manager: `{ "username": …, "password": … }`. */
-async function credentialsOf(environment: Environment): Promise<{ username?: string; password?: string }> {
-  const { redisSecretArn } = environment;
-  if (redisSecretArn === undefined) return {};
-  const secrets = new SecretsManagerClient({});
-  const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId: redisSecretArn }));
-  const { username, password } = JSON.parse(SecretString ?? '{}') as { username?: string; password?: string };
-  if (username === undefined || password === undefined)
-    throw new Error('The Redis secret holds no username and password.');
-  return { username, password };
+/**
+ * Gives every connection of the client a password of its own: the client copies its options once, while each token is for
+ * the connections of some minutes and a function's instance lives for hours.
+ */
+export function connectAs(client: Cluster, username: string, password: () => string): void {
+  // Told of a node before its connection is begun, which is when its options are read.
+  client.on('+node', (node: Redis) => {
+    node.options.username = username;
+    Object.defineProperty(node.options, 'password', { get: password, enumerable: true });
+  });
+}
+
+/** A function's own role, as Lambda puts it into the environment. */
+function signerOf(variables: NodeJS.ProcessEnv) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = variables;
+  return {
+    region: AWS_REGION ?? '',
+    accessKeyId: AWS_ACCESS_KEY_ID ?? '',
+    secretAccessKey: AWS_SECRET_ACCESS_KEY ?? '',
+    ...(AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: AWS_SESSION_TOKEN }),
+  };
 }

@@ -13,11 +13,18 @@ export const RESPONSE_MODES = ['stream', 'buffered'] as const;
 /** `stream`: REST API or function URL with response streaming. `buffered`: HTTP API. */
 export type ResponseMode = (typeof RESPONSE_MODES)[number];
 
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export const VARIABLES = {
+  /** Which of several deployments in an account and region: a dimension of every metric. */
+  deployment: 'TASKS_DEPLOYMENT',
+  logLevel: 'TASKS_LOG_LEVEL',
   backend: 'TASKS_BACKEND',
   tableName: 'TASKS_TABLE_NAME',
   redisEndpoint: 'TASKS_REDIS_ENDPOINT',
-  redisSecretArn: 'TASKS_REDIS_SECRET_ARN',
+  redisCacheName: 'TASKS_REDIS_CACHE_NAME',
+  redisUserId: 'TASKS_REDIS_USER_ID',
   queueUrl: 'TASKS_QUEUE_URL',
   authMode: 'TASKS_AUTH_MODE',
   jwtIssuer: 'TASKS_JWT_ISSUER',

@@ -10,23 +10,34 @@ import { FAILURE_REASONS, type Failure } from '../../src/domain/task.ts';
 import type { LogFields, Logger } from '../../src/runtime/logger.ts';
 import { sha256 } from '../../src/store/codec.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
+import { LOG_LEVELS, type LogLevel, oneOf, readEnvironment } from './environment.ts';
 
 export const SERVICE = 'mcp-durable-tasks';
 /** Alarms and dashboard in `lib/` watch these names. */
 export const METRICS_NAMESPACE = 'McpDurableTasks';
 
-export const powertoolsLogger = new PowertoolsLogger({ serviceName: SERVICE });
-const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVICE });
+const environment = readEnvironment(process.env);
 
-const at =
-  (level: 'debug' | 'info' | 'warn' | 'error') =>
-  (message: string, { message: detail, ...fields }: LogFields = {}): void =>
+export const powertoolsLogger = new PowertoolsLogger({ serviceName: SERVICE });
+const metrics = new Metrics({
+  namespace: METRICS_NAMESPACE,
+  serviceName: SERVICE,
+  defaultDimensions: { deployment: environment.deployment ?? 'unnamed' },
+});
+
+/** Decided here and not by Lambda's own filter, which could take the metrics, written as log lines, with it. */
+const lowest = LOG_LEVELS.indexOf(oneOf(environment, 'logLevel', LOG_LEVELS, 'info'));
+
+function at(level: LogLevel): Logger[LogLevel] {
+  if (LOG_LEVELS.indexOf(level) < lowest) return () => {};
+  return (message, { message: detail, ...fields }: LogFields = {}) =>
     // An error's message must not take the place of the record's own.
     powertoolsLogger[level](message, detail === undefined ? fields : { ...fields, detail });
+}
 
 export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 
-/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers; tasks that wait for other code. */
+/** Counts what this instance does to tasks: endings by status, reason and tool; durations; takeovers; tasks that are parked. */
 export function reportTo(store: TaskStore): void {
   const takenOver = new Map<string, number>();
   store.onChange(({ task }, before) => {
@@ -38,8 +49,9 @@ export function reportTo(store: TaskStore): void {
       takenOver.set(task.id, epoch);
       metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
     }
+    // Without the tool: alarms watch one metric, and the log says which task it was.
     if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks)
-      count('TasksParked', task.tool);
+      metrics.singleMetric().addMetric('TasksParked', MetricUnit.Count, 1);
     // A task that has ended is written again while its handler cleans up.
     if (!isTerminal(task.status) || (before !== undefined && isTerminal(before.status))) return;
     count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);

@@ -51,7 +51,7 @@ export const MAX_VALUE_BYTES = 380 * 1024;
 
 /**
  * All methods reject with a `BackendError` (see `errors.ts`) and with nothing else:
- * `unavailable` may be tried again, `conflict`, `limit`, `invalid` may not.
+ * `unavailable` may be tried again, `conflict`, `limit`, `invalid` may not; `lost` and `format` need a person.
  *
  * In every method a record past its `expiresAt`, by the backend's clock, is missing.
  */

@@ -12,6 +12,8 @@ export type BackendErrorCode =
   | 'invalid'
   /** The engine did not do it: unreachable, throttled, timed out. Whether a write landed is unknown. */
   | 'unavailable'
+  /** What was stored is gone from under the backend, and what it accepted now would be lost: somebody has to act. */
+  | 'lost'
   /** The stored data is of a newer format than this build writes, or damaged. */
   | 'format';
 
@@ -80,6 +82,14 @@ export class BackendUnavailableError extends BackendError {
 
   constructor(message: string, options?: ErrorOptions) {
     super('unavailable', message, options);
+  }
+}
+
+export class BackendLostError extends BackendError {
+  override readonly name = 'BackendLostError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('lost', message, options);
   }
 }
 

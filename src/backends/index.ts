@@ -21,6 +21,7 @@ export {
   BackendFormatError,
   BackendInvalidError,
   BackendLimitError,
+  BackendLostError,
   BackendUnavailableError,
 } from './errors.ts';
 export { addBelow, isLive, type PageQuery, parseCount } from './validation.ts';

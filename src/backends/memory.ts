@@ -3,7 +3,7 @@
  * nothing survives the process. Atomic because no method yields between its read and its
  * write. Not a cache for another backend.
  */
-import { type Clock, type EpochMs, systemClock } from '../clock.ts';
+import { type Clock, type EpochMs, eventLoopTurn, systemClock } from '../clock.ts';
 import type { RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError } from './errors.ts';
@@ -13,6 +13,9 @@ export interface MemoryBackendOptions {
   /** Decides what has expired. Default: the system's. */
   readonly clock?: Clock;
 }
+
+/** Looked at by a sweep before everything else has its turn. */
+const RECORDS_PER_TURN = 500;
 
 /** Records by id, and the same ids in byte order, so that a page costs a page. Expired records stay until swept. */
 interface Partition {
@@ -70,8 +73,15 @@ export class MemoryBackend extends CheckedBackend implements WalkableBackend {
     // A caller whose clock runs ahead must not remove what still reads as live here.
     const until = Math.min(now, this.#clock.now());
     let removed = 0;
+    let seen = 0;
     for (const [partition, { records }] of this.#partitions) {
       for (const record of records.values()) {
+        seen += 1;
+        if (seen % RECORDS_PER_TURN === 0) {
+          await eventLoopTurn();
+          // Written anew or removed meanwhile.
+          if (this.#partitions.get(partition)?.records.get(record.id) !== record) continue;
+        }
         if (record.expiresAt === undefined || !(record.expiresAt <= until)) continue;
         this.#remove({ partition, id: record.id });
         removed += 1;
@@ -84,7 +94,8 @@ export class MemoryBackend extends CheckedBackend implements WalkableBackend {
     for (const [partition, { records }] of this.#partitions) {
       if (!partition.startsWith(prefix)) continue;
       const now = this.#clock.now();
-      if ([...records.values()].some((record) => isLive(record, now))) yield partition;
+      if (holdsLive(records.values(), now)) yield partition;
+      await eventLoopTurn();
     }
   }
 
@@ -111,6 +122,11 @@ export class MemoryBackend extends CheckedBackend implements WalkableBackend {
     home.ids.splice(countUpTo(home.ids, id) - 1, 1);
     if (home.ids.length === 0) this.#partitions.delete(partition);
   }
+}
+
+function holdsLive(records: Iterable<StoredRecord>, now: EpochMs): boolean {
+  for (const record of records) if (isLive(record, now)) return true;
+  return false;
 }
 
 function idsAbove(ids: readonly string[], after: string | undefined, limit: number): string[] {

@@ -11,7 +11,14 @@ import { BackendError, BackendFormatError, BackendUnavailableError } from './err
 const FORMAT_VERSION = 1;
 /** "MDTs" in ASCII: tells our files from those of other programs, whatever version they count in. */
 const APPLICATION_ID = 0x4d445473;
-const WAL_RETRY_MS = 5;
+/** The value of `PRAGMA auto_vacuum` at which pages are given back when they are asked for. */
+const INCREMENTAL = 2;
+/** A step of giving back takes a few milliseconds, which is how long it holds up everything else. */
+const PAGES_PER_STEP = 64;
+/** 1 MiB, for what is written next. */
+const KEPT_FREE_PAGES = 256;
+/** Of the write-ahead log, once it has been written back. */
+const KEPT_LOG_BYTES = 4 * 1024 * 1024;
 
 /** BINARY collation compares UTF-8 bytes, which is the order that the seam asks for. */
 const SCHEMA = `
@@ -26,30 +33,25 @@ const SCHEMA = `
   CREATE INDEX record_expiry ON record (expires_at) WHERE expires_at IS NOT NULL;
 `;
 
-/**
- * Opens the file, and makes it when it is missing. Throws `BackendFormatError` for one that is not
- * ours, which stays as it was, and `BackendUnavailableError` when it cannot be opened.
- */
-export function openFile(path: string, busyTimeoutMs: number): DatabaseSync {
-  return translated(() => {
-    mkdirSync(dirname(path), { recursive: true });
-    const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
-    try {
-      prepareFile(database, path, busyTimeoutMs);
-      return database;
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-  }, path);
+/** Opens the file, and makes it when it is missing. Throws what `toBackendError` translates. */
+export function openFile(path: string): DatabaseSync {
+  mkdirSync(dirname(path), { recursive: true });
+  // Waiting for a lock is done where it holds up nothing else: sqlite-lock.ts.
+  return new DatabaseSync(path, { timeout: 0 });
 }
 
-/** Looks before it touches: a file that is not ours is left exactly as it was. */
-function prepareFile(database: DatabaseSync, path: string, busyTimeoutMs: number): void {
-  inTransaction(database, 'DEFERRED', () => formatOf(database, path));
-  enterWal(database, busyTimeoutMs);
+/**
+ * Makes the file ours if it is new, and the connection one that keeps our promises. May be called again after SQLite's "busy".
+ * Looks before it touches: a file that is not ours is left exactly as it was. Does not wait for a writer of a file that is ready.
+ */
+export function prepareFile(database: DatabaseSync, path: string): void {
+  const found = inTransaction(database, 'DEFERRED', () => formatOf(database, path));
+  // Of a new file only, before anything is in it.
+  if (found === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  database.exec('PRAGMA journal_mode = WAL');
   // FULL syncs the log on every commit; fullfsync makes macOS mean it.
-  database.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON');
+  database.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA journal_size_limit = ${KEPT_LOG_BYTES}`);
+  if (found !== 0) return;
   inTransaction(database, 'IMMEDIATE', () => {
     // Asked again under the lock: another process may have created the schema meanwhile.
     if (formatOf(database, path) !== 0) return;
@@ -59,26 +61,34 @@ function prepareFile(database: DatabaseSync, path: string, busyTimeoutMs: number
 }
 
 /**
- * SQLite does not wait its busy timeout for this one change (two processes that make the same new
- * file would wait for each other), so the waiting is done here. On a file in WAL mode it does nothing.
+ * Lets a file that was made without it give back space (see {@link giveSpaceBack}), which takes writing all of it anew, once, when
+ * it is opened. Where that cannot be, since another process writes or the disk is full, the file stays as it is until next time.
  */
-function enterWal(database: DatabaseSync, busyTimeoutMs: number): void {
-  for (let waitedMs = 0; ; waitedMs += WAL_RETRY_MS) {
-    try {
-      database.exec('PRAGMA journal_mode = WAL');
-      return;
-    } catch (error) {
-      if (resultCode(error) !== SQLITE_BUSY || waitedMs >= busyTimeoutMs) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_RETRY_MS);
-    }
+export function convertFile(database: DatabaseSync): void {
+  if (pragma(database, 'auto_vacuum') === INCREMENTAL) return;
+  try {
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (resultCode(error) !== SQLITE_BUSY && resultCode(error) !== SQLITE_FULL) throw error;
   }
+}
+
+/** Cuts a few pages that hold nothing any more off the file. Returns whether there are more of them. */
+export function giveSpaceBack(database: DatabaseSync): boolean {
+  const free = pragma(database, 'freelist_count');
+  if (free <= KEPT_FREE_PAGES) return false;
+  database.exec(`PRAGMA incremental_vacuum(${Math.min(PAGES_PER_STEP, free - KEPT_FREE_PAGES)})`);
+  const left = pragma(database, 'freelist_count');
+  if (left > KEPT_FREE_PAGES && left < free) return true;
+  // The file itself becomes shorter when the log is written back to it.
+  database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  return false;
 }
 
 /** 0: a new, empty file. Reads more than once, so it wants a transaction around it. */
 function formatOf(database: DatabaseSync, path: string): number {
-  const pragma = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
-  const format = pragma('user_version');
-  const isOurs = pragma('application_id') === APPLICATION_ID;
+  const format = pragma(database, 'user_version');
+  const isOurs = pragma(database, 'application_id') === APPLICATION_ID;
   const isEmpty = database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined;
   if (!isOurs && !(isEmpty && format === 0)) {
     throw new BackendFormatError(`${path} is a SQLite database of another program: use another file`);
@@ -90,6 +100,10 @@ function formatOf(database: DatabaseSync, path: string): number {
     );
   }
   return format;
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
 /**
@@ -112,22 +126,24 @@ export function inTransaction<T>(database: DatabaseSync, kind: 'DEFERRED' | 'IMM
 /** https://www.sqlite.org/rescode.html: the low byte of an extended code. */
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 
+/** Whether another process holds a lock that is in the way. */
+export function isBusy(error: unknown): boolean {
+  return resultCode(error) === SQLITE_BUSY;
+}
+
 /** The one place where SQLite's and the file system's errors become ours. */
-export function translated<T>(action: () => T, path = 'the SQLite file'): T {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof BackendError) throw error;
-    switch (resultCode(error)) {
-      case SQLITE_NOTADB:
-        throw new BackendFormatError(`${path} is not a SQLite database: use another file`, { cause: error });
-      case SQLITE_CORRUPT:
-        throw new BackendFormatError(`${path} is damaged: restore it from a backup`, { cause: error });
-      default:
-        throw new BackendUnavailableError(`${path} cannot be used: ${String(error)}`, { cause: error });
-    }
+export function toBackendError(error: unknown, path: string): BackendError {
+  if (error instanceof BackendError) return error;
+  switch (resultCode(error)) {
+    case SQLITE_NOTADB:
+      return new BackendFormatError(`${path} is not a SQLite database: use another file`, { cause: error });
+    case SQLITE_CORRUPT:
+      return new BackendFormatError(`${path} is damaged: restore it from a backup`, { cause: error });
+    default:
+      return new BackendUnavailableError(`${path} cannot be used: ${String(error)}`, { cause: error });
   }
 }
 

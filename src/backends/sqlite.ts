@@ -1,15 +1,25 @@
 /**
  * The embedded backend: one SQLite file, through Node's own `node:sqlite`. An acknowledged write
  * survives `kill -9` and power loss, and several processes of one machine may share the file.
- * Calls block the thread for as long as the disk takes: made for one machine, not for a network
- * file system or a fleet.
+ * Calls block the thread for as long as the disk takes, and no longer: waiting for another process does not. Made
+ * for one machine, not for a network file system or a fleet.
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { type Clock, type EpochMs, systemClock } from '../clock.ts';
+import { type Clock, type EpochMs, eventLoopTurn, systemClock } from '../clock.ts';
 import type { RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError, BackendFormatError } from './errors.ts';
-import { inTransaction, openFile, translated } from './sqlite-file.ts';
+import {
+  convertFile,
+  giveSpaceBack,
+  inTransaction,
+  isBusy,
+  openFile,
+  prepareFile,
+  toBackendError,
+} from './sqlite-file.ts';
+import { LockQueue } from './sqlite-lock.ts';
+import { FilePresence } from './sqlite-presence.ts';
 import { addBelow, isLive, type PageQuery, parseCount } from './validation.ts';
 
 export interface SqliteBackendOptions {
@@ -17,11 +27,13 @@ export interface SqliteBackendOptions {
   readonly path: string;
   /** Decides what has expired. Default: the system's. */
   readonly clock?: Clock;
-  /** How long a call waits, blocking, for another process to finish its write. Default: 5,000. */
+  /** How long a call waits for another process to finish its write; nothing else waits with it. Default: 5,000. */
   readonly busyTimeoutMs?: number;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+/** Expired records that are removed before everything else has its turn again. */
+const CLEANUP_BATCH = 50;
 
 const SQL = {
   get: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id = ?',
@@ -32,7 +44,8 @@ const SQL = {
   desc: 'SELECT id, version, value, expires_at FROM record WHERE partition = ? ORDER BY id DESC LIMIT ?',
   descAfter:
     'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id < ? ORDER BY id DESC LIMIT ?',
-  cleanup: 'DELETE FROM record WHERE expires_at <= ?',
+  cleanup:
+    'DELETE FROM record WHERE (partition, id) IN (SELECT partition, id FROM record WHERE expires_at <= ? LIMIT ?)',
   /** A seek to the next partition, not a scan of its records; whether it holds a live one comes along. */
   nextPartition: `
     SELECT partition, EXISTS (
@@ -47,46 +60,62 @@ type Row = Record<string, SQLOutputValue>;
 export class SqliteBackend extends CheckedBackend implements WalkableBackend {
   readonly name = 'sqlite';
   readonly #clock: Clock;
+  readonly #path: string;
   readonly #database: DatabaseSync;
-  readonly #statements: Statements;
+  readonly #presence: FilePresence;
+  /** Readers wait only where they cannot read, which is not while others write. */
+  readonly #reads: LockQueue;
+  readonly #writes: LockQueue;
+  /** Absent as long as another process is just making the file. */
+  #statements: Statements | undefined;
 
   /** Opens the file. Throws `BackendFormatError` for one that is not ours, `BackendUnavailableError` when it cannot. */
   constructor(options: SqliteBackendOptions) {
     super();
     this.#clock = options.clock ?? systemClock;
-    const { path, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
-    this.#database = openFile(path, busyTimeoutMs);
-    this.#statements = translated(() => prepareStatements(this.#database));
+    this.#path = options.path;
+    const { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
+    this.#reads = new LockQueue(this.#clock, busyTimeoutMs);
+    this.#writes = new LockQueue(this.#clock, busyTimeoutMs);
+    let database: DatabaseSync | undefined;
+    try {
+      database = this.#database = openFile(this.#path);
+      this.#prepareUnlessBusy();
+      this.#presence = new FilePresence(this.#path);
+    } catch (error) {
+      database?.close();
+      throw toBackendError(error, this.#path);
+    }
   }
 
   protected async read(key: RecordKey): Promise<StoredRecord | undefined> {
-    return translated(() => this.#live(key));
+    return this.#read((statements) => this.#live(statements, key));
   }
 
   protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
-    return this.#transaction(() => {
-      const actual = this.#live(key)?.version ?? 0;
+    return this.#transaction((statements) => {
+      const actual = this.#live(statements, key)?.version ?? 0;
       if (actual !== expected) throw new BackendConflictError(expected, actual);
-      return this.#store(key, write, actual + 1);
+      return store(statements, key, write, actual + 1);
     });
   }
 
   protected async remove(key: RecordKey): Promise<boolean> {
-    return translated(() => {
+    return this.#write((statements) => {
       // `all` runs to the end, so that a failing commit is thrown; `get` would stop at the row.
-      const [row] = this.#statements.delete.all(key.partition, key.id);
+      const [row] = statements.delete.all(key.partition, key.id);
       return row !== undefined && isLive(toRecord(row), this.#clock.now());
     });
   }
 
   protected async page({ partition, limit, order, after }: PageQuery): Promise<PageRead> {
-    return translated(() => {
+    return this.#read((statements) => {
       // One more than asked for tells whether a page follows. Expired records count towards the
       // page and are left out of it, so that a page never costs more than a page.
       const rows =
         after === undefined
-          ? this.#statements[order].all(partition, limit + 1)
-          : this.#statements[`${order}After`].all(partition, after, limit + 1);
+          ? statements[order].all(partition, limit + 1)
+          : statements[`${order}After`].all(partition, after, limit + 1);
       const window = rows.slice(0, limit).map(toRecord);
       const last = window.at(-1);
       const now = this.#clock.now();
@@ -98,53 +127,93 @@ export class SqliteBackend extends CheckedBackend implements WalkableBackend {
   }
 
   protected async add(key: RecordKey, delta: number, ceiling: number): Promise<number> {
-    return this.#transaction(() => {
-      const current = this.#live(key);
+    return this.#transaction((statements) => {
+      const current = this.#live(statements, key);
       const sum = addBelow(parseCount(current?.value ?? '0'), delta, ceiling);
-      this.#store(key, { ...current, value: String(sum) }, (current?.version ?? 0) + 1);
+      store(statements, key, { ...current, value: String(sum) }, (current?.version ?? 0) + 1);
       return sum;
     });
   }
 
+  /** Also gives space back that the file does not need any more. Both bit by bit. */
   async cleanupExpired(now: EpochMs): Promise<number> {
     // A caller whose clock runs ahead must not remove what still reads as live here.
     const until = Math.min(now, this.#clock.now());
-    return translated(() => Number(this.#statements.cleanup.run(until).changes));
+    let removed = 0;
+    for (let batch = CLEANUP_BATCH; batch === CLEANUP_BATCH; removed += batch) {
+      batch = await this.#write(({ cleanup }) => Number(cleanup.run(until, CLEANUP_BATCH).changes));
+      await eventLoopTurn();
+    }
+    while (await this.#write(() => giveSpaceBack(this.#database))) await eventLoopTurn();
+    return removed;
   }
 
   async *partitions(prefix: string): AsyncIterable<string> {
     let from = prefix;
     let after = '';
     for (;;) {
-      const row = translated(() => this.#statements.nextPartition.get(this.#clock.now(), from, after));
+      const row = await this.#read(({ nextPartition }) => nextPartition.get(this.#clock.now(), from, after));
       if (row === undefined || !text(row.partition).startsWith(prefix)) return;
       after = from = text(row.partition);
       if (row.live === 1) yield after;
       // The driver is synchronous: without this a long walk would stop everything else.
-      await new Promise((resume) => setImmediate(resume));
+      await eventLoopTurn();
     }
   }
 
   async close(): Promise<void> {
-    translated(() => {
-      if (this.#database.isOpen) this.#database.close();
-    });
+    if (this.#database.isOpen) this.#database.close();
   }
 
-  #transaction<T>(action: () => T): T {
-    return translated(() => inTransaction(this.#database, 'IMMEDIATE', action));
+  #read<T>(action: (statements: Statements) => T): Promise<T> {
+    return this.#call(this.#reads, action);
   }
 
-  #live(key: RecordKey): StoredRecord | undefined {
-    const row = this.#statements.get.get(key.partition, key.id);
+  #write<T>(action: (statements: Statements) => T): Promise<T> {
+    return this.#call(this.#writes, action);
+  }
+
+  #transaction<T>(action: (statements: Statements) => T): Promise<T> {
+    return this.#write((statements) => inTransaction(this.#database, 'IMMEDIATE', () => action(statements)));
+  }
+
+  /** Whatever comes of a call: what was read from, or written to, files that are gone is no answer. */
+  async #call<T>(queue: LockQueue, action: (statements: Statements) => T): Promise<T> {
+    try {
+      return await queue.run(() => action(this.#prepared()));
+    } catch (error) {
+      throw toBackendError(error, this.#path);
+    } finally {
+      if (this.#database.isOpen) this.#presence.check();
+    }
+  }
+
+  #prepareUnlessBusy(): void {
+    try {
+      this.#prepared();
+      convertFile(this.#database);
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+    }
+  }
+
+  #prepared(): Statements {
+    if (this.#statements !== undefined) return this.#statements;
+    prepareFile(this.#database, this.#path);
+    this.#statements = prepareStatements(this.#database);
+    return this.#statements;
+  }
+
+  #live(statements: Statements, key: RecordKey): StoredRecord | undefined {
+    const row = statements.get.get(key.partition, key.id);
     const record = row === undefined ? undefined : toRecord(row);
     return record !== undefined && isLive(record, this.#clock.now()) ? record : undefined;
   }
+}
 
-  #store(key: RecordKey, write: RecordWrite, version: Version): Version {
-    this.#statements.put.run(key.partition, key.id, version, write.value, write.expiresAt ?? null);
-    return version;
-  }
+function store(statements: Statements, key: RecordKey, write: RecordWrite, version: Version): Version {
+  statements.put.run(key.partition, key.id, version, write.value, write.expiresAt ?? null);
+  return version;
 }
 
 function toRecord(row: Row): StoredRecord {

@@ -35,6 +35,8 @@ export const TASK_ERROR_CODES = [
   'contention',
   /** Storage did not answer; may be tried again. */
   'unavailable',
+  /** Storage is gone from under the server, which accepts nothing until whoever runs it has acted. */
+  'storage_lost',
   /** A stored record is of a newer format, or damaged. */
   'unreadable_record',
   /** A tool is defined wrongly; the message names it. */

@@ -72,6 +72,16 @@ export function renewLease(task: Task, claim: LeaseClaim, renewal: Renewal, now:
   return { ...task, run: { ...task.run, lease, crashes: renewal.progressed ? 0 : task.run.crashes } };
 }
 
+/**
+ * A lease that ends later than one that was taken now would, by as much again, was written by a clock that was ahead of `now`. It is
+ * not believed: it ends `leaseMs` from now, unless its holder lives and renews it, as it may. The very same task otherwise.
+ */
+export function boundLease(task: Task, leaseMs: number, now: number): Task {
+  const { lease } = task.run;
+  if (isTerminal(task.status) || lease === undefined || lease.until - now <= 2 * leaseMs) return task;
+  return { ...task, run: { ...task.run, lease: { ...lease, until: now + leaseMs } } };
+}
+
 /** Closes inputs whose time ran out while the run goes on. */
 export function closeOverdueInputs(task: Task, claim: LeaseClaim, now: number): Task {
   assertLease(task, claim);
@@ -216,7 +226,7 @@ export function park(task: Task, claim: LeaseClaim, reason: string, now: number)
   const { lease: _lease, ...rest } = task.run;
   const parked: Parking = { reason, looks };
   const run: RunState = { ...rest, dueAt, wakeAt: dueAt, parked };
-  return { ...task, run, updatedAt: now };
+  return isTerminal(task.status) ? { ...task, run } : { ...task, run, updatedAt: now };
 }
 
 /**

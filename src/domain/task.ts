@@ -239,10 +239,11 @@ export function enforceDeadline(task: Task, now: number): Task {
   return cleaningUp(task, failed, 'deadline', now);
 }
 
-/** What people are told of the task: why it is parked, if it is, or else the newest message. */
+/** What people are told of the task: why it is parked, if it is and has not ended, or else the newest message. */
 export function shownStatusMessage(task: Task): string | undefined {
   const { parked, lease } = task.run;
-  return (lease === undefined ? parked?.reason : undefined) ?? task.statusMessage;
+  if (parked === undefined || lease !== undefined || isTerminal(task.status)) return task.statusMessage;
+  return parked.reason;
 }
 
 /**

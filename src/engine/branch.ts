@@ -12,7 +12,7 @@ import type { Conclusion, Operation, OperationPromise } from './operation.ts';
 import type { AskOptions, Operations } from './operations.ts';
 import type { Place } from './place.ts';
 import { assertRecordableSize, recordable } from './recordable.ts';
-import { describeThrown } from './recorded-error.ts';
+import { errorOf } from './recorded-error.ts';
 import { DEFAULT_STEP_RETRY, NO_RETRY, type RetryStrategy, type WaitStrategy } from './retry.ts';
 
 /** How a value that is no JSON is recorded and read back. */
@@ -58,11 +58,24 @@ export interface StepTry {
   readonly signal: AbortSignal;
 }
 
-const insideStep = new AsyncLocalStorage<string>();
+interface StepUnderWay {
+  readonly name: string;
+  /** What the action did that no replay, which does not run it again, would do; the step fails with it. */
+  misuse?: MisuseError;
+}
+
+const insideStep = new AsyncLocalStorage<StepUnderWay>();
 
 /** The name of the step whose action runs now, if one does: operations are not allowed there. */
 export function stepUnderWay(): string | undefined {
-  return insideStep.getStore();
+  return insideStep.getStore()?.name;
+}
+
+async function runAsStep<T>(name: string, action: () => Promise<T>): Promise<T> {
+  const step: StepUnderWay = { name };
+  const returned = await insideStep.run(step, action);
+  if (step.misuse !== undefined) throw step.misuse;
+  return returned;
 }
 
 export class Branch implements Place {
@@ -124,7 +137,7 @@ export class Branch implements Place {
     const afterFailure = (error: unknown, attempt: number): Conclusion => this.#retried(retry, error, attempt);
     const run = async (attempt: number): Promise<Conclusion> => {
       try {
-        const returned = await insideStep.run(name, () => action(this.#tryOf(operation, attempt)));
+        const returned = await runAsStep(name, () => action(this.#tryOf(operation, attempt)));
         const value = serdes === undefined ? returned : serdes.serialize(returned);
         return { kind: 'ok', value: recordableOutcome(value, `Step "${name}" returned`) };
       } catch (error) {
@@ -171,7 +184,7 @@ export class Branch implements Place {
     const initial = recordable(config.initialState, `The initial state of condition "${name}" has`);
     const run = async (attempt: number, state: JsonValue | undefined): Promise<Conclusion> => {
       const before = (attempt === 1 ? initial : state) as T;
-      const looked = await insideStep.run(name, () => check(before, this.#tryOf(operation, attempt)));
+      const looked = await runAsStep(name, () => check(before, this.#tryOf(operation, attempt)));
       const after = recordableOutcome(looked, `Condition "${name}" returned`);
       const decision = waitStrategy(after as T, attempt, () => this.#operations.random());
       if (!decision.shouldContinue) return { kind: 'ok', value: after };
@@ -203,17 +216,22 @@ export class Branch implements Place {
 
   /** From 0 up to 1. */
   randomNumber(): number {
-    return this.#operations.value(this, 'random', () => this.#operations.random()) as number;
+    return this.#value('random', () => this.#operations.random()) as number;
   }
 
   uuid(): string {
-    return this.#operations.value(this, 'uuid', () => uuidOf(this.#operations.randomBytes(16))) as string;
+    return this.#value('uuid', () => uuidOf(this.#operations.randomBytes(16))) as string;
   }
 
   patched(name: string): boolean {
     assertName('patched', name);
     this.#assertOutsideSteps('patched', name);
     return this.#operations.patched(this, name);
+  }
+
+  #value(name: string, make: () => JsonValue): JsonValue {
+    this.#assertOutsideSteps('value', name);
+    return this.#operations.value(this, name, make);
   }
 
   #ask(
@@ -235,7 +253,10 @@ export class Branch implements Place {
     }
     const withdraw = () => {
       // The task's own signal says nothing that every run would see: what follows from it, the engine hands over.
-      if (!(signal.reason instanceof TaskAborted)) this.#operations.withdraw(operation, signal.reason);
+      if (signal.reason instanceof TaskAborted) return;
+      const step = insideStep.getStore();
+      if (step === undefined) this.#operations.withdraw(operation, signal.reason);
+      else step.misuse ??= withdrawnInside(step.name, operation);
     };
     if (signal.aborted) withdraw();
     else signal.addEventListener('abort', withdraw, { once: true });
@@ -253,9 +274,8 @@ export class Branch implements Place {
   #retried(retry: RetryStrategy, thrown: unknown, attempt: number): Conclusion {
     // What is wrong with the code is as wrong the next time.
     if (thrown instanceof MisuseError) return { kind: 'failed', error: thrown };
-    const error = thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
     try {
-      const decision = retry(error, attempt, () => this.#operations.random());
+      const decision = retry(errorOf(thrown), attempt, () => this.#operations.random());
       if (!decision.shouldRetry) return { kind: 'failed', error: thrown };
       const afterMs = decision.delay === undefined ? 0 : durationMs(decision.delay, 'the delay of a retryStrategy');
       return { kind: 'again', afterMs, error: thrown };
@@ -269,7 +289,9 @@ export class Branch implements Place {
     if (step === undefined) return;
     throw new MisuseError(
       `${kind} "${name}" was asked for inside step "${step}": a step is one unit that is recorded as a whole. ` +
-        'Ask for it after the step, or group operations with runInChildContext.',
+        (kind === 'value'
+          ? 'Ask for it before the step, so that each try of it gets the same.'
+          : 'Ask for it after the step, or group operations with runInChildContext.'),
     );
   }
 }
@@ -278,6 +300,13 @@ function recordableOutcome(value: unknown, what: string): JsonValue | undefined 
   const recorded = recordable(value, what);
   assertRecordableSize(recorded, what);
   return recorded;
+}
+
+function withdrawnInside(step: string, { kind, name }: Operation): MisuseError {
+  return new MisuseError(
+    `${kind} "${name}" was withdrawn inside step "${step}", which a replay does not run again. ` +
+      'Return from the step what there is to decide, and abort the signal after the step.',
+  );
 }
 
 /** RFC 9562, version 4. */

@@ -5,6 +5,7 @@
  */
 import type { Branch } from './branch.ts';
 import { assertFunction, assertName, assertOptions, MisuseError } from './misuse.ts';
+import { errorOf } from './recorded-error.ts';
 
 export type BatchItemStatus = 'SUCCEEDED' | 'FAILED' | 'STARTED';
 
@@ -134,6 +135,7 @@ export async function runBranches<Result>(
   const items = new Map<number, BatchItem<Result>>();
   const counts = { success: 0, failure: 0, total: actions.length };
   let reason = completionOf(config, counts, items);
+  const faults: unknown[] = [];
   const branches: Branch[] = [];
   let next = 0;
   const runOne = async (): Promise<void> => {
@@ -148,12 +150,19 @@ export async function runBranches<Result>(
       if (reason !== undefined) return;
       items.set(index, item);
       counts[item.status === 'FAILED' ? 'failure' : 'success'] += 1;
-      reason = completionOf(config, counts, items);
+      try {
+        reason = completionOf(config, counts, items);
+      } catch (error) {
+        // The batch's own rule is at fault: nothing more can come of it.
+        faults.push(error);
+        reason = 'CUSTOM_COMPLETION_FAILED';
+      }
       if (reason !== undefined) for (const other of branches) other.withdrawAll();
     }
   };
   const lanes = Math.min(config.maxConcurrency ?? actions.length, actions.length);
   await Promise.all(Array.from({ length: lanes }, runOne));
+  if (faults.length > 0) throw faults[0];
   const all = [...items.values()].sort((a, b) => a.index - b.index);
   return new BatchResult(all, reason ?? 'ALL_COMPLETED');
 }
@@ -200,11 +209,7 @@ async function outcomeOf<Result>(
   try {
     return { index, status: 'SUCCEEDED', result: (await action?.(branch, index)) as Result };
   } catch (error) {
-    return {
-      index,
-      status: 'FAILED',
-      error: error instanceof Error ? error : new Error(String(error), { cause: error }),
-    };
+    return { index, status: 'FAILED', error: errorOf(error) };
   }
 }
 

@@ -65,7 +65,7 @@ export interface Outstanding {
   readonly timeoutAt: EpochMs | undefined;
 }
 
-/** How long running steps may take to notice that the task was aborted. */
+/** How long running steps may take to notice that the task was aborted, or that the run is to stop. */
 const WIND_DOWN_MS = 2_000;
 const DEFAULT_GRACE_MS = 20;
 const DEFAULT_REPLAY_PATIENCE_MS = 30_000;
@@ -77,7 +77,9 @@ export class HandlerRun {
   readonly #tries: Tries;
   #isLive = false;
   #isToldToAbort = false;
-  #abort: { readonly cause: EndCause; isPatienceOver: boolean } | undefined;
+  #isLeaving = false;
+  /** Steps under way are given a moment to notice what comes next. */
+  #windDown: { isPatienceOver: boolean; readonly end: () => void } | undefined;
   #settled: Extract<RunEnd, { kind: 'returned' | 'threw' }> | undefined;
   #stopped: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
@@ -138,23 +140,35 @@ export class HandlerRun {
    * Told once, however often it is said.
    */
   abort(cause: EndCause): void {
-    if (this.#isToldToAbort) return;
+    if (this.#isToldToAbort || this.#isLeaving) return;
     this.#isToldToAbort = true;
-    const abort = { cause, isPatienceOver: false };
-    this.#abort = abort;
-    this.#tries.isWindingDown = true;
-    for (const operation of this.#operations.pending) operation.abortWith(new TaskAborted(cause));
-    this.#cancelWindDown = this.#options.clock.after(WIND_DOWN_MS, () => {
-      abort.isPatienceOver = true;
-      this.#wake();
-    });
-    this.#wake();
+    this.#windDownTo(new TaskAborted(cause), () => this.#tries.aborted({ kind: 'aborted', cause }));
   }
 
   /** Ends the run where it stands: the handler is told nothing, and nothing that it does counts any more. */
   stop(error: unknown): void {
     this.#stopped ??= { error };
     for (const operation of this.#operations.pending) operation.abortWith(error);
+    this.#wake();
+  }
+
+  /** The same for a run that could go on: steps under way are told, and what they finish in the next moments is recorded. */
+  leave(error: unknown): void {
+    if (this.#stopped !== undefined || this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#windDownTo(error, () => this.stop(error));
+  }
+
+  #windDownTo(reason: unknown, end: () => void): void {
+    const windDown = { isPatienceOver: false, end };
+    this.#cancelWindDown();
+    this.#windDown = windDown;
+    this.#tries.isWindingDown = true;
+    for (const operation of this.#operations.pending) operation.abortWith(reason);
+    this.#cancelWindDown = this.#options.clock.after(WIND_DOWN_MS, () => {
+      windDown.isPatienceOver = true;
+      this.#wake();
+    });
     this.#wake();
   }
 
@@ -187,7 +201,8 @@ export class HandlerRun {
     await this.#askedAgain();
     if (this.#over !== undefined) return;
     this.#isLive = true;
-    if (this.#operations.isAborted) this.#endWindDown();
+    // Told before, in an earlier run.
+    if (this.#operations.isAborted && this.#isToldToAbort && !this.#isLeaving) this.#endWindDown();
     for (const operation of this.#operations.pending) this.#tries.add(operation);
     this.#options.observer?.outstandingChanged?.();
   }
@@ -218,11 +233,12 @@ export class HandlerRun {
       const outcomes = this.#tries.takeReady();
       if (outcomes.length > 0) await this.#record(outcomes);
       else if (this.#operations.mustWrite) await this.#write([]);
-      else if (this.#abort !== undefined && (!this.#tries.areRunning || this.#abort.isPatienceOver)) {
-        this.#tries.aborted({ kind: 'aborted', cause: this.#abort.cause });
+      else if (this.#windDown !== undefined && (!this.#tries.areRunning || this.#windDown.isPatienceOver)) {
+        const { end } = this.#windDown;
         this.#endWindDown();
+        end();
       } else {
-        if (this.#abort === undefined) this.#tries.start();
+        if (this.#windDown === undefined) this.#tries.start();
         if (!this.#tries.isSomethingReady && !(await this.#rest())) return this.#suspend();
       }
     }
@@ -230,7 +246,7 @@ export class HandlerRun {
 
   /** From now on tries fail again: those of the clean-up. */
   #endWindDown(): void {
-    this.#abort = undefined;
+    this.#windDown = undefined;
     this.#tries.isWindingDown = false;
     this.#cancelWindDown();
   }
@@ -275,7 +291,7 @@ export class HandlerRun {
     const untilDue = nextDueAt === undefined ? undefined : nextDueAt - clock.now();
     // Code that awaits nothing of ours is at something of its own; and what cleans up does not suspend.
     const isSuspendable =
-      !this.#tries.areRunning && this.#abort === undefined && !this.#operations.isAborted && this.#isAwaited;
+      !this.#tries.areRunning && this.#windDown === undefined && !this.#operations.isAborted && this.#isAwaited;
     if (!isSuspendable || (untilDue !== undefined && untilDue <= graceMs)) {
       await this.#event(untilDue);
       return true;

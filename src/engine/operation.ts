@@ -26,7 +26,6 @@ export class OperationPromise<T> extends Promise<T> {
   // `await` calls it, which is how it is known that somebody waits.
   // biome-ignore lint/suspicious/noThenProperty: that is the purpose
   override then<A = T, B = never>(
-    // oxlint-disable-line unicorn/no-thenable
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {

@@ -82,6 +82,11 @@ function textOf(member: unknown): string {
   return typeof member === 'string' ? member : String(member);
 }
 
+/** What was thrown, as an error: one that says what it says, and has it as its cause, where it was none. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
+}
+
 /** Something that was thrown, in words: a text as it is, an error's message, anything else as JSON. */
 export function describeThrown(thrown: unknown): string {
   if (typeof thrown === 'string') return shorten(thrown, MAX_MESSAGE_LENGTH);

@@ -22,6 +22,7 @@ const CODES: Readonly<Record<TaskErrorCode, number>> = {
   unavailable: BUSY,
   lease_held: ProtocolErrorCode.InternalError,
   lease_lost: ProtocolErrorCode.InternalError,
+  storage_lost: ProtocolErrorCode.InternalError,
   unreadable_record: ProtocolErrorCode.InternalError,
   invalid_definition: ProtocolErrorCode.InternalError,
 };
@@ -31,6 +32,8 @@ export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (!isTaskError(error)) return new ProtocolError(ProtocolErrorCode.InternalError, 'Internal error');
   const code = CODES[error.code];
+  // Ours, and yet told: whoever sees it can tell those who run the server.
+  if (error.code === 'storage_lost') return new ProtocolError(code, error.message, { reason: error.code });
   if (code === ProtocolErrorCode.InternalError) return new ProtocolError(code, 'Internal error');
   // Nothing may distinguish an unknown task from another owner's.
   if (error.code === 'task_not_found') return new ProtocolError(code, error.message);

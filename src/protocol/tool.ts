@@ -18,6 +18,8 @@ import { describeThrown, StepError } from '../engine/recorded-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
 import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';
+import { assertAskable } from './answers.ts';
+import { checkInput } from './tool-input.ts';
 
 export type TaskSupport = 'optional' | 'required' | 'forbidden';
 
@@ -94,9 +96,9 @@ export class ToolInputError extends Error {
   override readonly name = 'ToolInputError';
 }
 
-/** The schema's own output for raw arguments; rejects with `ToolInputError`. */
+/** The schema's own output for a client's arguments, in bounded time; rejects with `ToolInputError`. */
 export async function parseArguments(tool: ToolDeclaration, raw: unknown): Promise<unknown> {
-  const checked = await tool.inputSchema['~standard'].validate(raw);
+  const checked = await checkInput(tool.inputSchema, raw);
   if (checked.issues === undefined) return checked.value;
   throw new ToolInputError(`Invalid arguments for tool ${tool.name}: ${describeIssues(checked.issues)}`);
 }
@@ -174,6 +176,7 @@ export function toRunnable(tool: TaskTool): RunnableTool {
     ...(tool.version === undefined ? {} : { version: tool.version }),
     ...(tool.cleanupMs === undefined ? {} : { cleanupMs: tool.cleanupMs }),
     outcomeOf: outcomeOfError,
+    assertAskable,
     run: async (args, task) => (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject,
   };
 }

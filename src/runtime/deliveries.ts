@@ -2,7 +2,8 @@
  * Bringing tasks to runners: what is accepted from outside, and what no delivery will bring back. For a task at most one
  * delivery counts, the one that its head names (`run.wakeAt`); all others are left-overs, which a runner drops.
  */
-import { isForgotten, nextRunAt, rewake } from '../domain/run.ts';
+import { isTaskError } from '../domain/errors.ts';
+import { boundLease, isForgotten, nextRunAt, rewake } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import { type AnswerOutcome, acceptAnswers, cancelTask, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
@@ -86,14 +87,34 @@ export async function healForgotten(
 
 /**
  * At start, and every so often, a local server looks through its own store for unfinished tasks and enqueues them for when
- * they are due. Shared engines cannot be walked; there a client's poll heals the task it asks about. Resolves to
- * how many were enqueued.
+ * they are due. Shared engines cannot be walked; there a client's poll heals the task it asks about. A lease that ends too far
+ * ahead to be believed is shortened to `lease.leaseMs` first. Resolves to how many were enqueued.
  */
-export async function enqueueUnfinished(store: TaskStore, queue: TaskQueue): Promise<number> {
+export async function enqueueUnfinished(
+  store: TaskStore,
+  queue: TaskQueue,
+  lease: { readonly leaseMs: number; readonly now: number },
+): Promise<number> {
   let count = 0;
-  for await (const task of store.unfinished()) {
+  for await (const found of store.unfinished()) {
+    const task = await withBelievableLease(store, found, lease);
     await queue.enqueue(task, { notBefore: Math.min(nextRunAt(task) ?? task.deadlineAt, task.deadlineAt) });
     count += 1;
   }
   return count;
+}
+
+async function withBelievableLease(
+  store: TaskStore,
+  task: Task,
+  { leaseMs, now }: { readonly leaseMs: number; readonly now: number },
+): Promise<Task> {
+  if (boundLease(task, leaseMs, now) === task) return task;
+  try {
+    return (await store.update(task, (current, at) => boundLease(current, leaseMs, at))).task;
+  } catch (error) {
+    // Changed by many at the same time, or gone: the next look finds what has become of it.
+    if (isTaskError(error, 'contention') || isTaskError(error, 'task_not_found')) return task;
+    throw error;
+  }
 }

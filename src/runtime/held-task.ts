@@ -14,7 +14,7 @@ import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 
 export interface LeaseTimes {
-  /** How long a run holds a task without a sign of life, in milliseconds. @default 30000 */
+  /** How long a run holds a task without a sign of life, in milliseconds; the same in all processes of a store. @default 30000 */
   readonly leaseMs: number;
   /** How often a run looks at its task, in milliseconds; at most a third of the lease. @default 5000 */
   readonly heartbeatMs: number;
@@ -236,8 +236,9 @@ export class HeldTask {
         });
       }
       const left = (this.task.run.lease?.until ?? 0) - clock.now();
+      // More than a whole lease: the clock was put back, and nobody could take the task over for as long.
       const beat =
-        left < (times.leaseMs * 2) / 3
+        left < (times.leaseMs * 2) / 3 || left > times.leaseMs
           ? this.changeWhileHeld((task, claim, now) =>
               renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now),
             )

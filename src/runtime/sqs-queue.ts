@@ -5,9 +5,10 @@
  */
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../clock.ts';
-import { isOwnerPart } from '../domain/owner.ts';
+import { encodeOwner, isOwnerPart, type Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
+import { sha256 } from '../store/codec.ts';
 import type { TaskQueue } from './queue.ts';
 
 /** SQS's own limit for `DelaySeconds`. */
@@ -35,10 +36,19 @@ export class SqsQueue implements TaskQueue {
       new SendMessageCommand({
         QueueUrl: queueUrl,
         MessageBody: encodeDelivery({ ref, notBefore }),
+        MessageGroupId: groupOf(ref.owner),
         DelaySeconds: Math.min(waitSeconds, MAX_DELAY_SECONDS),
       }),
     );
   }
+}
+
+/**
+ * A standard queue is fair between groups: while one owner's messages hold many workers, other owners' come first. A
+ * digest, because a group's name has at most 128 characters and is seen by whoever may receive.
+ */
+function groupOf(owner: Owner): string {
+  return sha256(encodeOwner(owner));
 }
 
 export interface Delivery {

@@ -6,6 +6,7 @@
  * operation that is already recorded returns what it returned before.
  */
 
+import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
@@ -90,9 +91,9 @@ export interface TaskScope {
 
   /** The time of what the code reacts to, in milliseconds since the epoch: the same in each replay. Stands still between operations. */
   now(): number;
-  /** From 0 up to 1; recorded. */
+  /** From 0 up to 1; recorded. Ask for it outside of steps. */
   random(): number;
-  /** A random UUID; recorded. */
+  /** A random UUID; recorded, so that it can be the idempotency key of a step: ask for it before the step, not inside. */
   uuid(): string;
   /**
    * Whether the task came here first with code that has this change: `true` for new tasks, `false` for those that had been
@@ -165,6 +166,8 @@ export interface Root {
 /** What a scope needs of its run. */
 export interface ScopePort {
   readonly logger: Logger;
+  /** See `RunnableTool.assertAskable`. */
+  assertAskable(request: InputRequest): void;
   /** Makes an external callback known before its token leaves the process. */
   openCallback(key: string): Promise<string>;
   readVariables(): Promise<JsonObject>;

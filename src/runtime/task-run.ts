@@ -104,7 +104,12 @@ export class TaskRun {
         inputs.takeIn(seen);
         if (held.endedAs !== undefined) run.abort(held.endedAs);
       });
-      held.onStop((reason) => run.stop(new TaskAborted(reason)));
+      held.onStop((reason) => {
+        const stopped = new TaskAborted(reason);
+        // The task is still this run's own.
+        if (reason === 'shutdown' || reason === 'hand_over') run.leave(stopped);
+        else run.stop(stopped);
+      });
       const end = await runAttributed({ task: task.id, onStray: (error) => this.#onStray(run, error) }, () =>
         run.execute(),
       );
@@ -164,9 +169,10 @@ export class TaskRun {
   }
 
   #port(): ScopePort {
-    const { held, store, logger } = this.#options;
+    const { held, store, logger, tool } = this.#options;
     return {
       logger,
+      assertAskable: (request) => tool.assertAskable?.(request),
       openCallback: async (key) => {
         await this.#inputs?.open(key);
         return encodeCallbackToken({ ref: held.task, key });

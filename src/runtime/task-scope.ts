@@ -46,6 +46,7 @@ export function createScope(branch: Branch, port: ScopePort): TaskScope {
     decode?: (value: JsonValue | undefined) => unknown,
   ): Promise<T> => {
     assertOptions(request.method, options, ['name', 'timeout', 'signal']);
+    port.assertAskable(request);
     const { name = request.method, ...config } = options;
     const question = { ...config, request, ...(decode === undefined ? {} : { decode }) };
     return branch.input('question', name, question).promise as Promise<T>;

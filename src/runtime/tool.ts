@@ -1,4 +1,5 @@
 /** What the runner needs of a tool. How users define one is in `src/server/define-task-tool.ts`. */
+import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Failure } from '../domain/task.ts';
 import type { TaskContext } from './task-context.ts';
@@ -11,6 +12,8 @@ export interface RunnableTool {
   readonly cleanupMs?: number;
   /** Resolves to the tool's result, or rejects; see {@link RunnableTool.outcomeOf}. */
   run(args: JsonObject, task: TaskContext): Promise<JsonValue>;
+  /** Throws, with a sentence for the tool's author, when no answer to the request could be checked. @default nothing */
+  assertAskable?(request: InputRequest): void;
   /** What a rejection of `run` means: a result that says so, or the failure of the task. */
   outcomeOf(error: unknown): RunOutcome;
 }

@@ -60,14 +60,14 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
 
   let draining = false;
   let stopSweeping = () => {};
+  const { leaseMs } = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
   const sweep = async () => {
     try {
-      await enqueueUnfinished(store, queue);
+      await enqueueUnfinished(store, queue, { leaseMs, now: clock.now() });
       await backend.cleanupExpired(clock.now());
     } catch (error) {
       logger.error('Looking for unfinished tasks failed', describeError(error));
     }
-    const { leaseMs } = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     if (!draining) stopSweeping = clock.after(leaseMs / 2, () => void sweep());
   };
 

@@ -4,6 +4,7 @@ import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
 import { type AnyTool, type CallContext, isTaskTool, type PlainTool, type TaskTool } from '../protocol/tool.ts';
+import { inputPatternFault } from '../protocol/tool-input.ts';
 import type { TaskContext } from '../runtime/task-context.ts';
 import { toolKey } from '../runtime/tool.ts';
 
@@ -91,7 +92,10 @@ function assertSchema(name: string, which: string, schema: StandardSchemaWithJSO
   } catch (cause) {
     throw wrong(name, `${which} cannot be expressed as JSON Schema`, cause);
   }
-  if (which === 'inputSchema' && json.type !== 'object') throw wrong(name, 'inputSchema must describe an object');
+  if (which !== 'inputSchema') return;
+  if (json.type !== 'object') throw wrong(name, 'inputSchema must describe an object');
+  const fault = inputPatternFault(schema);
+  if (fault !== undefined) throw wrong(name, `in inputSchema, ${fault}`);
 }
 
 function wrong(name: string, problem: string, cause?: unknown): TaskError {

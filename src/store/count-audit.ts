@@ -7,7 +7,7 @@ import { type Clock, type EpochMs, eventLoopTurn } from '../clock.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
 
 /** Pages of tasks that one refusal reads at most. */
-export const PAGES_PER_LOOK = 4;
+const PAGES_PER_LOOK = 4;
 /** How long an answer holds. Shorter: a storm of refusals reads more. Longer: a slot that a crash lost comes back later. */
 export const REMEMBERED_MS = 3_000;
 /** Owners at their limit that one process knows of; past that it starts anew. */

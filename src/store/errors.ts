@@ -13,7 +13,8 @@ export async function translated<T>(call: () => Promise<T>): Promise<T> {
 
 /** Whether a write that failed so may have landed all the same. */
 export function mayHaveLanded(error: unknown): boolean {
-  return error instanceof BackendError ? error.code === 'unavailable' : isTaskError(error, 'unavailable');
+  const code = error instanceof BackendError || isTaskError(error) ? error.code : undefined;
+  return code === 'unavailable' || code === 'lost' || code === 'storage_lost';
 }
 
 function toTaskError(error: BackendError): TaskError {
@@ -23,6 +24,13 @@ function toTaskError(error: BackendError): TaskError {
       return new TaskError('contention', 'The record changed at the same time; try again.', { cause: error });
     case 'unavailable':
       return new TaskError('unavailable', 'Storage did not answer; try again.', { cause: error });
+    case 'lost':
+      return new TaskError(
+        'storage_lost',
+        'The database of this server was deleted or replaced while it was in use. ' +
+          'Nothing is accepted until whoever runs the server has put it back or restarted the server.',
+        { cause: error },
+      );
     case 'format':
       return new TaskError('unreadable_record', error.message, { cause: error });
     case 'invalid':

@@ -163,7 +163,7 @@ export const VENDORS: readonly VendorHome[] = [
     where: 'src/runtime/sqs-queue.ts',
   },
   {
-    packages: /^(@aws-sdk\/(client-secrets-manager|credential-provider-env)|jose)$/,
+    packages: /^(@aws-sdk\/credential-provider-env|jose)$/,
     homes: /^lambda\/shared\//,
     where: 'lambda/shared/',
   },

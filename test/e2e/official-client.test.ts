@@ -11,7 +11,14 @@ import {
 } from '@modelcontextprotocol/ext-tasks/client';
 import * as z from 'zod';
 import { SqliteBackend } from '../../src/backends/sqlite.ts';
-import { type AnyTool, defineTaskTool, type LocalServer, ProtocolError, startLocalServer } from '../../src/index.ts';
+import {
+  type AnyTool,
+  defineTaskTool,
+  type LocalServer,
+  ProtocolError,
+  silentLogger,
+  startLocalServer,
+} from '../../src/index.ts';
 import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
 import { until } from './served-process.ts';
 
@@ -109,7 +116,15 @@ const clients: OfficialClient[] = [];
 
 async function start(): Promise<void> {
   backend = new SqliteBackend({ path: join(folder, 'tasks.sqlite') });
-  server = await startLocalServer({ name: 'e2e', version: '1', tools, backend, port: 0, allowAnonymous: true });
+  server = await startLocalServer({
+    logger: silentLogger,
+    name: 'e2e',
+    version: '1',
+    tools,
+    backend,
+    port: 0,
+    allowAnonymous: true,
+  });
 }
 
 async function stop(): Promise<void> {

@@ -65,7 +65,7 @@ describe('in another app', () => {
     const authorization = { mode: 'jwt', issuer: 'https://issuer.example.com', ...part } as const;
     const storage = new TaskTable(stack, 'Tasks');
 
-    expect(() => new DurableTaskServer(stack, 'Server', { ...SERVER, storage, authorization })).toThrow(
+    expect(() => new DurableTaskServer(stack, 'Server', { ...SERVER, api: 'http', storage, authorization })).toThrow(
       `authorization.${name} must not be empty`,
     );
   });
@@ -100,9 +100,9 @@ describe('in another app', () => {
   test('a reservation below the wanted concurrency is refused, since SQS would count throttles as failures [AWS-5]', () => {
     const stack = new Stack(appWithoutBundling(), 'Team');
     const parts = { storage: new TaskTable(stack, 'Tasks'), queue: new TaskQueue(stack, 'Queue') };
-    const worker = () => new TaskWorker(stack, 'Worker', { ...SERVER, ...parts, reservedConcurrency: 10 });
+    const worker = () => new TaskWorker(stack, 'Worker', { ...SERVER, ...parts, reservedConcurrency: 4 });
 
-    expect(worker).toThrow(/reservedConcurrency \(10\) is below maxConcurrency \(50\)/);
+    expect(worker).toThrow(/reservedConcurrency \(4\) is below maxConcurrency \(5\)/);
   });
 });
 

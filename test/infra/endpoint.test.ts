@@ -6,9 +6,17 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { oneOf, RESPONSE_MODES, readEnvironment, VARIABLES } from '../../lambda/shared/environment.ts';
 import { MCP_PATH, METADATA_PATHS } from '../../lambda/shared/paths.ts';
 import { McpEndpoint, TaskQueue, TaskTable } from '../../lib/index.ts';
-import { appWithoutBundling, ofType, only, type Properties, resourcesOf, synthesize } from './synthesized.ts';
+import {
+  appWithoutBundling,
+  JWT,
+  OWN_DOMAIN,
+  ofType,
+  only,
+  type Properties,
+  resourcesOf,
+  synthesize,
+} from './synthesized.ts';
 
-const JWT = { auth: 'jwt', jwtIssuer: 'https://issuer.example.com' };
 const REST_METHOD = 'AWS::ApiGateway::Method';
 const ROUTE = 'AWS::ApiGatewayV2::Route';
 const MCP_FUNCTION = /EndpointFunction/;
@@ -57,11 +65,7 @@ describe('a REST API', () => {
   });
 
   test('with a domain of its own answers there only, and says what the domain must point to [AWS-1 SEC-5]', () => {
-    const { server, outputs } = synthesize({
-      ...JWT,
-      domainName: 'tasks.example.com',
-      certificateArn: 'arn:aws:acm:eu-central-1:111111111111:certificate/a',
-    });
+    const { server, outputs } = synthesize({ ...JWT, ...OWN_DOMAIN });
 
     expect(only(server, 'AWS::ApiGateway::RestApi').properties['DisableExecuteApiEndpoint']).toBe(true);
     expect(only(server, 'AWS::ApiGateway::DomainName').properties).toMatchObject({
@@ -70,7 +74,7 @@ describe('a REST API', () => {
     });
     expect(ofType(server, 'AWS::ApiGateway::BasePathMapping')).toHaveLength(1);
     expect(environmentOf(server).resourceUrl).toBe('https://tasks.example.com/mcp');
-    expect(outputOf(outputs, /Url/)).toBe('https://tasks.example.com/mcp');
+    expect(outputOf(outputs, /EndpointUrl/)).toBe('https://tasks.example.com/mcp');
     expect(outputOf(outputs, /DomainTarget/)).toMatchObject({
       'Fn::GetAtt': [expect.anything(), 'RegionalDomainName'],
     });
@@ -99,7 +103,7 @@ describe('authorization', () => {
   });
 
   test('by token is left to the function, whose metadata anybody may read [SEC-2]', () => {
-    const { server } = synthesize(JWT);
+    const { server } = synthesize({ ...JWT, ...OWN_DOMAIN });
     const routes = ofType(synthesize({ ...JWT, api: 'http' }).server, ROUTE);
 
     expect(ofType(server, REST_METHOD).map(({ properties }) => properties['AuthorizationType'])).toEqual(
@@ -136,10 +140,22 @@ describe('the function’s environment', () => {
     ['rest', 'dynamodb', 'stream'],
     ['http', 'dynamodb', 'buffered'],
     ['url', 'dynamodb', 'stream'],
-    ['rest', 'redis', 'stream'],
+    ['url', 'redis', 'stream'],
   ] as const)('of %s over %s is what its own reader understands [AWS-1]', (api, backend, mode) => {
     const environment = environmentOf(
-      synthesize({ ...JWT, api, backend, serverName: 'acme', maxActiveTasksPerOwner: '11', jwtScopes: 'a,b' }).server,
+      synthesize({
+        ...JWT,
+        ...(api === 'rest' ? OWN_DOMAIN : {}),
+        api,
+        backend,
+        serverName: 'acme',
+        serverVersion: '1.2.3',
+        leaseMs: '20000',
+        logLevel: 'warn',
+        stage: 'prod',
+        maxActiveTasksPerOwner: '11',
+        jwtScopes: 'a,b',
+      }).server,
     );
 
     expect(oneOf(environment, 'responseMode', RESPONSE_MODES)).toBe(mode);
@@ -149,42 +165,130 @@ describe('the function’s environment', () => {
       jwtIssuer: JWT.jwtIssuer,
       jwtScopes: 'a b',
       serverName: 'acme',
+      serverVersion: '1.2.3',
+      leaseMs: '20000',
+      logLevel: 'warn',
+      deployment: 'prod',
       maxActiveTasksPerOwner: '11',
       queueUrl: expect.stringContaining('Ref'),
       ...(backend === 'redis'
-        ? { redisEndpoint: expect.stringContaining('rediss://'), redisSecretArn: expect.stringContaining('Password') }
+        ? { redisEndpoint: expect.stringContaining('rediss://'), ...cacheUser() }
         : { tableName: expect.stringContaining('TasksTable') }),
     });
   });
 
   test('holds nothing that the functions do not read, and no secret [SEC-4]', () => {
-    const { server } = synthesize({ ...JWT, backend: 'redis' });
+    const { server } = synthesize({ ...JWT, api: 'http', backend: 'redis' });
     const known: readonly string[] = [...Object.values(VARIABLES), 'NODE_OPTIONS'];
     for (const { properties } of ofType(server, 'AWS::Lambda::Function')) {
       const { Variables } = properties['Environment'] as { readonly Variables: Properties };
 
       expect(Object.keys(Variables).filter((name) => !known.includes(name))).toEqual([]);
-      expect(JSON.stringify(Variables)).not.toContain('resolve:secretsmanager');
+      expect(JSON.stringify(Variables)).not.toMatch(/resolve:|password/i);
     }
   });
 
   test('of the worker has a store and a queue, and no word on callers [AWS-1]', () => {
-    const { server } = synthesize(JWT);
+    const { server } = synthesize({ ...JWT, api: 'http' });
 
     expect(Object.keys(environmentOf(server, /^ServerWorker(?!DeadLetter)/)).sort()).toEqual([
       'backend',
+      'deployment',
+      'logLevel',
       'queueUrl',
       'tableName',
     ]);
   });
 });
 
-test('the MCP function’s concurrency can be reserved [AWS-1]', () => {
-  const reservedOf = (context: Record<string, string>) =>
-    only(synthesize(context).server, 'AWS::Lambda::Function', MCP_FUNCTION).properties['ReservedConcurrentExecutions'];
+const WORKER = /^ServerWorker(?!DeadLetter)/;
 
-  expect(reservedOf({})).toBeUndefined();
-  expect(reservedOf({ reservedConcurrency: '20' })).toBe(20);
+test('endpoint and worker each can have concurrency of their own, so that open streams leave room for work [AWS-9]', () => {
+  const reservedOf = (context: Record<string, string>) =>
+    [MCP_FUNCTION, WORKER].map(
+      (id) => only(synthesize(context).server, 'AWS::Lambda::Function', id).properties['ReservedConcurrentExecutions'],
+    );
+
+  expect(reservedOf({})).toEqual([undefined, undefined]);
+  expect(reservedOf({ reservedConcurrency: '20' })).toEqual([20, undefined]);
+  expect(reservedOf({ workerReservedConcurrency: '30', workerConcurrency: '30' })).toEqual([undefined, 30]);
+});
+
+test('memory can be set for endpoint and worker [AWS-11]', () => {
+  const memoryOf = (context: Record<string, string>) =>
+    [MCP_FUNCTION, WORKER].map(
+      (id) => only(synthesize(context).server, 'AWS::Lambda::Function', id).properties['MemorySize'],
+    );
+
+  expect(memoryOf({})).toEqual([512, 512]);
+  expect(memoryOf({ memoryMiB: '1024' })).toEqual([1024, 1024]);
+});
+
+describe('callers of other accounts', () => {
+  const callerAccounts = '222222222222,333333333333';
+
+  test('may connect to a REST API, by its policy [AWS-11 SEC-2]', () => {
+    const { properties } = only(synthesize({ callerAccounts }).server, 'AWS::ApiGateway::RestApi');
+
+    expect(properties['Policy']).toMatchObject({
+      Statement: [
+        {
+          Effect: 'Allow',
+          Action: 'execute-api:Invoke',
+          Resource: 'execute-api:/v1/*/mcp',
+          Principal: expect.anything(),
+        },
+      ],
+    });
+    expect(JSON.stringify(properties['Policy'])).toMatch(/222222222222:root.*333333333333:root/);
+    expect(only(synthesize().server, 'AWS::ApiGateway::RestApi').properties).not.toHaveProperty('Policy');
+  });
+
+  test('may connect to a function URL, and not invoke the function in another way [AWS-11 SEC-2]', () => {
+    const permissions = ofType(synthesize({ api: 'url', callerAccounts }).server, 'AWS::Lambda::Permission');
+
+    expect(permissions.map(({ properties }) => properties)).toEqual(
+      ['222222222222', '333333333333'].flatMap((Principal) => [
+        expect.objectContaining({ Principal, Action: 'lambda:InvokeFunctionUrl', FunctionUrlAuthType: 'AWS_IAM' }),
+        expect.objectContaining({ Principal, Action: 'lambda:InvokeFunction', InvokedViaFunctionUrl: true }),
+      ]),
+    );
+  });
+});
+
+test('the account’s role for API Gateway’s logs is left alone on request [AWS-11]', () => {
+  expect(ofType(synthesize().server, 'AWS::ApiGateway::Account')).toHaveLength(1);
+  expect(ofType(synthesize({ apiGatewayLogRole: 'false' }).server, 'AWS::ApiGateway::Account')).toEqual([]);
+});
+
+describe('tokens without a host of their own', () => {
+  test('are refused, with what to do instead [AWS-7 AWS-11]', () => {
+    const stack = new Stack(appWithoutBundling(), 'Another');
+    const endpoint = () =>
+      new McpEndpoint(stack, 'Mcp', {
+        storage: new TaskTable(stack, 'Tasks'),
+        queue: new TaskQueue(stack, 'Queue'),
+        authorization: { mode: 'jwt', issuer: 'https://issuer.example.com' },
+        toolsEntry: 'lambda/tools.ts',
+      });
+
+    expect(endpoint).toThrow(/renames WWW-Authenticate.* Give customDomain, or api 'http' or 'url'\.$/);
+  });
+
+  test('have their metadata at the root of the host, with every API that is offered [AWS-7]', () => {
+    const rest = synthesize({ ...JWT, ...OWN_DOMAIN }).server;
+    const mapping = only(rest, 'AWS::ApiGateway::BasePathMapping');
+    const paths = ofType(synthesize({ ...JWT, api: 'http' }).server, ROUTE).map(({ properties }) =>
+      String(properties['RouteKey']),
+    );
+
+    // No base path: what is at `/.well-known/…` of the API is there at the domain.
+    expect(mapping.properties).not.toHaveProperty('BasePath');
+    expect(paths).toContain('GET /.well-known/oauth-protected-resource/mcp');
+    expect(only(synthesize({ ...JWT, api: 'http' }).server, 'AWS::ApiGatewayV2::Stage').properties['StageName']).toBe(
+      '$default',
+    );
+  });
 });
 
 describe('a principal that is let in', () => {
@@ -223,6 +327,14 @@ function endpointFor(api: 'rest' | 'http' | 'url', grant: (endpoint: McpEndpoint
   grant(endpoint, role);
   const { properties } = only(resourcesOf(Template.fromStack(stack)), 'AWS::IAM::Policy', /^Client/);
   return { policy: JSON.stringify(properties['PolicyDocument']) };
+}
+
+/** As the functions are told, and as the cache was made. */
+function cacheUser() {
+  const { state } = synthesize({ backend: 'redis' });
+  const { properties } = only(state, 'AWS::ElastiCache::User');
+  const { ServerlessCacheName } = only(state, 'AWS::ElastiCache::ServerlessCache').properties;
+  return { redisCacheName: ServerlessCacheName, redisUserId: properties['UserId'] };
 }
 
 function statementsIn(policy: string): readonly Properties[] {

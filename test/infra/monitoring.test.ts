@@ -84,7 +84,10 @@ describe('task metrics', () => {
     expect(ours.length).toBeGreaterThan(0);
     for (const { Dimensions = [] } of ours) {
       expect(Dimensions).toContainEqual({ Name: 'service', Value: SERVICE });
-      expect(Dimensions.map(({ Name }) => Name).filter((name) => !['service', 'reason'].includes(name))).toEqual([]);
+      expect(Dimensions).toContainEqual({ Name: 'deployment', Value: 'dev' });
+      expect(
+        Dimensions.map(({ Name }) => Name).filter((name) => !['service', 'deployment', 'reason'].includes(name)),
+      ).toEqual([]);
     }
   });
 });
@@ -92,16 +95,6 @@ describe('task metrics', () => {
 describe('what is watched', () => {
   test('is the queue’s lag, above the longest delay and the longest run together [AWS-4]', () => {
     expect(onTable.get('QueueLag')).toMatchObject({ MetricName: 'ApproximateAgeOfOldestMessage', Threshold: 1800 });
-  });
-
-  test('is the dead letters, from the first one that stays [AWS-4]', () => {
-    const deadLetters = only(synthesize().server, 'AWS::SQS::Queue', /DeadLetters/);
-
-    expect(onTable.get('DeadLetters')).toMatchObject({
-      MetricName: 'ApproximateNumberOfMessagesVisible',
-      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [deadLetters.id, 'QueueName'] } }],
-      Threshold: 1,
-    });
   });
 
   test.each([
@@ -115,7 +108,6 @@ describe('what is watched', () => {
   test('is the store that is there: table or cache [AWS-4]', () => {
     expect([...onTable.keys()].filter((id) => id.startsWith('Cache'))).toEqual([]);
     expect([...onCache.keys()].filter((id) => id.startsWith('Table'))).toEqual([]);
-    expect(JSON.stringify(onTable.get('TableThrottled'))).toContain('ThrottledRequests');
     expect(onCache.get('CacheEvictions')).toMatchObject({
       Namespace: 'AWS/ElastiCache',
       MetricName: 'Evictions',
@@ -134,6 +126,16 @@ describe('the dashboard', () => {
     const shared = ['TasksFailed', 'TaskDuration', 'TaskFailures', 'ApproximateAgeOfOldestMessage', 'LeaseTakeovers'];
 
     for (const name of [...shared, 'NumberOfMessagesSent', ...own]) expect(body).toContain(name);
+  });
+
+  test('shows the tasks of its own deployment only [AWS-8]', () => {
+    const body = JSON.stringify(only(synthesize({ stage: 'prod' }).server, 'AWS::CloudWatch::Dashboard').properties);
+    const searches = body.match(/SEARCH\([^)]*\)/g) ?? [];
+
+    expect(searches.length).toBeGreaterThan(5);
+    expect(searches.filter((search) => !search.includes('service,deployment,'))).toEqual([]);
+    expect(searches.filter((search) => !/deployment=\W*prod\W/.test(search))).toEqual([]);
+    expect(body).toMatch(/LeaseTakeovers[^\]]*deployment[^\]]*prod/);
   });
 });
 

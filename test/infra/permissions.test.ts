@@ -1,6 +1,6 @@
 /** What each function's role may do, to the last action: the least-privilege table as a test. */
 import { describe, expect, test } from '@jest/globals';
-import { KEY_ARN, ofType, only, type Resource, synthesize } from './synthesized.ts';
+import { JWT, KEY_ARN, OWN_DOMAIN, ofType, only, type Resource, synthesize } from './synthesized.ts';
 
 interface Statement {
   readonly Action: string | readonly string[];
@@ -12,7 +12,7 @@ interface Statement {
 const TABLE_ACTIONS = ['DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'].map(
   (name) => `dynamodb:${name} table`,
 );
-const SECRET_ACTIONS = ['DescribeSecret', 'GetSecretValue'].map((name) => `secretsmanager:${name} password`);
+const CACHE_ACTIONS = ['cache', 'cache user'].map((name) => `elasticache:Connect ${name}`);
 const LOG_ACTIONS = ['logs:CreateLogStream own log', 'logs:PutLogEvents own log'];
 const SEND = 'sqs:SendMessage queue';
 
@@ -41,7 +41,7 @@ describe('with Redis', () => {
   test.each(FUNCTIONS)('%s may do this and nothing more [SEC-5 AWS-1]', (_name, id, own) => {
     const { server } = synthesize({ backend: 'redis' });
 
-    expect(permissionsOf(server, id)).toEqual([...LOG_ACTIONS, ...SECRET_ACTIONS, ...own].sort());
+    expect(permissionsOf(server, id)).toEqual([...LOG_ACTIONS, ...CACHE_ACTIONS, ...own].sort());
     expect(managedPoliciesOf(server, id)).toEqual([expect.stringContaining('AWSLambdaENIManagementAccess')]);
   });
 });
@@ -71,7 +71,7 @@ describe('tracing', () => {
 
 describe('who may call', () => {
   test('only API Gateway may invoke the MCP function, and only for the paths that are served [SEC-5 SEC-2]', () => {
-    const { server } = synthesize({ auth: 'jwt', jwtIssuer: 'https://issuer.example.com' });
+    const { server } = synthesize({ ...JWT, ...OWN_DOMAIN });
     const permissions = ofType(server, 'AWS::Lambda::Permission');
 
     expect(permissions).toHaveLength(3);
@@ -140,6 +140,7 @@ function nameOf(target: unknown, role: Resource): string {
   if (/"ServerQueueDeadLetters[0-9A-F]{8}","Arn"/.test(text)) return 'dead letters';
   if (/"ServerQueue[0-9A-F]{8}","Arn"/.test(text)) return 'queue';
   if (/ImportValue":"[^"]*TasksTable[^"]*Arn/.test(text)) return 'table';
-  if (/ImportValue":"[^"]*TasksPassword/.test(text)) return 'password';
+  if (/:elasticache:.*:serverlesscache:statetasks\w+"/.test(text)) return 'cache';
+  if (/:elasticache:.*:user:statetasks\w+-iam"/.test(text)) return 'cache user';
   return text;
 }

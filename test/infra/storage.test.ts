@@ -1,8 +1,8 @@
 /** What the stateful stack keeps, and how well: the table, or the cache with its network, and never both. */
 import { describe, expect, test } from '@jest/globals';
-import { CACHE_ACCESS, CACHE_USER_NAME } from '../../lib/task-cache.ts';
+import { CACHE_ACCESS } from '../../lib/task-cache.ts';
 import { TABLE_DEFINITION, TTL_ATTRIBUTE } from '../../src/backends/dynamodb-table.ts';
-import { KEY_ARN, ofType, only, type Resource, synthesize } from './synthesized.ts';
+import { JWT, KEY_ARN, OWN_NETWORK, ofType, only, type Resource, synthesize } from './synthesized.ts';
 
 const GLOBAL_TABLE = 'AWS::DynamoDB::GlobalTable';
 
@@ -46,7 +46,20 @@ describe('the table', () => {
   test('is alone: with DynamoDB there is no cache and no network [AWS-1]', () => {
     const { state, server } = synthesize();
 
-    expect([...state, ...server].filter(({ type }) => /ElastiCache|EC2|SecretsManager/.test(type))).toEqual([]);
+    expect([...state, ...server].filter(({ type }) => /ElastiCache|EC2/.test(type))).toEqual([]);
+  });
+
+  test('is reached from the team’s own network, where tools need to be in one [AWS-11]', () => {
+    const { server } = synthesize(OWN_NETWORK);
+    const group = only(server, 'AWS::EC2::SecurityGroup');
+
+    expect(group.properties).toMatchObject({ VpcId: 'vpc-0123456789abcdef0' });
+    for (const { properties } of ofType(server, 'AWS::Lambda::Function')) {
+      expect(properties['VpcConfig']).toEqual({
+        SecurityGroupIds: [attribute(group, 'GroupId')],
+        SubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+      });
+    }
   });
 });
 
@@ -60,18 +73,14 @@ describe('the cache', () => {
     expect([...state, ...server].filter(({ type }) => type.includes('DynamoDB'))).toEqual([]);
   });
 
-  test('lets in one user only, by a password that is in no template [SEC-5]', () => {
+  test('lets in one user only, known by IAM: there is no password to lose or to replace [SEC-5]', () => {
     expect(cache.properties['UserGroupId']).toEqual({ Ref: group.id });
     expect(group.properties).toMatchObject({ Engine: 'valkey', UserIds: [{ Ref: user.id }] });
-    expect(user.properties).toMatchObject({ UserName: CACHE_USER_NAME, AccessString: CACHE_ACCESS });
-    expect(user.properties['AuthenticationMode']).toEqual({
-      Type: 'password',
-      Passwords: [
-        {
-          'Fn::Join': ['', ['{{resolve:secretsmanager:', { Ref: expect.anything() }, ':SecretString:password::}}']],
-        },
-      ],
-    });
+    expect(user.properties).toMatchObject({ AuthenticationMode: { Type: 'iam' }, AccessString: CACHE_ACCESS });
+    // ElastiCache's rules for users of IAM.
+    expect(user.properties['UserName']).toBe(user.properties['UserId']);
+    expect(user.properties['UserName']).toMatch(/^[a-z][a-z0-9-]{0,39}$/);
+    expect(JSON.stringify([state, server])).not.toMatch(/secretsmanager/i);
   });
 
   test('keeps snapshots, has a bound, and stays when its stack goes [AWS-1 SEC-5]', () => {
@@ -80,16 +89,15 @@ describe('the cache', () => {
       SnapshotRetentionLimit: 7,
       CacheUsageLimits: { DataStorage: { Maximum: 10, Unit: 'GB' } },
     });
-    for (const kept of [cache, user, group, only(state, 'AWS::SecretsManager::Secret')]) {
+    for (const kept of [cache, user, group]) {
       expect(kept.raw).toMatchObject({ DeletionPolicy: 'Retain' });
     }
   });
 
-  test('is encrypted with the team’s own key where there is one, and so is its password [SEC-5]', () => {
+  test('is encrypted with the team’s own key where there is one [SEC-5]', () => {
     const own = synthesize({ backend: 'redis', encryptionKeyArn: KEY_ARN }).state;
 
     expect(only(own, 'AWS::ElastiCache::ServerlessCache').properties['KmsKeyId']).toBe(KEY_ARN);
-    expect(only(own, 'AWS::SecretsManager::Secret').properties['KmsKeyId']).toBe(KEY_ARN);
   });
 
   test('is reached by the functions only, on its two ports [SEC-5]', () => {
@@ -106,7 +114,7 @@ describe('the cache', () => {
     ]);
   });
 
-  test('has the functions in its network, from where they reach the queue and the password [AWS-1]', () => {
+  test('has the functions in its network, from where they reach the queue [AWS-1]', () => {
     const endpoints = ofType(state, 'AWS::EC2::VPCEndpoint').map(({ properties }) => JSON.stringify(properties));
     const functions = ofType(server, 'AWS::Lambda::Function');
 
@@ -117,7 +125,7 @@ describe('the cache', () => {
         SubnetIds: [expect.anything(), expect.anything()],
       });
     }
-    expect(endpoints).toEqual([expect.stringContaining('.sqs'), expect.stringContaining('.secretsmanager')]);
+    expect(endpoints).toEqual([expect.stringContaining('.sqs')]);
     expect(endpoints.every((endpoint) => endpoint.includes('"PrivateDnsEnabled":true'))).toBe(true);
   });
 
@@ -127,7 +135,28 @@ describe('the cache', () => {
 
     expect(gateways({})).toBe(0);
     expect(gateways({ internetAccess: 'true' })).toBe(1);
-    expect(gateways({ auth: 'jwt', jwtIssuer: 'https://issuer.example.com' })).toBe(1);
+    expect(gateways({ ...JWT, api: 'http' })).toBe(1);
+  });
+
+  test('goes with its functions into the team’s own network, where that is asked for [AWS-11]', () => {
+    const own = synthesize({ backend: 'redis', ...OWN_NETWORK });
+    const subnets = ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'];
+
+    expect(ofType(own.state, 'AWS::EC2::VPC')).toEqual([]);
+    expect(only(own.state, 'AWS::ElastiCache::ServerlessCache').properties['SubnetIds']).toEqual(subnets);
+    for (const { properties } of ofType(own.server, 'AWS::Lambda::Function')) {
+      expect(properties['VpcConfig']).toMatchObject({ SubnetIds: subnets });
+    }
+  });
+
+  test('is in the zones that are named, since not all of a region’s have the service [AWS-11]', () => {
+    const zones = (context: Record<string, string>) =>
+      ofType(synthesize({ backend: 'redis', ...context }).state, 'AWS::EC2::Subnet').map(
+        ({ properties }) => properties['AvailabilityZone'],
+      );
+
+    expect(zones({ availabilityZones: 'eu-central-1b,eu-central-1c' })).toEqual(['eu-central-1b', 'eu-central-1c']);
+    expect(zones({})).toHaveLength(2);
   });
 });
 

@@ -7,9 +7,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { type Context, FLAGS, stacksOf, VARIANTS } from './synthesized.ts';
+import { type Context, FLAGS, JWT, stacksOf, VARIANTS } from './synthesized.ts';
 
-const JWT = { auth: 'jwt', jwtIssuer: 'https://issuer.example.com' };
 const BUNDLED: readonly Context[] = [{ backend: 'dynamodb' }, { backend: 'redis' }];
 const TEMPLATES_ONLY: readonly Context[] = [
   ...['dynamodb', 'redis'].flatMap((backend) => ['http', 'url'].map((api) => ({ backend, api, ...JWT }))),

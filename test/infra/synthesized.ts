@@ -18,6 +18,18 @@ export type Properties = Readonly<Record<string, unknown>>;
 
 export const KEY_ARN = 'arn:aws:kms:eu-central-1:111111111111:key/0f8fad5b-d9cb-469f-a165-70867728950e';
 
+export const JWT: Context = { auth: 'jwt', jwtIssuer: 'https://issuer.example.com' };
+/** What tokens need at a REST API. */
+export const OWN_DOMAIN: Context = {
+  domainName: 'tasks.example.com',
+  certificateArn: 'arn:aws:acm:eu-central-1:111111111111:certificate/0f8fad5b-d9cb-469f-a165-70867728950e',
+};
+export const OWN_NETWORK: Context = {
+  vpcId: 'vpc-0123456789abcdef0',
+  subnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
+  availabilityZones: 'eu-central-1a,eu-central-1b',
+};
+
 export interface Resource {
   readonly id: string;
   readonly type: string;
@@ -40,7 +52,7 @@ export function appWithoutBundling(context: Readonly<Record<string, unknown>> = 
 
 export function stacksOf(app: App, context: Context): { state: StatefulStack; server: StatelessStack } {
   const settings = readSettings(context);
-  const env = environmentOf(settings, {});
+  const env = environmentOf(settings, undefined);
   const state = new StatefulStack(app, 'state', settings, { env });
   return { state, server: new StatelessStack(app, 'server', settings, state.storage, { env }) };
 }
@@ -89,16 +101,26 @@ export function only(resources: readonly Resource[], type: string, id = /(?:)/):
 /** All settings that give other resources, by name. */
 export const VARIANTS: Readonly<Record<string, Context>> = {
   'DynamoDB, REST, IAM': {},
-  'DynamoDB, REST, JWT': { auth: 'jwt', jwtIssuer: 'https://issuer.example.com' },
+  'DynamoDB, REST, JWT': { ...JWT, ...OWN_DOMAIN },
   'DynamoDB, REST, nobody checked': { auth: 'none' },
-  'DynamoDB, HTTP, JWT': { api: 'http', auth: 'jwt', jwtIssuer: 'https://issuer.example.com' },
+  'DynamoDB, HTTP, JWT': { api: 'http', ...JWT },
   'DynamoDB, HTTP, IAM': { api: 'http' },
   'DynamoDB, URL, IAM': { api: 'url' },
-  'DynamoDB, URL, JWT': { api: 'url', auth: 'jwt', jwtIssuer: 'https://issuer.example.com' },
+  'DynamoDB, URL, JWT': { api: 'url', ...JWT },
   'DynamoDB, HTTP, nobody checked': { api: 'http', auth: 'none' },
   'DynamoDB, everything optional': {
-    domainName: 'tasks.example.com',
-    certificateArn: 'arn:aws:acm:eu-central-1:111111111111:certificate/0f8fad5b-d9cb-469f-a165-70867728950e',
+    ...OWN_DOMAIN,
+    ...OWN_NETWORK,
+    callerAccounts: '222222222222,333333333333',
+    rollout: 'canary',
+    logLevel: 'warn',
+    logRetentionDays: '30',
+    logKeyArn: KEY_ARN,
+    memoryMiB: '1024',
+    leaseMs: '20000',
+    serverVersion: '1.2.3',
+    workerReservedConcurrency: '8',
+    apiGatewayLogRole: 'false',
     webAclArn: 'arn:aws:wafv2:eu-central-1:111111111111:regional/webacl/a/0f8fad5b-d9cb-469f-a165-70867728950e',
     encryptionKeyArn: KEY_ARN,
     alarmTopicArn: 'arn:aws:sns:eu-central-1:111111111111:alarms',
@@ -111,12 +133,16 @@ export const VARIANTS: Readonly<Record<string, Context>> = {
     serverName: 'acme tasks',
   },
   'Redis, REST, IAM': { backend: 'redis' },
-  'Redis, REST, JWT': { backend: 'redis', auth: 'jwt', jwtIssuer: 'https://issuer.example.com' },
+  'Redis, HTTP, JWT, gradual': { backend: 'redis', api: 'http', rollout: 'linear', ...JWT },
+  'Redis, REST, in a network of the team’s': { backend: 'redis', ...OWN_NETWORK },
   'Redis, URL, own key, tracing, no protection': {
     backend: 'redis',
     api: 'url',
     encryptionKeyArn: KEY_ARN,
     tracing: 'true',
     protection: 'false',
+    rollout: 'canary',
+    callerAccounts: '222222222222',
+    availabilityZones: 'eu-central-1b,eu-central-1c',
   },
 };

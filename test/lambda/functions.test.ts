@@ -104,10 +104,9 @@ describe('the worker', () => {
     });
   });
 
-  test('fails as a whole where every message does, so that an alarm can see it [AWS-4]', async () => {
-    expect(await invoke(deployment.worker, delivering('no delivery'))).toMatchObject({
-      kind: 'error',
-      errorType: 'FullBatchFailureError',
+  test('does not fail itself where its one message does: errors of the function are those of the function [AWS-8]', async () => {
+    expect(await invoke(deployment.worker, delivering('no delivery'))).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'message-0' }],
     });
   });
 
@@ -157,9 +156,10 @@ describe('the metrics', () => {
     for (const name of ['TasksCreated', 'TasksCompleted', 'TasksCancelled', 'TaskDuration']) {
       const [metric] = metricsOf(name);
       expect([name, metric?.['service'], typeof metric?.[name]]).toEqual([name, 'mcp-durable-tasks', 'number']);
+      expect(metric?.['deployment']).toBe('test');
       expect(metric?._aws.CloudWatchMetrics[0]).toMatchObject({
         Namespace: 'McpDurableTasks',
-        Dimensions: [['service', 'tool']],
+        Dimensions: [['service', 'deployment', 'tool']],
       });
     }
   });
@@ -174,8 +174,10 @@ describe('the metrics', () => {
 
     const [failure] = metricsOf('TaskFailures');
     expect(failure).toMatchObject({ service: 'mcp-durable-tasks', reason: 'attempts_exhausted', TaskFailures: 1 });
-    expect(failure?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['service', 'reason']]);
+    expect(failure?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['service', 'deployment', 'reason']]);
     const takeovers = metricsOf('LeaseTakeovers').slice(before);
-    expect(takeovers.map((metric) => metric._aws.CloudWatchMetrics[0]?.Dimensions)).toEqual([[['service']]]);
+    expect(takeovers.map((metric) => metric._aws.CloudWatchMetrics[0]?.Dimensions)).toEqual([
+      [['service', 'deployment']],
+    ]);
   });
 });

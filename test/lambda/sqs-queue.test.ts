@@ -2,8 +2,10 @@
 
 import { type SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
 import { describe, expect, test } from '@jest/globals';
+import { startFauxqs } from 'fauxqs';
 import * as z from 'zod';
 import { MemoryBackend } from '../../src/backends/memory.ts';
+import type { Owner } from '../../src/domain/owner.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
 import { decodeDelivery, encodeDelivery, MAX_DELAY_SECONDS, SqsQueue } from '../../src/runtime/sqs-queue.ts';
 import { createTaskServer } from '../../src/server/create-task-server.ts';
@@ -83,6 +85,50 @@ describe('a delivery for later', () => {
       status: 'completed',
       result: { content: [{ type: 'text', text: 'awake' }] },
     });
+  });
+});
+
+describe('between owners the queue is fair', () => {
+  const groupsOf = async (...owners: readonly Owner[]) => {
+    const { sent, queue } = capturing(new ManualClock());
+    for (const owner of owners) await queue.enqueue({ ...ref, owner }, { notBefore: 0 });
+    return sent.map(({ MessageGroupId }) => MessageGroupId ?? '');
+  };
+
+  test('since each owner’s messages are a group, whichever task they are of [AWS-9]', async () => {
+    const [one, again, other, tenant] = await groupsOf(
+      { issuer: 'i', subject: 's' },
+      { issuer: 'i', subject: 's' },
+      { issuer: 'i', subject: 'another' },
+      { issuer: 'i', subject: 's', tenant: 't' },
+    );
+
+    expect(again).toBe(one);
+    expect(new Set([one, other, tenant]).size).toBe(3);
+  });
+
+  test('whose name tells nobody who the owner is, and is one that SQS takes [AWS-9 SEC-4]', async () => {
+    const [group = ''] = await groupsOf({ issuer: 'https://issuer.example', subject: 'alice'.repeat(100) });
+
+    expect(group).toMatch(/^[\w!-/:-@[-`{-~]{1,128}$/);
+    expect(group).not.toContain('alice');
+  });
+
+  test('and a standard queue takes such messages, delayed or not [AWS-9 EXEC-8]', async () => {
+    await using stack = new AsyncDisposableStack();
+    const server = await startFauxqs({ port: 0, logger: false, defaultRegion: 'eu-central-1', host: '127.0.0.1' });
+    stack.defer(() => server.stop());
+    server.createQueue('tasks', { region: 'eu-central-1' });
+    const endpoint = `http://127.0.0.1:${server.port}`;
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+    const client = stack.adopt(new SQSClient({ endpoint, region: 'eu-central-1', credentials }), (it) => it.destroy());
+    const clock = new ManualClock();
+    const queue = new SqsQueue({ client, queueUrl: `${endpoint}/000000000000/tasks`, clock });
+
+    for (const notBefore of [0, clock.now() + 60_000]) await queue.enqueue(ref, { notBefore });
+
+    const { ready = [], delayed = [] } = server.inspectQueue('tasks')?.messages ?? {};
+    expect([ready.length, delayed.length]).toEqual([1, 1]);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type TaskContext,
   type TaskScope,
 } from '../../src/index.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 
 /** Short, so that a take-over is soon. */
@@ -109,6 +110,7 @@ const endless = defineTaskTool({
 
 const opened = await openBackend(parseBackendAddress(address));
 const server = await startLocalServer({
+  logger: silentLogger,
   name: 'crash-server',
   version: '1',
   tools: [journey, steps, endless],

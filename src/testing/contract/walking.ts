@@ -1,6 +1,7 @@
 /** Contract cases for a `WalkableBackend`, which one machine owns and which sweeps for itself. */
 import assert from 'node:assert/strict';
 import { isWalkable, type WalkableBackend } from '../../backends/backend.ts';
+import { eventLoopTurn } from '../../clock.ts';
 import { type ContractCase, type ContractEnvironment, create, readIds } from './contract-case.ts';
 
 const DAY_MS = 86_400_000;
@@ -96,4 +97,35 @@ export const walkingCases: readonly ContractCase[] = [
       assert.deepEqual(await readIds(backend, home, { limit: 10 }), ['3', 'kept']);
     },
   },
+  {
+    name: 'cleaning up and walking let everything else have its turn, however much there is',
+    ids: ['STORE-1', 'SEC-3'],
+    async run(env) {
+      const backend = walkable(env);
+      const home = env.partition();
+      for (let index = 0; index < 1100; index += 1) {
+        await create(backend, { partition: home, id: String(index) }, 'x', env.clock.now() + 1);
+      }
+      for (const end of ['a', 'b', 'c']) await create(backend, { partition: home + end, id: 'kept' });
+      await env.clock.advance(1);
+      const sweeping = await turnsDuring(() => backend.cleanupExpired(env.clock.now()));
+      const walking = await turnsDuring(() => walk(backend, home));
+      assert.ok(sweeping >= 2, `everything else had ${sweeping} turns during a sweep`);
+      assert.ok(walking >= 2, `everything else had ${walking} turns during a walk`);
+    },
+  },
 ];
+
+/** How often the event loop went round meanwhile. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let working = true;
+  const counting = (async () => {
+    for (; working; turns += 1) await eventLoopTurn();
+  })();
+  await work();
+  working = false;
+  const counted = turns;
+  await counting;
+  return counted;
+}

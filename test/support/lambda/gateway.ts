@@ -1,6 +1,7 @@
 /**
  * API Gateway in front of the MCP function: HTTP requests become proxy events, and what the function answers,
- * streamed or buffered, goes back. A REST API by default (payload 1.0, under a stage), else an HTTP API (2.0).
+ * streamed or buffered, goes back. A REST API (payload 1.0, under a stage unless it has a domain of its own), or an HTTP API or
+ * function URL (2.0). Renames the headers that the services rename.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,10 +15,19 @@ export const DOMAIN_NAME = 'abcdef1234.execute-api.eu-central-1.amazonaws.com';
 export const REST_STAGE = 'v1';
 const INTEGRATION_RESPONSE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER_BYTES = 8;
+export const OWN_DOMAIN_NAME = 'tasks.example.com';
+
+/**
+ * What comes back from a function as `x-amzn-Remapped-…`. AWS documents it for REST APIs and function URLs; users report it of
+ * HTTP APIs too, so here it is so for all three.
+ */
+const REMAPPED = new Set(['www-authenticate', 'date', 'server', 'user-agent', 'content-md5', 'max-forwards']);
 
 export interface GatewayOptions {
   readonly invoke: (event: unknown) => Promise<Reply>;
   readonly api: ApiKind;
+  /** REST only: without a stage in the path. @default false */
+  readonly ownDomain?: boolean;
 }
 
 export interface Gateway {
@@ -26,13 +36,19 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export async function startGateway({ invoke, api }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({ invoke, api, ownDomain = false }: GatewayOptions): Promise<Gateway> {
+  const stage = api === 'rest' && !ownDomain ? REST_STAGE : undefined;
   const server = createServer((request, response) => {
     void serve(request, response).catch(() => response.destroy());
   });
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await bodyOf(request);
-    const reply = await invoke(api === 'rest' ? restEvent(request, body) : httpEvent(request, body));
+    if (stage !== undefined && !request.url?.startsWith(`/${stage}/`)) {
+      // Nothing is served beside the stages.
+      response.writeHead(403, { 'content-type': 'application/json' }).end('{"message":"Forbidden"}');
+      return;
+    }
+    const reply = await invoke(api === 'rest' ? restEvent(request, body, ownDomain) : httpEvent(request, body));
     if (reply.kind === 'stream') await sendStream(reply, response);
     else if (reply.kind === 'response') sendBuffered(reply.body, response);
     else sendFailure(response);
@@ -41,7 +57,7 @@ export async function startGateway({ invoke, api }: GatewayOptions): Promise<Gat
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
-    url: `http://127.0.0.1:${port}${api === 'rest' ? `/${REST_STAGE}` : ''}/mcp`,
+    url: `http://127.0.0.1:${port}${stage === undefined ? '' : `/${stage}`}/mcp`,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -50,9 +66,13 @@ export async function startGateway({ invoke, api }: GatewayOptions): Promise<Gat
 }
 
 /** Payload 1.0: `path` without the stage, every header with all its values. */
-export function restEvent(request: Pick<IncomingMessage, 'url' | 'method' | 'rawHeaders'>, body: Buffer): object {
+export function restEvent(
+  request: Pick<IncomingMessage, 'url' | 'method' | 'rawHeaders'>,
+  body: Buffer,
+  ownDomain = false,
+): object {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-  const path = pathname.slice(REST_STAGE.length + 1);
+  const path = ownDomain ? pathname : pathname.slice(REST_STAGE.length + 1);
   const { rawHeaders } = request;
   const pairs = Array.from(
     { length: rawHeaders.length / 2 },
@@ -73,11 +93,11 @@ export function restEvent(request: Pick<IncomingMessage, 'url' | 'method' | 'raw
     requestContext: {
       accountId: '123456789012',
       apiId: 'abcdef1234',
-      domainName: DOMAIN_NAME,
+      domainName: ownDomain ? OWN_DOMAIN_NAME : DOMAIN_NAME,
       domainPrefix: 'abcdef1234',
       httpMethod: request.method,
       identity: { sourceIp: '127.0.0.1', userArn: null, accountId: null },
-      path: `/${REST_STAGE}${path}`,
+      path: pathname,
       protocol: 'HTTP/1.1',
       requestId: randomUUID(),
       resourcePath: '/{proxy+}',
@@ -124,7 +144,7 @@ async function sendStream(reply: { contentType: string; body: Readable }, respon
     return;
   }
   const { prelude, rest } = await readPrelude(reply.body);
-  response.writeHead(prelude.statusCode, { ...prelude.headers });
+  response.writeHead(prelude.statusCode, renamed(prelude.headers));
   response.flushHeaders();
   response.write(rest);
   await pipeline(reply.body, response);
@@ -156,7 +176,16 @@ async function nextChunk(body: Readable): Promise<Buffer> {
 
 function sendBuffered(text: string, response: ServerResponse): void {
   const { statusCode, headers = {}, body = '' } = JSON.parse(text) as Prelude & { body?: string };
-  response.writeHead(statusCode, { ...headers }).end(body);
+  response.writeHead(statusCode, renamed(headers)).end(body);
+}
+
+function renamed(headers: Prelude['headers'] = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      REMAPPED.has(name.toLowerCase()) ? `x-amzn-Remapped-${name}` : name,
+      value,
+    ]),
+  );
 }
 
 /** What callers see when the function failed: nothing of why. */

@@ -194,7 +194,7 @@ describe('processes', () => {
     }
   });
 
-  test('one waits while another makes the same new file, and gives up after its timeout [STORE-8]', async () => {
+  test('one waits while another makes the same new file, and its calls give up after their timeout [STORE-8]', async () => {
     const holder = startProcess(
       `
       raw.exec('BEGIN IMMEDIATE');
@@ -206,10 +206,13 @@ describe('processes', () => {
     const ended = once(holder, 'close');
     if (holder.stdout !== null) await once(holder.stdout, 'data');
 
-    expect(() => new SqliteBackend({ path, busyTimeoutMs: 10 })).toThrow(BackendUnavailableError);
+    const hasty = new SqliteBackend({ path, busyTimeoutMs: 10 });
+    await expect(hasty.get(KEY)).rejects.toBeInstanceOf(BackendUnavailableError);
     const backend = new SqliteBackend({ path });
 
     expect(await backend.putIfVersion(KEY, { value: 'x' }, 0)).toBe(1);
+    expect(await hasty.get(KEY)).toMatchObject({ value: 'x' });
+    await hasty.close();
     await backend.close();
     expect(await ended).toEqual([0, null]);
   });

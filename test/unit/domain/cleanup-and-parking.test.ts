@@ -95,4 +95,13 @@ describe('a parked task', () => {
     ]);
     expect(again.run.parked).toBeUndefined();
   });
+
+  test('that has ended, and waits for code to clean up after it, looks as it did at its end [EXEC-15 EXEC-17 I2]', () => {
+    const waiting = suspendTask(held, claim, nothing, NOW);
+    const cleaning = acquireLease(cancelTask(waiting, undefined, NOW), 'two', LEASE_MS, NOW);
+
+    const parked = park(cleaning, { holder: 'two', epoch: 2 }, 'No such tool.', NOW + 5);
+
+    expect([parked.status, shownStatusMessage(parked), parked.updatedAt]).toEqual(['cancelled', 'Cancelled.', NOW]);
+  });
 });

@@ -186,7 +186,7 @@ describe('an outcome', () => {
       Promise.race([ask(task, 'question').then(() => 'answer'), task.wait('w', { seconds: 10 }).then(() => 'timeout')]);
     const { run, end } = engine.start(program);
     expect((await end).kind).toBe('suspended');
-    const [{ key = '' } = {}] = run.outstanding;
+    const key = run.outstanding[0]?.key ?? '';
     const answeredAt = engine.clock.now() + 5_000;
     await engine.clock.advance(60_000);
 

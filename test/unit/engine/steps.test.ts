@@ -121,7 +121,14 @@ describe('a step', () => {
   ])('that throws %s keeps what it says [EXEC-18]', async (_what, thrown, expected) => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = (task) =>
-      task.step('print', () => Promise.reject(thrown), { retryStrategy: () => ({ shouldRetry: false }) });
+      task.step(
+        'print',
+        async () => {
+          // oxlint-disable-next-line typescript/only-throw-error -- tools throw what they like
+          throw thrown;
+        },
+        { retryStrategy: () => ({ shouldRetry: false }) },
+      );
 
     expect(await engine.finish(program)).toMatchObject({ kind: 'threw', error: expected });
   });
@@ -270,6 +277,30 @@ describe('a mistake in the use of an operation', () => {
       'a step in a step',
       (task) => task.step('outer', () => task.step('inner', async () => 1)),
       /step "inner" was asked for inside step "outer"/,
+    ],
+    [
+      'a UUID in a step, which a replay would not ask for again',
+      (task) => task.step('send', async () => task.uuid()),
+      /value "uuid" was asked for inside step "send".* before the step/,
+    ],
+    [
+      'a random number in a look at a condition',
+      (task) =>
+        task.waitForCondition('ready', async () => task.randomNumber(), {
+          initialState: 0,
+          waitStrategy: () => ({ shouldContinue: false }),
+        }),
+      /value "random" was asked for inside step "ready"/,
+    ],
+    [
+      'to withdraw in a step, which a replay would not do again',
+      async (task) => {
+        const controller = new AbortController();
+        const pause = task.wait('pause', { hours: 1 }, { signal: controller.signal });
+        await task.step('give up', async () => controller.abort());
+        await pause;
+      },
+      /wait "pause" was withdrawn inside step "give up".* after the step/,
     ],
     [
       'an invalid date',

@@ -22,7 +22,7 @@ describe('a withdrawn operation', () => {
     };
     const first = engine.start(program);
     await first.end;
-    const [{ key = '' } = {}] = first.run.outstanding;
+    const key = first.run.outstanding[0]?.key ?? '';
     await engine.clock.advance(1_000);
 
     const second = engine.start(program);

@@ -25,6 +25,7 @@ const TABLE: Readonly<Record<TaskErrorCode, number>> = {
   unavailable: BUSY,
   lease_held: INTERNAL,
   lease_lost: INTERNAL,
+  storage_lost: INTERNAL,
   unreadable_record: INTERNAL,
   invalid_definition: INTERNAL,
 };
@@ -45,7 +46,8 @@ describe('a task error', () => {
     } = shown(new TaskError(code, 'What to do.', { detail, cause: new Error('inside') }));
 
     expect(rpc).toBe(TABLE[code]);
-    if (rpc === INTERNAL) expect([message, data]).toEqual(['Internal error', undefined]);
+    if (code === 'storage_lost') expect([message, data]).toEqual(['What to do.', { reason: code }]);
+    else if (rpc === INTERNAL) expect([message, data]).toEqual(['Internal error', undefined]);
     else expect(message).toBe('What to do.');
     if (rpc !== INTERNAL && code !== 'task_not_found') expect(data).toEqual({ reason: code, path: 'a.b', limit: 3 });
   });

@@ -14,6 +14,8 @@ import {
 } from '../../../src/runtime/deliveries.ts';
 import { NotingQueue, OWNER, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
+const sweepOf = ({ clock }: RuntimeUnderTest) => ({ leaseMs: TIMES.leaseMs, now: clock.now() });
+
 describe('looking for unfinished tasks', () => {
   test('finds each for when it is due: now, at the end of a wait or lease, or else at its deadline [EXEC-1 EXEC-8 I5]', async () => {
     const runtime = new RuntimeUnderTest();
@@ -34,7 +36,7 @@ describe('looking for unfinished tasks', () => {
     await runtime.store.update(ended, (task, now) => completeTask(task, inline({}), now));
     runtime.queue.deliveries.length = 0;
 
-    const count = await enqueueUnfinished(runtime.store, runtime.queue);
+    const count = await enqueueUnfinished(runtime.store, runtime.queue, sweepOf(runtime));
 
     const now = runtime.clock.now();
     expect(count).toBe(4);
@@ -48,6 +50,34 @@ describe('looking for unfinished tasks', () => {
     );
   });
 
+  test('does not believe a lease of a clock that was ten minutes ahead: it ends as if it were taken now [EXEC-4 I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const { clock, store, queue } = runtime;
+    const task = await runtime.create('held');
+    const ahead = clock.now() + 600_000;
+    await store.update(task, (now) => acquireLease(now, 'died', TIMES.leaseMs, ahead));
+
+    await enqueueUnfinished(store, queue, sweepOf(runtime));
+    const firstEnd = clock.now() + TIMES.leaseMs;
+    await clock.advance(TIMES.leaseMs / 2);
+    await enqueueUnfinished(store, queue, sweepOf(runtime));
+
+    expect(queue.deliveries.map(({ notBefore }) => notBefore)).toEqual([firstEnd, firstEnd]);
+    expect((await runtime.read(task)).run.lease).toEqual({ holder: 'died', until: firstEnd });
+  });
+
+  test('leaves a lease alone that a clock somewhat ahead has taken [EXEC-4]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('held');
+    const ahead = runtime.clock.now() + TIMES.leaseMs;
+    await runtime.store.update(task, (now) => acquireLease(now, 'lives', TIMES.leaseMs, ahead));
+    const before = await runtime.store.get(task);
+
+    await enqueueUnfinished(runtime.store, runtime.queue, sweepOf(runtime));
+
+    expect(await runtime.store.get(task)).toEqual(before);
+  });
+
   test('is not stopped by a record that cannot be read [I5]', async () => {
     const runtime = new RuntimeUnderTest();
     const partition = JSON.stringify(['tasks', encodeOwner(OWNER)]);
@@ -55,7 +85,7 @@ describe('looking for unfinished tasks', () => {
     const well = await runtime.create('well');
     await runtime.backend.putIfVersion({ partition, id: damaged.id }, { value: '{"format":1' }, 1);
 
-    await enqueueUnfinished(runtime.store, runtime.queue);
+    await enqueueUnfinished(runtime.store, runtime.queue, sweepOf(runtime));
 
     expect(runtime.queue.deliveries.map(({ ref }) => ref.id)).toEqual([well.id]);
     await expect(runtime.store.get(damaged)).rejects.toMatchObject({ code: 'unreadable_record' });

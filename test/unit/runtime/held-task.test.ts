@@ -4,6 +4,7 @@ import { inline } from '../../../src/domain/payload.ts';
 import { acquireLease, setStatusMessage } from '../../../src/domain/run.ts';
 import { completeTask } from '../../../src/domain/task.ts';
 import { HeldTask } from '../../../src/runtime/held-task.ts';
+import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { RuntimeUnderTest, TIMES } from './runtime-under-test.ts';
 
 async function hold(runtime = new RuntimeUnderTest()) {
@@ -44,6 +45,26 @@ describe('the heartbeat', () => {
     // Acquired as version 2, then renewed by every third beat.
     expect((await runtime.store.get(held.task)).version).toBe(2 + 4);
     held.close();
+  });
+
+  test('renews a lease that ends later than one that is taken now, after the clock was put back [EXEC-4]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const { clock, store, logger } = runtime;
+    let offsetMs = 0;
+    const stepped = { now: () => clock.now() - offsetMs, after: clock.after.bind(clock) };
+    const created = await runtime.create('held');
+    const held = await HeldTask.acquire(await store.get(created), 'first', {
+      store: new GenericTaskStore({ backend: runtime.backend, clock: stepped }),
+      clock: stepped,
+      times: TIMES,
+      logger,
+    });
+    offsetMs = 600_000;
+
+    await clock.advance(TIMES.heartbeatMs);
+
+    expect((await runtime.read(created)).run.lease?.until).toBe(stepped.now() + TIMES.leaseMs);
+    held?.close();
   });
 
   test('tells a handler of a cancel by another process within a beat [EXEC-5]', async () => {

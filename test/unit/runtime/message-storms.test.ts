@@ -8,7 +8,7 @@ import { acquireLease } from '../../../src/domain/run.ts';
 import type { Task, TaskRef } from '../../../src/domain/task.ts';
 import { deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../../../src/runtime/deliveries.ts';
 import type { Runner } from '../../../src/runtime/runner.ts';
-import { type Delivery, eventually, Gate, NotingQueue, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
+import { type Delivery, Gate, NotingQueue, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 const HOP_MS = 900_000;
 const HOUR_MS = 3_600_000;

@@ -21,7 +21,7 @@ import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
-import type { RunnableTool } from '../../../src/runtime/tool.ts';
+import { type RunnableTool, toolKey } from '../../../src/runtime/tool.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
 
@@ -91,6 +91,7 @@ export interface NewTaskOptions {
   readonly maxAttempts?: number;
   readonly lifetime?: Partial<Lifetime>;
   readonly admission?: JsonValue;
+  readonly toolVersion?: number;
 }
 
 export class RuntimeUnderTest {
@@ -111,7 +112,7 @@ export class RuntimeUnderTest {
     return new Runner({
       store,
       queue: this.queue,
-      tools: new Map(tools.map((tool) => [tool.name, tool])),
+      tools: new Map(tools.map((tool) => [toolKey(tool.name, tool.version), tool])),
       holder: `runner ${this.#runners}`,
       clock: this.clock,
       times: TIMES,
@@ -134,6 +135,7 @@ export class RuntimeUnderTest {
       pollIntervalMs: 1000,
       maxAttempts: options.maxAttempts ?? 5,
       ...(options.admission === undefined ? {} : { admission: options.admission }),
+      ...(options.toolVersion === undefined ? {} : { toolVersion: options.toolVersion }),
     });
     return stored.task;
   }
