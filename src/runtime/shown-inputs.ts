@@ -38,6 +38,8 @@ export class ShownInputs {
   readonly #taken = new Set<string>();
   /** Keys of callbacks whose token may have left: from then on they are shown. */
   readonly #opened = new Set<string>();
+  /** Keys that this run has written to the head, or tried to. */
+  readonly #offered = new Set<string>();
   #lastShow: Promise<void> = Promise.resolve();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
@@ -73,7 +75,7 @@ export class ShownInputs {
   changed(): void {
     if (this.#isStopped) return;
     const { clock, inBackground } = this.#options;
-    this.#deliverHidden(clock.now());
+    this.#deliverHidden(clock.now(), (key) => !this.#offered.has(key));
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
       this.#showing = undefined;
@@ -153,6 +155,7 @@ export class ShownInputs {
   #show(): Promise<void> {
     const show = async () => {
       const inputs = await this.pending();
+      for (const key of Object.keys(inputs)) this.#offered.add(key);
       await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
       this.#lookSoon();
     };
@@ -181,34 +184,55 @@ export class ShownInputs {
 
   /** While the run goes on: closes in the head what times out, so that no late answer is accepted. */
   #closeInTime(): void {
-    const { clock, held, inBackground } = this.#options;
+    const { clock, held } = this.#options;
     this.#closing?.();
     this.#closing = undefined;
-    if (this.#isStopped) return;
+    if (this.#isStopped || held.endedAs !== undefined) return;
     // What the engine has been given is over, though it may not have written it yet.
     const times = this.#run.outstanding.flatMap(({ key, timeoutAt }) =>
       this.#taken.has(key) ? [] : (timeoutAt ?? []),
     );
     if (times.length === 0) return;
-    this.#closing = clock.after(Math.min(...times) - clock.now(), () => {
+    this.#closeIn(Math.min(...times) - clock.now());
+  }
+
+  #closeIn(ms: number): void {
+    const { clock, held, inBackground } = this.#options;
+    this.#closing = clock.after(ms, () => {
       this.#closing = undefined;
       inBackground('timeouts', this.#closeOverdue(held, clock.now()));
     });
   }
 
   async #closeOverdue(held: HeldTask, now: number): Promise<void> {
-    if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
-      await held.change(closeOverdueInputs);
+    try {
+      // What this run has shown may be shown, and answered, without its knowing yet.
+      await held.refresh();
+      if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
+        await held.change(closeOverdueInputs);
+      }
+    } catch (error) {
+      if (!this.#isStopped) this.#closeIn(LOOK_EVERY_MS);
+      throw error;
     }
-    this.#deliverHidden(now);
+    this.#deliverHidden(now, () => true);
     this.#closeInTime();
   }
 
-  /** What nobody was shown times out without anybody's doing. */
-  #deliverHidden(now: number): void {
-    const { inputs, answers } = this.#options.held.task;
+  /**
+   * What nobody was shown times out without anybody's doing, if that `isCertain` of it. A task that has ended shows nothing:
+   * there all is aborted.
+   */
+  #deliverHidden(now: number, isCertain: (key: string) => boolean): void {
+    const { held } = this.#options;
+    if (held.endedAs !== undefined) return;
+    const { inputs, answers } = held.task;
     const hidden = this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
-      timeoutAt === undefined || timeoutAt > now || Object.hasOwn(inputs, key) || Object.hasOwn(answers, key)
+      timeoutAt === undefined ||
+      timeoutAt > now ||
+      Object.hasOwn(inputs, key) ||
+      Object.hasOwn(answers, key) ||
+      !isCertain(key)
         ? []
         : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
     );

@@ -266,6 +266,54 @@ describe('an input with a timeout', () => {
     expect(await runtime.result(task)).toEqual({ caught: 'CallbackTimeoutError' });
   });
 
+  test('that was answered before the run knows that it is shown has not run out [EXEC-3 I4]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const work = new Gate();
+    const tool = toolOf('busy', async (task) => {
+      const asked = task.elicit(form('?'), { timeout: { seconds: 5 } });
+      await task.step('work', () => work.pass());
+      return { content: (await asked).content ?? {} };
+    });
+    const task = await runtime.create('busy');
+    const running = runtime.runner([tool]).runTask(task);
+    await work.reached;
+    const acknowledged = new Gate();
+    const { putIfVersion } = runtime.backend;
+    runtime.backend.putIfVersion = async (...args) => {
+      const version = await putIfVersion.apply(runtime.backend, args);
+      if (args[1].value.includes('"status":"input_required"')) await acknowledged.pass();
+      return version;
+    };
+    await runtime.clock.advance(250);
+    const [key = ''] = await runtime.asked(task);
+    await runtime.answer(task, { [key]: accept({ n: '1' }) });
+
+    await runtime.clock.advance(10_000);
+    acknowledged.open();
+    work.open();
+
+    expect(await running).toBe('finished');
+    expect(await runtime.result(task)).toEqual({ content: { n: '1' } });
+  });
+
+  test('of a task that has ended is aborted, and does not run out besides [EXEC-3 EXEC-15]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const seen: string[] = [];
+    const tool = toolOf('asks', async (task) => {
+      await task.elicit(form('?'), { timeout: { seconds: 60 } }).catch((error: Error) => seen.push(error.name));
+      return {};
+    });
+    const runner = runtime.runner([tool]);
+    const task = await runtime.create('asks');
+    await runner.runTask(task);
+    await runtime.cancel(task);
+    await runtime.clock.advance(120_000);
+
+    expect(await runner.runTask(task)).toBe('cleaned_up');
+
+    expect(seen).toEqual(['TaskAborted']);
+  });
+
   test('is closed at that instant: a late answer is not accepted, even before the next run [EXEC-3 I4]', async () => {
     const runtime = new RuntimeUnderTest();
     const runner = runtime.runner([askWithin(60)]);
