@@ -23,6 +23,7 @@ import {
   type Failure,
   type FailureReason,
   failTask,
+  type Lease,
   runtimeFailure,
   type Task,
   type TaskRef,
@@ -106,7 +107,7 @@ export class Runner {
     if (due > this.#clock.now()) {
       const { lease, wakeAt } = stored.task.run;
       if (this.#options.queue.maxDelayMs === undefined) await this.#options.queue.enqueue(ref, { notBefore: due });
-      else if (scheduledFor === undefined || (lease === undefined && scheduledFor === wakeAt))
+      else if (scheduledFor === undefined || (scheduledFor === wakeAt && !isRenewedSince(lease, scheduledFor)))
         await this.#rewake(stored);
       return lease === undefined ? 'not_due' : 'held_elsewhere';
     }
@@ -370,6 +371,11 @@ export class Runner {
   async #enqueue(task: Task): Promise<void> {
     await this.#options.queue.enqueue(task, { notBefore: task.run.wakeAt });
   }
+}
+
+/** Whether a run is alive whose own delivery comes again if it dies; else it was a clock that brought this one early. */
+function isRenewedSince(lease: Lease | undefined, scheduledFor: number): boolean {
+  return lease !== undefined && lease.until > scheduledFor;
 }
 
 /** What becomes of the task; `undefined`: it goes on later. */
