@@ -85,7 +85,7 @@ function inTime<T>(key: string, check: () => T): T {
 }
 
 /** A tool asks with a form that no answer could be checked against. */
-export class FaultyFormError extends Error {
+class FaultyFormError extends Error {
   override readonly name = 'FaultyFormError';
 }
 

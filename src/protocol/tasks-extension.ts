@@ -30,6 +30,7 @@ import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { type AnyTool, newestOf } from './tool.ts';
 import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
+import { refuseWrongTypes } from './wrong-parameters.ts';
 
 export interface TasksExtensionOptions {
   readonly tools: readonly AnyTool[];
@@ -99,6 +100,7 @@ export class TasksExtension {
     server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) =>
       this.#answer(ctx, () => this.#cancel(taskId, ctx)),
     );
+    refuseWrongTypes(server);
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
   }
 

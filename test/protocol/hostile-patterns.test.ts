@@ -135,14 +135,14 @@ describe('arguments', () => {
       { text: TEXT },
     ],
   ])('that meet %s are refused soon, without a cut [SEC-3]', async (_what, inputSchema, args) => {
-    const { peer, stored } = holdServer([taking(inputSchema)]);
+    const held = holdServer([taking(inputSchema)]);
 
-    const [ms, { message }] = await timed(() => peer.ask('tools/call', { name: 'take', arguments: args }));
+    const [ms, { message }] = await timed(() => held.peer.ask('tools/call', { name: 'take', arguments: args }));
 
     expect(ms).toBeLessThan(SOON_MS);
     expect(message?.result).toMatchObject({ isError: true });
     expect(JSON.stringify(message?.result)).not.toContain('was given up');
-    expect((await stored()).size).toBe(0);
+    expect((await held.stored()).size).toBe(0);
   });
 
   test.each<[string, StandardSchemaWithJSON]>([
@@ -152,16 +152,16 @@ describe('arguments', () => {
     ['a template', z.object({ text: z.templateLiteral([z.string().regex(/(a+)+/), 'b']) })],
     ['a library of its own', unknownLibrary(({ text }) => REGEX.test(text))],
   ])('that keep %s busy are given up after a while [SEC-3]', async (_what, inputSchema) => {
-    const { peer, stored } = holdServer([taking(inputSchema)]);
+    const held = holdServer([taking(inputSchema)]);
 
-    const [ms, { message }] = await timed(() => peer.call('take', { text: TEXT }));
+    const [ms, { message }] = await timed(() => held.peer.call('take', { text: TEXT }));
 
     expect(ms).toBeLessThan(SOON_MS);
     expect(message?.result).toMatchObject({
       isError: true,
       content: [{ text: expect.stringContaining('checking them took more than 251 ms') }],
     });
-    expect((await stored()).size).toBe(0);
+    expect((await held.stored()).size).toBe(0);
   });
 
   test('that fit a pattern are taken, by zod and by JSON Schema alike [SEC-3]', async () => {

@@ -18,11 +18,6 @@ describe('work within a time', () => {
         throw problem;
       }),
     ).toThrow(problem);
-    expect(() =>
-      withinTime(100, () => {
-        throw undefined;
-      }),
-    ).toThrow(undefined);
   });
 
   test.each<[string, () => unknown]>([
