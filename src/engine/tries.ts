@@ -72,10 +72,10 @@ export class Tries {
 
   /** Looks after an operation that was asked for. */
   add(operation: Operation): void {
-    if (operation.dueAt !== undefined) this.#timed.add(operation);
-    else if (operation.action === undefined) return;
-    else if (operation.begun > operation.attempts) this.#interrupted(operation);
-    else this.#startable.push(operation);
+    // First: a try that had begun is over, whatever was due before it.
+    if (operation.begun > operation.attempts) this.#interrupted(operation);
+    else if (operation.dueAt !== undefined) this.#timed.add(operation);
+    else if (operation.action !== undefined) this.#startable.push(operation);
   }
 
   deliver(deliveries: Iterable<Delivery>): void {

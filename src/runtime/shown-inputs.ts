@@ -36,6 +36,11 @@ export class ShownInputs {
   readonly #run: HandlerRun;
   /** Keys of answers that the engine has been given. */
   readonly #taken = new Set<string>();
+  /** Keys of callbacks whose token may have left: from then on they are shown. */
+  readonly #opened = new Set<string>();
+  /** Keys that this run has written to the head, or tried to. */
+  readonly #offered = new Set<string>();
+  #lastShow: Promise<void> = Promise.resolve();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
   #looking: CancelTimer | undefined;
@@ -72,7 +77,7 @@ export class ShownInputs {
     const { clock, inBackground } = this.#options;
     // Most runs ask nobody for anything.
     if (this.#run.outstanding.length === 0 && Object.keys(this.#options.held.task.inputs).length === 0) return;
-    this.#deliverHidden(clock.now());
+    this.#deliverHidden(clock.now(), (key) => !this.#offered.has(key));
     this.#closeInTime();
     this.#showing ??= clock.after(SHOW_AFTER_MS, () => {
       this.#showing = undefined;
@@ -88,11 +93,12 @@ export class ShownInputs {
         `A task can wait for at most ${MAX_OPEN_CALLBACKS} callbacks at the same time; give map a maxConcurrency.`,
       );
     }
-    await this.#show(key);
+    this.#opened.add(key);
+    await this.#show();
   }
 
   /** As the head is to show it. A callback that is not opened yet is nobody's to complete. */
-  async pending(opening?: string): Promise<Record<string, PendingInput>> {
+  async pending(): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
     let questions = 0;
@@ -100,7 +106,7 @@ export class ShownInputs {
       const shown = held.task.inputs[key];
       const timeout = timeoutAt === undefined ? {} : { timeoutAt };
       if (kind === 'callback') {
-        if (shown !== undefined || key === opening) inputs[key] = shown ?? timeout;
+        if (shown !== undefined || this.#opened.has(key)) inputs[key] = shown ?? timeout;
         continue;
       }
       questions += 1;
@@ -146,10 +152,17 @@ export class ShownInputs {
     });
   }
 
-  async #show(opening?: string): Promise<void> {
-    const inputs = await this.pending(opening);
-    await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
-    this.#lookSoon();
+  /** One after the other: what is shown is all there is to show, and the newest of it must be written last. */
+  #show(): Promise<void> {
+    const show = async () => {
+      const inputs = await this.pending();
+      for (const key of Object.keys(inputs)) this.#offered.add(key);
+      await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+      this.#lookSoon();
+    };
+    const shown = this.#lastShow.then(show);
+    this.#lastShow = shown.catch(() => {});
+    return shown;
   }
 
   async #deliver(task: Task, answers: readonly [string, Answer][]): Promise<void> {
@@ -172,35 +185,59 @@ export class ShownInputs {
 
   /** While the run goes on: closes in the head what times out, so that no late answer is accepted. */
   #closeInTime(): void {
-    const { clock, held, inBackground } = this.#options;
+    const { clock, held } = this.#options;
     this.#closing?.();
     this.#closing = undefined;
-    if (this.#isStopped) return;
-    const times = this.#run.outstanding.flatMap(({ timeoutAt }) => timeoutAt ?? []);
+    if (this.#isStopped || held.endedAs !== undefined) return;
+    // What the engine has been given is over, though it may not have written it yet.
+    const times = this.#run.outstanding.flatMap(({ key, timeoutAt }) =>
+      this.#taken.has(key) ? [] : (timeoutAt ?? []),
+    );
     if (times.length === 0) return;
-    this.#closing = clock.after(Math.min(...times) - clock.now(), () => {
+    this.#closeIn(Math.min(...times) - clock.now());
+  }
+
+  #closeIn(ms: number): void {
+    const { clock, held, inBackground } = this.#options;
+    this.#closing = clock.after(ms, () => {
       this.#closing = undefined;
       inBackground('timeouts', this.#closeOverdue(held, clock.now()));
     });
   }
 
   async #closeOverdue(held: HeldTask, now: number): Promise<void> {
-    if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
-      await held.change(closeOverdueInputs);
+    try {
+      // What this run has shown may be shown, and answered, without its knowing yet.
+      await held.refresh();
+      if (Object.values(held.task.inputs).some(({ timeoutAt }) => timeoutAt !== undefined && timeoutAt <= now)) {
+        await held.change(closeOverdueInputs);
+      }
+    } catch (error) {
+      if (!this.#isStopped) this.#closeIn(LOOK_EVERY_MS);
+      throw error;
     }
-    this.#deliverHidden(now);
+    this.#deliverHidden(now, () => true);
     this.#closeInTime();
   }
 
-  /** What nobody was shown times out without anybody's doing. */
-  #deliverHidden(now: number): void {
-    const { inputs, answers } = this.#options.held.task;
-    this.#run.deliver(
-      this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
-        timeoutAt === undefined || timeoutAt > now || Object.hasOwn(inputs, key) || Object.hasOwn(answers, key)
-          ? []
-          : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
-      ),
+  /**
+   * What nobody was shown times out without anybody's doing, if that `isCertain` of it. A task that has ended shows nothing:
+   * there all is aborted.
+   */
+  #deliverHidden(now: number, isCertain: (key: string) => boolean): void {
+    const { held } = this.#options;
+    if (held.endedAs !== undefined) return;
+    const { inputs, answers } = held.task;
+    const hidden = this.#run.outstanding.flatMap(({ key, timeoutAt }): Delivery[] =>
+      timeoutAt === undefined ||
+      timeoutAt > now ||
+      Object.hasOwn(inputs, key) ||
+      Object.hasOwn(answers, key) ||
+      !isCertain(key)
+        ? []
+        : [{ key, at: timeoutAt, outcome: { kind: 'timed_out' } }],
     );
+    for (const { key } of hidden) this.#taken.add(key);
+    this.#run.deliver(hidden);
   }
 }

@@ -36,6 +36,8 @@ export class TaskJournal {
       newest = epoch;
       entries.push(entry);
     }
+    // Read so late that another run has begun: what this one would append, that one could not have known of.
+    if (newest > claim.epoch) throw lostTo(held, 'Another run has read and written the journal since.');
     const lost = stored.entries.length + stored.behindGap - entries.length;
     if (lost > 0) {
       await log.setAside(task, entries.length, claim.epoch);
@@ -51,12 +53,14 @@ export class TaskJournal {
   async append(entry: JournalEntry): Promise<void> {
     const { claim } = this.#held;
     const written = await this.#held.append(this.#next, { epoch: claim.epoch, ...entry } as unknown as JsonValue);
-    if (!written) {
-      this.#held.stop('lease_lost');
-      throw new TaskError('lease_lost', 'Another run has written to the journal.');
-    }
+    if (!written) throw lostTo(this.#held, 'Another run has written to the journal.');
     this.#next += 1;
   }
+}
+
+function lostTo(held: HeldTask, how: string): TaskError {
+  held.stop('lease_lost');
+  return new TaskError('lease_lost', how);
 }
 
 function entryOf(value: JsonValue, id: string, place: number): { epoch: number; entry: JournalEntry } {

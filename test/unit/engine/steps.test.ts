@@ -43,6 +43,34 @@ describe('a step', () => {
     expect(engine.clock.now() - engine.startedAt).toBe(5_000 + 10_000);
   });
 
+  test('that may run at most once does not run its second try twice, though that was due before its run died [EXEC-1]', async () => {
+    const engine = new EngineUnderTest();
+    const attempts: number[] = [];
+    const program: EngineHandler = (task) =>
+      task.step(
+        'charge',
+        async ({ attempt }) => {
+          attempts.push(attempt);
+          if (attempt === 1) throw new Error('declined');
+          return new Promise(() => {});
+        },
+        {
+          atMostOnce: true,
+          retryStrategy: (_, attempt) => (attempt < 2 ? { shouldRetry: true } : { shouldRetry: false }),
+        },
+      );
+    const dying = engine.start(program);
+    await engine.clock.advance(0);
+    dying.run.stop(new Error('killed'));
+    await dying.end;
+    expect(attempts).toEqual([1, 2]);
+
+    const end = await engine.start(program).end;
+
+    expect(attempts).toEqual([1, 2]);
+    expect(end).toMatchObject({ kind: 'threw', error: { name: 'StepInterruptedError' } });
+  });
+
   test('whose clock is put back does not wait longer than it was to wait [EXEC-2]', async () => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = async (task) => {

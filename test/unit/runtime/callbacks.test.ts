@@ -119,6 +119,18 @@ describe('a callback', () => {
     expect(Object.keys((await runtime.read(task)).inputs)).toHaveLength(1);
   });
 
+  test('stays open beside others that were opened at the same time [EXEC-2 I4]', async () => {
+    const { runtime, server, task, tokens, outcome } = await waiting((context, submit) =>
+      Promise.all(['a', 'b', 'c'].map((name) => context.waitForCallback(name, submit))),
+    );
+    expect(Object.keys((await runtime.read(task)).inputs)).toHaveLength(3);
+
+    for (const [index, token] of tokens.entries()) await server.completeCallback(token, { value: index });
+    await server.runTask(task);
+
+    expect(await outcome()).toEqual([0, 1, 2]);
+  });
+
   test('whose submission fails is submitted again with the same token [EXEC-2]', async () => {
     let tries = 0;
     const { runtime, server, task, tokens } = await waiting((context, submit) =>
