@@ -19,9 +19,7 @@ import {
 import { isTerminal } from '../domain/status.ts';
 import {
   completeTask,
-  FAILURE_REASONS,
   type Failure,
-  type FailureReason,
   failTask,
   type Lease,
   runtimeFailure,
@@ -35,6 +33,7 @@ import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
 import { describeError, describeFailure, type Logger, silentLogger, withFields } from './logger.ts';
 import { shortMessage } from './progress.ts';
 import { retryDelayMs, type TaskQueue } from './queue.ts';
+import { outcomeOf, reasonOf } from './run-outcome.ts';
 import { TaskRun, type TaskRunEnd } from './task-run.ts';
 import { type RunnableTool, type RunOutcome, toolKey } from './tool.ts';
 
@@ -379,30 +378,6 @@ export class Runner {
 /** Whether a run is alive whose own delivery comes again if it dies; else it was a clock that brought this one early. */
 function isRenewedSince(lease: Lease | undefined, scheduledFor: number): boolean {
   return lease !== undefined && lease.until > scheduledFor;
-}
-
-/** What becomes of the task; `undefined`: it goes on later. */
-function outcomeOf(
-  tool: RunnableTool,
-  end: Exclude<TaskRunEnd, { kind: 'interrupted' | 'mismatch' }>,
-): RunOutcome | undefined {
-  switch (end.kind) {
-    case 'returned':
-      return { kind: 'result', result: end.value as JsonValue };
-    case 'threw':
-      return tool.outcomeOf(end.error);
-    case 'stray': {
-      const message = `The tool let go an error that nobody handled: ${describeThrown(end.error)}`;
-      return { kind: 'failure', failure: runtimeFailure('stray_error', message) };
-    }
-    case 'suspended':
-      return undefined;
-  }
-}
-
-function reasonOf({ data }: Failure): FailureReason | undefined {
-  const reason = typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
-  return FAILURE_REASONS.find((known) => known === reason);
 }
 
 function fieldsOf(task: Task) {

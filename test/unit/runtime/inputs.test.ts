@@ -1,3 +1,4 @@
+/* oxlint-disable max-lines -- Long because each row is a story of its own, told with the same few means. */
 /** What a handler asks its client: shown together, answered in any order, used once, timed out, withdrawn. */
 import { describe, expect, test } from '@jest/globals';
 import type { TaskContext, TaskScope } from '../../../src/runtime/task-context.ts';

@@ -1,3 +1,4 @@
+/* oxlint-disable max-lines -- Long because each row is a story of its own, told with the same few means. */
 /** One delivery of a task: what is run, what is left alone, and how each run ends. */
 import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../../src/backends/errors.ts';
