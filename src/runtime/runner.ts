@@ -26,7 +26,6 @@ import {
   type Task,
   type TaskRef,
 } from '../domain/task.ts';
-import { describeThrown } from '../engine/recorded-error.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { maxDelayOf } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
