@@ -177,7 +177,7 @@ onEveryBackend('creating with a key', (open) => {
       const next = await other.create(input);
 
       expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
-      expect(await other.log.read(next.stored.task)).toEqual([]);
+      expect((await other.log.read(next.stored.task)).entries).toEqual([]);
       expect(await other.create(input)).toMatchObject({
         created: false,
         stored: { task: { id: next.stored.task.id } },
