@@ -6,7 +6,15 @@
 import type { CancelTimer, Clock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import { acquireLease, assertHeld, assertLease, claimOf, type LeaseClaim, renewLease } from '../domain/run.ts';
+import {
+  acquireLease,
+  assertHeld,
+  assertLease,
+  claimOf,
+  type LeaseClaim,
+  nextRunAt,
+  renewLease,
+} from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { EndCause, Task } from '../domain/task.ts';
 import { type AbortReason, TaskAborted } from '../engine/aborts.ts';
@@ -108,6 +116,16 @@ export class HeldTask {
   /** Reads the task again. */
   refresh(): Promise<Task> {
     return this.#inTurn(async () => this.#observe(await this.#options.store.get(this.task)));
+  }
+
+  /**
+   * The task, if it is to be run again and no other run has taken it: then a write of this run gave it back, whose
+   * acknowledgement was lost, and nobody else will enqueue it.
+   */
+  async givenBack(): Promise<Task | undefined> {
+    const { task } = await this.#options.store.get(this.task);
+    const { epoch, lease } = task.run;
+    return epoch === this.claim.epoch && lease === undefined && nextRunAt(task) !== null ? task : undefined;
   }
 
   /** Merges variables under the lease. */

@@ -17,15 +17,7 @@ import {
   suspendTask,
 } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
-import {
-  completeTask,
-  type Failure,
-  failTask,
-  type Lease,
-  runtimeFailure,
-  type Task,
-  type TaskRef,
-} from '../domain/task.ts';
+import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { maxDelayOf } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
@@ -105,7 +97,7 @@ export class Runner {
     if (due > this.#clock.now()) {
       const { lease, wakeAt } = stored.task.run;
       if (this.#options.queue.maxDelayMs === undefined) await this.#options.queue.enqueue(ref, { notBefore: due });
-      else if (scheduledFor === undefined || (scheduledFor === wakeAt && !isRenewedSince(lease, scheduledFor)))
+      else if (scheduledFor === undefined || (scheduledFor === wakeAt && (lease?.until ?? 0) <= scheduledFor))
         await this.#rewake(stored);
       return lease === undefined ? 'not_due' : 'held_elsewhere';
     }
@@ -336,22 +328,16 @@ export class Runner {
     try {
       task = await held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
     } catch (error) {
-      if (isTaskError(error, 'lease_lost')) return this.#enqueueGivenBack(held);
+      if (isTaskError(error, 'lease_lost')) {
+        const givenBack = await held.givenBack();
+        if (givenBack !== undefined) await this.#enqueue(givenBack);
+        return;
+      }
       // The lease runs out by itself, and the next run counts it.
       logger.warn('A task could not be given back', describeError(error));
       throw error;
     }
     if (task.run.dueAt !== null) await this.#enqueue(task);
-  }
-
-  /**
-   * A task that this run does not hold any more, though no other has taken it, was given back by a write of this run whose
-   * acknowledgement was lost: nobody else will enqueue it.
-   */
-  async #enqueueGivenBack(held: HeldTask): Promise<void> {
-    const { task } = await this.#options.store.get(held.task);
-    const { epoch, lease } = task.run;
-    if (epoch === held.claim.epoch && lease === undefined && nextRunAt(task) !== null) await this.#enqueue(task);
   }
 
   /** Makes a new delivery the one that counts; who comes second to that leaves it to the first. */
@@ -372,11 +358,6 @@ export class Runner {
   async #enqueue(task: Task): Promise<void> {
     await this.#options.queue.enqueue(task, { notBefore: task.run.wakeAt });
   }
-}
-
-/** Whether a run is alive whose own delivery comes again if it dies; else it was a clock that brought this one early. */
-function isRenewedSince(lease: Lease | undefined, scheduledFor: number): boolean {
-  return lease !== undefined && lease.until > scheduledFor;
 }
 
 function fieldsOf(task: Task) {

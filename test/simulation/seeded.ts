@@ -30,6 +30,16 @@ export class Seeded {
     return item;
   }
 
+  /** One of the second parts; each as often as its first part says, beside the others. */
+  weighted<T>(choices: readonly (readonly [number, T])[]): T {
+    let left = this.next() * choices.reduce((sum, [weight]) => sum + weight, 0);
+    for (const [weight, choice] of choices) {
+      left -= weight;
+      if (left < 0) return choice;
+    }
+    return this.pick(choices)[1];
+  }
+
   bytes(count: number): Uint8Array {
     return Uint8Array.from({ length: count }, () => this.below(256));
   }

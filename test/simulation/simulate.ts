@@ -1,23 +1,36 @@
 /** Histories in a row, until there are enough or time is up; a faulty one is shrunk. */
-import type { HandlerRun } from '../../src/engine/handler-run.ts';
-import { faultsOf } from './history.ts';
-import { type Program, randomProgram, smaller } from './program.ts';
 import { Seeded } from './seeded.ts';
 
-export interface SimulationOptions {
+/** What a history is made of, and what is wrong with one. */
+export interface HistoryKind<History> {
+  readonly name: string;
+  random(chance: Seeded): History;
+  /** The same for the same seed. */
+  faultsOf(history: History, seed: number): Promise<readonly string[]>;
+  /** Largest steps first. */
+  smaller(history: History): Iterable<History>;
+  /** Seeds by which a smaller history may show the fault. */
+  seedsFor(seed: number): readonly number[];
+  text(history: History): string;
+}
+
+export interface SimulationOptions<History> {
+  readonly kind: HistoryKind<History>;
   /** History `n` has seed `firstSeed + n * step`. */
   readonly firstSeed: number;
   readonly step?: number;
   readonly histories: number;
   /** In milliseconds since the epoch. */
   readonly until?: number;
-  readonly engine?: typeof HandlerRun;
 }
 
 export interface Violation {
+  /** Of the history as it was found. */
   readonly seed: number;
-  readonly program: Program;
   readonly faults: readonly string[];
+  /** The smallest that shows a fault, and by which seed. */
+  readonly smallest: string;
+  readonly smallestSeed: number;
 }
 
 export interface SimulationReport {
@@ -25,30 +38,48 @@ export interface SimulationReport {
   readonly violation?: Violation;
 }
 
-export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  const { firstSeed, step = 1, histories, until = Number.POSITIVE_INFINITY, engine } = options;
+export async function simulate<History>(options: SimulationOptions<History>): Promise<SimulationReport> {
+  const { kind, firstSeed, step = 1, histories, until = Number.POSITIVE_INFINITY } = options;
   let done = 0;
   for (; done < histories && Date.now() < until; done += 1) {
     const seed = firstSeed + done * step;
-    const program = randomProgram(new Seeded(seed));
-    const faults = await faultsIn(program, seed, engine);
-    if (faults.length > 0) return { histories: done + 1, violation: await shrunk({ seed, program, faults }, engine) };
+    const history = kind.random(new Seeded(seed));
+    const faults = await faultsIn(kind, history, seed);
+    if (faults.length > 0) {
+      const smallest = await shrunk(kind, { history, seed, faults });
+      const { faults: shown, seed: smallestSeed } = smallest;
+      return {
+        histories: done + 1,
+        violation: { seed, faults: shown, smallest: kind.text(smallest.history), smallestSeed },
+      };
+    }
   }
   return { histories: done };
 }
 
-/** The smallest program with the same seed that still shows a fault. */
-async function shrunk(violation: Violation, engine?: typeof HandlerRun): Promise<Violation> {
-  for (const program of smaller(violation.program)) {
-    const faults = await faultsIn(program, violation.seed, engine);
-    if (faults.length > 0) return shrunk({ ...violation, program, faults }, engine);
-  }
-  return violation;
+interface Faulty<History> {
+  readonly history: History;
+  readonly seed: number;
+  readonly faults: readonly string[];
 }
 
-async function faultsIn(program: Program, seed: number, engine?: typeof HandlerRun): Promise<string[]> {
+async function shrunk<History>(kind: HistoryKind<History>, faulty: Faulty<History>): Promise<Faulty<History>> {
+  for (const history of kind.smaller(faulty.history)) {
+    for (const seed of kind.seedsFor(faulty.seed)) {
+      const faults = await faultsIn(kind, history, seed);
+      if (faults.length > 0) return shrunk(kind, { history, seed, faults });
+    }
+  }
+  return faulty;
+}
+
+async function faultsIn<History>(
+  kind: HistoryKind<History>,
+  history: History,
+  seed: number,
+): Promise<readonly string[]> {
   try {
-    return await faultsOf({ program, seed, ...(engine === undefined ? {} : { engine }) });
+    return await kind.faultsOf(history, seed);
   } catch (error) {
     return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
   }

@@ -1,0 +1,127 @@
+/** A worker of a world: a runner with the program as its tool, in a process that may die. */
+import type { JsonValue } from '../../../src/domain/json.ts';
+import { Runner } from '../../../src/runtime/runner.ts';
+import type { TaskContext } from '../../../src/runtime/task-context.ts';
+import type { RunnableTool } from '../../../src/runtime/tool.ts';
+import type { ActingRun } from './actions-ledger.ts';
+import type { QueuedDelivery } from './delivery-queue.ts';
+import { runProgram, type Surroundings } from './handler.ts';
+import type { Options, Program } from './program.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+import type { World } from './world.ts';
+
+/** One run of the handler, as it was lived. */
+export interface Live {
+  readonly trace: string[];
+  /** How much of the trace rests on nothing but what was in the journal when it was last written. */
+  durable: number;
+  readonly isOldCode: boolean;
+}
+
+const NEVER = new Promise<never>(() => {});
+const RETRY_MS = 5_000;
+
+export class Worker {
+  readonly process: SimulatedProcess;
+  readonly inHand = new Set<QueuedDelivery>();
+  readonly #world: World;
+  readonly #program: Program;
+  readonly #runner: Runner;
+  #live: Live | undefined;
+
+  constructor(world: World, process: SimulatedProcess, program: Program) {
+    this.#world = world;
+    this.process = process;
+    this.#program = program;
+    const { store, clock, random, name } = process;
+    this.#runner = new Runner({
+      store,
+      queue: world.queue,
+      tools: new Map([['program', this.#tool()]]),
+      holder: name,
+      clock,
+      random,
+      graceMs: 0,
+    });
+  }
+
+  /** Runs the task; a delivery that fails comes again. */
+  take(delivery: QueuedDelivery): void {
+    const { queue } = this.#world;
+    queue.take(delivery);
+    this.inHand.add(delivery);
+    const isFirst = delivery.times === 0 && queue.maxDelayMs !== undefined;
+    void this.#runner.runTask(delivery.ref, isFirst ? delivery.meantFor : undefined).then(
+      () => this.inHand.delete(delivery),
+      () => {
+        if (this.inHand.delete(delivery)) queue.repeat(delivery, RETRY_MS);
+      },
+    );
+  }
+
+  /** What the run that goes on here has written is in the journal. */
+  acknowledged(): void {
+    if (this.#live !== undefined) this.#live.durable = this.#live.trace.length;
+  }
+
+  #tool(): RunnableTool {
+    return {
+      name: 'program',
+      run: (_args, task) => this.#run(task),
+      outcomeOf: (error) => ({ kind: 'result', result: { isError: true, text: String(error) } }),
+    };
+  }
+
+  async #run(task: TaskContext): Promise<JsonValue> {
+    const live: Live = { trace: [], durable: 0, isOldCode: this.#program !== this.#world.newestCode };
+    this.#live = live;
+    this.#world.lives.push(live);
+    const run = this.#world.actingRun(this.process.name);
+    const trace = await runProgram(this.#program, task, this.#surroundings(live, run));
+    if (this.process.isDead) return NEVER;
+    return { trace };
+  }
+
+  #surroundings(live: Live, run: ActingRun): Surroundings {
+    const world = this.#world;
+    return {
+      trace: live.trace,
+      act: async (id, attempt, options) => {
+        if (this.process.isDead) return NEVER;
+        const count = world.actions.begin({
+          id,
+          attempt,
+          atMostOnce: options.atMostOnce === 1,
+          run,
+          isDecided: world.journal.isDecided(id, run.epoch, run.entries),
+        });
+        await this.#take(options);
+        if (attempt <= (options.fails ?? 0)) throw failure(`${id} failed try ${attempt}`, options);
+        return `${id} @${attempt}.${count}`;
+      },
+      look: async () => {
+        if (this.process.isDead) await NEVER;
+      },
+      submit: async (id, token, options) => {
+        if (this.process.isDead) return NEVER;
+        world.clients.receive(id, token);
+        if ((options.fails ?? 0) > 0 && world.clients.submissions(id) <= 1) throw new Error(`${id} was not taken`);
+        return undefined;
+      },
+      complain: (problem) => {
+        if (!this.process.isDead) world.complain(problem);
+      },
+    };
+  }
+
+  #take({ takesMs = 0 }: Options): Promise<void> {
+    if (takesMs === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.process.clock.after(takesMs, resolve);
+    });
+  }
+}
+
+function failure(message: string, { throwsText }: Options): unknown {
+  return throwsText === 1 ? message : new Error(message);
+}

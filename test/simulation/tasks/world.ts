@@ -1,0 +1,304 @@
+/**
+ * A random world with one task in it that is watched: workers that die and come back, a queue, clients that answer, cancel
+ * and poll, time. Everything happens through the real runner and store, and everything that lands is held against the
+ * ledgers. What happens next is drawn from the seed, whenever nothing goes on by itself.
+ */
+import type { RecordKey } from '../../../src/backends/backend.ts';
+import { MemoryBackend } from '../../../src/backends/memory.ts';
+import { nextRunAt } from '../../../src/domain/run.ts';
+import { isTerminal } from '../../../src/domain/status.ts';
+import type { Task, TaskRef } from '../../../src/domain/task.ts';
+import { HEALING_GRACE_MS, healForgotten } from '../../../src/runtime/deliveries.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { headKey, logPartition } from '../../../src/store/keys.ts';
+import { Seeded } from '../seeded.ts';
+import { type ActingRun, ActionsLedger } from './actions-ledger.ts';
+import { Clients, OWNER } from './clients.ts';
+import { DeliveryQueue } from './delivery-queue.ts';
+import { isQuiet, turnOfEventLoop } from './event-loop.ts';
+import { type Head, HeadLedger } from './head-ledger.ts';
+import { JournalLedger, type LandedEntry } from './journal-ledger.ts';
+import { beforeTheChange, contains, type Program } from './program.ts';
+import { type SharedWorld, SimulatedProcess } from './simulated-process.ts';
+import { VirtualTime } from './virtual-time.ts';
+import { type Live, Worker } from './worker.ts';
+import type { WorldSettings } from './world-settings.ts';
+
+/** After so many events nothing goes wrong any more; and after so many the world has no end. */
+const FAULTY_EVENTS = 150;
+const MOST_EVENTS = 3_000;
+const LONG_MS = 24 * 3_600_000;
+const RESTART_MS = [0, 1_000, 60_000];
+/** Until a delivery comes again whose worker has died. */
+const VISIBILITY_MS = 31_000;
+
+export interface WorldOptions {
+  readonly program: Program;
+  readonly settings: WorldSettings;
+  readonly seed: number;
+}
+
+type Event = readonly [weight: number, happen: () => void];
+
+export class World {
+  readonly problems: string[] = [];
+  readonly time = new VirtualTime();
+  readonly records: MemoryBackend;
+  readonly chance: Seeded;
+  readonly settings: WorldSettings;
+  readonly queue: DeliveryQueue;
+  readonly journal: JournalLedger;
+  readonly heads: HeadLedger;
+  readonly actions: ActionsLedger;
+  /** Of all runs, in order; those of dead workers, too. */
+  readonly lives: Live[] = [];
+  readonly clients: Clients;
+  /** Its calls are never refused: what is seen by it is how it is. */
+  readonly witness: SimulatedProcess;
+  /** The code that workers have. */
+  program: Program;
+  /** How many entries the journal had when the newer code came; `undefined`: it did not. */
+  deployedAt: number | undefined;
+  /** Something went wrong, or took too long, that may count as a crash of a run. */
+  hadFaults = false;
+  /** It went wrong where clients are served: what they said may be in the records without anybody being told. */
+  wereClientsCutOff = false;
+  ref!: TaskRef;
+  readonly #shared: SharedWorld;
+  readonly newestCode: Program;
+  readonly #runs = new Map<string, ActingRun>();
+  #workers: Worker[] = [];
+  #isDeploying: boolean;
+  #jumps = 0;
+  #holders = 0;
+
+  constructor({ program, settings, seed }: WorldOptions) {
+    this.settings = settings;
+    this.chance = new Seeded(seed);
+    this.newestCode = program;
+    this.#isDeploying = settings.isDeployed && contains(program, ['patched']);
+    this.program = this.#isDeploying ? beforeTheChange(program) : program;
+    this.records = new MemoryBackend({ clock: this.time.clock(() => true) });
+    const complain = (problem: string) => this.complain(problem);
+    this.journal = new JournalLedger(complain);
+    this.heads = new HeadLedger({
+      complain,
+      now: () => (this.areTimesComparable ? this.time.now : undefined),
+      isInJournal: (key) => this.journal.endOf(key) !== 'open',
+    });
+    this.actions = new ActionsLedger(complain);
+    this.#shared = {
+      settings,
+      chance: this.chance,
+      time: this.time,
+      records: this.records,
+      areFaultsOver: false,
+      onWritten: (writer, key, value) => this.#landed(writer, key, value),
+      onAcknowledged: (writer, key) => {
+        if (key.partition === this.#logPartition)
+          this.#workers.find(({ process }) => process === writer)?.acknowledged();
+      },
+      onRemoved: (key) => {
+        if (key.partition === this.#logPartition) this.complain('a part of the journal was set aside [I3]');
+      },
+      onFault: (process) => {
+        this.hadFaults = true;
+        this.wereClientsCutOff ||= this.clients.areServedBy(process);
+      },
+    };
+    this.queue = new DeliveryQueue(this.time, settings.queueHopMs, () => {});
+    this.witness = new SimulatedProcess('witness', { ...this.#shared, areFaultsOver: true }, { mayDie: false });
+    this.clients = new Clients(this, new SimulatedProcess('clients', this.#shared, { mayDie: false }));
+  }
+
+  complain(problem: string): void {
+    this.problems.push(problem);
+  }
+
+  get head(): Head {
+    const { head } = this.heads;
+    if (head === undefined) throw new Error('There is no task yet.');
+    return head;
+  }
+
+  /** The newest run that a process began, as the head has it. */
+  actingRun(holder: string): ActingRun {
+    const run = this.#runs.get(holder);
+    if (run === undefined) throw new Error(`${holder} runs the task without having taken it.`);
+    return run;
+  }
+
+  get areTimesComparable(): boolean {
+    return this.#jumps === 0;
+  }
+
+  /** Until nothing happens any more. */
+  async run(): Promise<void> {
+    await this.#begin();
+    let events = 0;
+    for (let turns = 0; this.problems.length === 0; turns += 1) {
+      await turnOfEventLoop();
+      if (turns > 100_000) throw new Error('The world does not come to rest.');
+      if (!isQuiet() && !(this.settings.haste > 0 && this.chance.chance(this.settings.haste))) continue;
+      const next = this.#possible();
+      if (next.length === 0) {
+        if (!isQuiet()) continue;
+        if (!(await this.#isForgotten())) break;
+        continue;
+      }
+      events += 1;
+      if (events === FAULTY_EVENTS) this.#shared.areFaultsOver = true;
+      if (events > MOST_EVENTS) return this.complain(`the task does not end: ${MOST_EVENTS} events [I5]`);
+      this.chance.weighted(next)();
+    }
+  }
+
+  /** Something that goes on at the side; what fails of it is for the ledgers to see. */
+  inBackground(work: Promise<unknown>): void {
+    work.catch(() => {});
+  }
+
+  async #begin(): Promise<void> {
+    const { settings } = this;
+    const { stored } = await this.witness.store.create({
+      owner: OWNER,
+      tool: 'program',
+      arguments: {},
+      lifetime: { runDeadlineMs: settings.deadlineMs, retentionMs: 24 * 3_600_000 },
+      pollIntervalMs: 1_000,
+      maxAttempts: settings.maxAttempts,
+    });
+    const { task } = stored;
+    this.ref = { owner: task.owner, id: task.id };
+    this.#logPartition = logPartition(this.ref);
+    const { owner: _owner, id: _id, ...head } = task;
+    this.heads.add('witness', head);
+    for (let index = 0; index < settings.workers; index += 1) this.#startWorker();
+    await this.queue.enqueue(this.ref, { notBefore: task.run.wakeAt });
+  }
+  #logPartition = '';
+
+  #startWorker(): void {
+    this.#holders += 1;
+    const process = new SimulatedProcess(`worker ${this.#holders}`, this.#shared, { mayDie: true });
+    process.onDeath = () => this.#died(worker);
+    const worker = new Worker(this, process, this.program);
+    this.#workers.push(worker);
+    if (!this.settings.areClientsApart) this.clients.moveTo(process);
+  }
+
+  /** What it had in hand comes again; it is replaced after a while. */
+  #died(worker: Worker): void {
+    this.hadFaults = true;
+    this.wereClientsCutOff ||= this.clients.areServedBy(worker.process);
+    this.#workers = this.#workers.filter((other) => other !== worker);
+    const isQueueInside = this.settings.workers === 1 && this.settings.queueHopMs === 0;
+    if (isQueueInside) this.queue.forget();
+    else for (const delivery of worker.inHand) this.queue.repeat(delivery, VISIBILITY_MS);
+    this.clients.leave(worker.process);
+    this.time.after(this.chance.pick(RESTART_MS), () => {
+      this.#startWorker();
+      if (isQueueInside) this.inBackground(this.#refill());
+    });
+  }
+
+  async #refill(): Promise<void> {
+    for await (const task of this.witness.store.unfinished()) {
+      if (task.id === this.ref.id) await this.queue.enqueue(task, { notBefore: dueAt(task) });
+    }
+  }
+
+  /** New code comes as it does everywhere: all workers end, and others begin with it. */
+  #deploy(): void {
+    this.#isDeploying = false;
+    this.deployedAt = this.journal.entries.length;
+    this.program = this.newestCode;
+    for (const { process } of this.#workers) process.die();
+  }
+
+  #possible(): Event[] {
+    const { settings, chance, clients } = this;
+    const events: Event[] = [];
+    for (const delivery of this.queue.due) {
+      if (this.#workers.length > 0) events.push([6, () => chance.pick(this.#workers).take(delivery)]);
+    }
+    for (const answer of clients.possible()) events.push([2, answer]);
+    const { untilNext } = this;
+    // Nobody takes days for what can be done at once.
+    if (untilNext !== undefined && (untilNext < LONG_MS || events.length === 0)) {
+      events.push([3, () => this.#pass(untilNext)]);
+      if (untilNext > 1) events.push([0.5, () => this.#pass(Math.ceil(untilNext * chance.next()))]);
+    }
+    if (events.length === 0 || this.#shared.areFaultsOver) return events;
+    if (settings.cancels > 0) events.push([settings.cancels, () => clients.cancel()]);
+    if (settings.repeats > 0 && this.#workers.length > 0) {
+      const extra = { ref: this.ref, meantFor: this.time.now, comesAt: this.time.passed, times: 1 };
+      events.push([settings.repeats, () => chance.pick(this.#workers).take(extra)]);
+      events.push([settings.repeats, () => clients.answerAgain()]);
+    }
+    if (settings.clockJumps > 0) events.push([settings.clockJumps * 3, () => this.#jump()]);
+    if (settings.polls > 0) events.push([settings.polls, () => clients.poll()]);
+    if (settings.limit > 0) events.push([0.3, () => clients.createAnother()], [0.3, () => clients.cancelAnother()]);
+    if (this.#isDeploying && this.#workers.length > 0 && !isTerminal(this.head.status))
+      events.push([0.5, () => this.#deploy()]);
+    return events;
+  }
+
+  get untilNext(): number | undefined {
+    const times = [this.time.untilNext, this.queue.untilNext].filter((ms) => ms !== undefined);
+    const [first] = times.sort((a, b) => a - b);
+    return first === 0 && this.time.untilNext !== 0 ? this.time.untilNext : first;
+  }
+
+  /** What goes on by itself takes a moment at the most. */
+  #pass(ms: number): void {
+    this.time.pass(isQuiet() ? ms : Math.min(ms, 1_000));
+  }
+
+  #jump(): void {
+    this.#jumps += 1;
+    this.time.jump(this.chance.pick([-600_000, -5_000, -1, 1_000, 60_000, 900_000]));
+  }
+
+  /**
+   * Whether nothing brings the task to a worker though it is due, now or later. A poll heals that. It is forgiven where what a
+   * client said was cut off, and where it was looking that found the task past its deadline.
+   */
+  async #isForgotten(): Promise<boolean> {
+    const { store } = this.witness;
+    const stored = await store.get(this.ref).catch(() => undefined);
+    const due = stored === undefined ? null : nextRunAt(stored.task);
+    if (stored === undefined || due === null) return false;
+    const isOverdue = stored.task.run.cleanup?.cause === 'deadline';
+    if (!this.wereClientsCutOff && !isOverdue)
+      this.complain(`the task is due, and nobody was told: ${JSON.stringify(stored.task.run)} [I5]`);
+    this.#pass(Math.max(0, due - this.time.now) + HEALING_GRACE_MS + 1);
+    await healForgotten({ store, queue: this.queue, logger: silentLogger }, stored, this.time.now);
+    return true;
+  }
+
+  #landedHead(writer: SimulatedProcess, head: Head): void {
+    const { epoch } = head.run;
+    if (epoch > this.head.run.epoch) {
+      this.#runs.set(writer.name, { epoch, entries: this.journal.entries.length, actions: this.actions.count });
+    }
+    this.heads.add(writer.name, head);
+  }
+
+  #landed(writer: SimulatedProcess, key: RecordKey, value: string): void {
+    if (this.ref === undefined) return;
+    if (key.partition === this.#logPartition) {
+      if (!/^\d+$/.test(key.id)) return;
+      const { entry } = JSON.parse(value) as { entry: { json?: LandedEntry } };
+      if (entry.json === undefined) throw new Error('An entry is too large for a simulation.');
+      this.journal.add(Number(key.id), entry.json, this.heads.answers, this.areTimesComparable);
+    } else if (key.partition === headKey(this.ref).partition) {
+      if (key.id === this.ref.id) this.#landedHead(writer, JSON.parse(value) as Head);
+      else this.clients.noteOther(key.id, JSON.parse(value) as Head);
+    }
+  }
+}
+
+function dueAt({ run, deadlineAt }: Task): number {
+  return Math.min(run.lease?.until ?? run.dueAt ?? deadlineAt, deadlineAt);
+}
