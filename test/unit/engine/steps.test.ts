@@ -121,6 +121,7 @@ describe('a step', () => {
   ])('that throws %s keeps what it says [EXEC-18]', async (_what, thrown, expected) => {
     const engine = new EngineUnderTest();
     const prints = async () => {
+      // oxlint-disable-next-line typescript/only-throw-error -- tools throw what they like
       throw thrown;
     };
     const program: EngineHandler = (task) =>
