@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { JsonValue } from '../domain/json.ts';
 import { shorten } from '../domain/text.ts';
 import { copyOfJson } from './recordable.ts';
+import { describeThrown, MAX_MESSAGE_LENGTH } from './thrown.ts';
 
 /** What the journal keeps of an error, or of whatever else was thrown. */
 export interface RecordedError {
@@ -32,9 +33,6 @@ export const recordedError: z.ZodType<RecordedError> = z.object({
 
 /** Causes of causes of causes: as many as anybody reads. */
 const MAX_CAUSES = 8;
-const MAX_MESSAGE_LENGTH = 32_768;
-/** Of what was thrown that is no error, in the message that is made of it. */
-const MAX_EXCERPT_LENGTH = 1_000;
 
 /**
  * What a failed step rejects with: the name, message, `code`, `data` and `cause` of what its action threw. It
@@ -85,18 +83,4 @@ function textOf(member: unknown): string {
 /** What was thrown, as an error: one that says what it says, and has it as its cause, where it was none. */
 export function errorOf(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
-}
-
-/** Something that was thrown, in words: a text as it is, an error's message, anything else as JSON. */
-export function describeThrown(thrown: unknown): string {
-  if (typeof thrown === 'string') return shorten(thrown, MAX_MESSAGE_LENGTH);
-  if (thrown instanceof Error) return thrown.message;
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown && typeof thrown.message === 'string') {
-    return shorten(thrown.message, MAX_MESSAGE_LENGTH);
-  }
-  try {
-    return shorten(JSON.stringify(thrown) ?? String(thrown), MAX_EXCERPT_LENGTH);
-  } catch {
-    return 'Something was thrown that is no error and no JSON.';
-  }
 }

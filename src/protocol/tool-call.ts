@@ -28,7 +28,7 @@ import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
-import { describeThrown } from '../engine/recorded-error.ts';
+import { describeThrown } from '../engine/thrown.ts';
 import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
 import { describeFailure, type Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';

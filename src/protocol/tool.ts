@@ -14,7 +14,8 @@ import {
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
-import { describeThrown, StepError } from '../engine/recorded-error.ts';
+import { StepError } from '../engine/recorded-error.ts';
+import { describeThrown } from '../engine/thrown.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
 import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';

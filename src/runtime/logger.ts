@@ -2,7 +2,7 @@
  * Where the runtime reports. Fields are ids, names, counts and durations, and the errors that tools throw; never
  * arguments, results, answers, variables or tokens.
  */
-import { describeThrown } from '../engine/recorded-error.ts';
+import { describeThrown } from '../engine/thrown.ts';
 
 export interface Logger {
   debug(message: string, fields?: LogFields): void;

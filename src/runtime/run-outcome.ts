@@ -1,7 +1,7 @@
 /** What the end of a run means for its task. Writing it is the runner's. */
 import type { JsonValue } from '../domain/json.ts';
 import { FAILURE_REASONS, type Failure, type FailureReason, runtimeFailure } from '../domain/task.ts';
-import { describeThrown } from '../engine/recorded-error.ts';
+import { describeThrown } from '../engine/thrown.ts';
 import type { TaskRunEnd } from './task-run.ts';
 import type { RunnableTool, RunOutcome } from './tool.ts';
 
