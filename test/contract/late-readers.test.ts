@@ -58,7 +58,7 @@ onEveryBackend('a missed deadline', (open) => {
 
       expect(otherBackend.counts()).toEqual({ get: 1, putIfVersion: 1 });
       expect(noticed).toMatchObject({ status: 'failed', updatedAt: task.deadlineAt });
-      expect(await store.log.read(task)).toHaveLength(entries);
+      expect((await store.log.read(task)).entries).toHaveLength(entries);
     },
   );
 
