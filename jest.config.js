@@ -12,6 +12,7 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 30_000,
+  // For what hangs; a test waits for less by itself, and says for what: see test/support/until.ts.
+  testTimeout: 300_000,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.ts'],
 };

@@ -124,7 +124,7 @@ onEveryBackend('the limit of active tasks', (open) => {
       );
       expected = 25;
     }
-  }, 60_000);
+  });
 
   test('is kept while tasks end and others are created at the same time, and the count is right after [LIFE-8 I8]', async () => {
     const { store, other, owner } = await open({ maxActiveTasksPerOwner: 5 });
@@ -160,7 +160,7 @@ onEveryBackend('the limit of active tasks', (open) => {
     expect(most).toBe(5);
     expect(await activeTasks(store, owner)).toEqual([]);
     expect(await fill(other, owner)).toBe(5);
-  }, 60_000);
+  });
 
   describe('through a crash of a creator', () => {
     const faults: readonly (readonly [string, Fault])[] = [

@@ -15,7 +15,7 @@ describe.each(backends.map((backend) => ({ variant: '', ...backend, cited: backe
 
     beforeAll(async () => {
       engine = await open();
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await engine.dispose();

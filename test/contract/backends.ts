@@ -16,6 +16,7 @@ import { RedisBackend } from '../../src/backends/redis.ts';
 import { SqliteBackend } from '../../src/backends/sqlite.ts';
 import type { Clock } from '../../src/clock.ts';
 import { dynamoDbClient, redisClient, redisClusterClient } from '../support/engines/clients.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 export interface BackendUnderTest {
   /** The driver's file in `src/backends`, without `.ts`. */
@@ -66,7 +67,7 @@ async function openSqlite(): Promise<OpenEngine> {
   const path = join(folder, 'tasks.db');
   return {
     async create(clock, count) {
-      return Array.from({ length: count }, () => new SqliteBackend({ path, clock }));
+      return Array.from({ length: count }, () => new SqliteBackend({ path, clock, busyTimeoutMs: PATIENCE_MS }));
     },
     dispose: () => rm(folder, { recursive: true }),
   };
@@ -78,7 +79,10 @@ async function openDynamoDb(): Promise<OpenEngine> {
   await createTable({ client, tableName });
   return {
     async create(clock, count) {
-      return Array.from({ length: count }, () => new DynamoDbBackend({ client, tableName, clock }));
+      return Array.from(
+        { length: count },
+        () => new DynamoDbBackend({ client, tableName, clock, timeoutMs: PATIENCE_MS }),
+      );
     },
     async dispose() {
       client.destroy();
@@ -90,7 +94,10 @@ async function openRedis(client: Redis | Cluster): Promise<OpenEngine> {
   const keyPrefix = `contract-${randomUUID()}:`;
   return {
     async create(clock, count) {
-      return Array.from({ length: count }, () => new RedisBackend({ client, keyPrefix, clock }));
+      return Array.from(
+        { length: count },
+        () => new RedisBackend({ client, keyPrefix, clock, timeoutMs: PATIENCE_MS }),
+      );
     },
     async dispose() {
       client.disconnect();

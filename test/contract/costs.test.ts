@@ -47,7 +47,7 @@ let memory: CornerCosts[] = [];
 beforeAll(async () => {
   dynamoDb = await measureCosts(meterDynamoDb);
   memory = await measureCosts(meterMemory);
-}, 180_000);
+});
 
 describe('on DynamoDB', () => {
   test('each operation costs what is pinned, in every corner [STORE-9 I10]', () => {

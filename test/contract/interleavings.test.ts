@@ -247,7 +247,7 @@ onEveryBackend('any interleaving', (open) => {
       ),
       { numRuns: 60 },
     );
-  }, 120_000);
+  });
 
   // What chance may leave out in the histories above is arranged here: that their steps do lead somewhere.
   test.each<[string, readonly Operation[], readonly Task['status'][]]>([
@@ -325,7 +325,7 @@ onEveryBackend('any interleaving', (open) => {
       }),
       { numRuns: 40 },
     );
-  }, 120_000);
+  });
 
   test('of creates and ends by many keeps the limit and ends with a right count [I8]', async () => {
     const plan = fc.array(fc.constantFrom('create', 'complete', 'cancel'), { minLength: 2, maxLength: 6 });
@@ -379,5 +379,5 @@ onEveryBackend('any interleaving', (open) => {
       }),
       { numRuns: 40 },
     );
-  }, 120_000);
+  });
 });

@@ -84,7 +84,7 @@ onEveryBackend('a refusal at the limit', (open) => {
     backend.reset();
     await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
     expect(backend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 4 });
-  }, 30_000);
+  });
 
   test('goes on counting where the last one stopped, so that a slot that a crash lost comes back [LIFE-8 I8]', async () => {
     const stores = await open({ maxActiveTasksPerOwner: 2 });
@@ -99,7 +99,7 @@ onEveryBackend('a refusal at the limit', (open) => {
 
     await expect(store.create(call(owner))).resolves.toMatchObject({ created: true });
     await expect(store.create(call(owner))).rejects.toMatchObject(REFUSED);
-  }, 30_000);
+  });
 
   test('and the repair that may follow let everything else have its turn after each page [LIFE-8 SEC-3]', async () => {
     const stores = await open({ maxActiveTasksPerOwner: 2 });
@@ -128,5 +128,5 @@ onEveryBackend('a refusal at the limit', (open) => {
 
     expect(pagesAt).toHaveLength(18);
     expect(new Set(pagesAt).size).toBe(18);
-  }, 30_000);
+  });
 });

@@ -81,7 +81,7 @@ export function onEveryBackend(subject: string, define: (open: OpenStores) => vo
 
       beforeAll(async () => {
         engine = await openEngine();
-      }, 60_000);
+      });
 
       afterEach(async () => {
         await Promise.all(opened.map((backend) => backend.close()));

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Effect } from '../support/crash-server.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
@@ -100,15 +99,4 @@ export async function readEffects(file: string): Promise<Effect[]> {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Effect);
-}
-
-/** Asks again until there is an answer that is not `undefined`; rejects after `deadlineMs`. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, deadlineMs = 20_000): Promise<T> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${deadlineMs} ms`);
-    await delay(20);
-  }
 }

@@ -20,7 +20,7 @@ import {
   startLocalServer,
 } from '../../src/index.ts';
 import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
-import { until } from './served-process.ts';
+import { until } from '../support/until.ts';
 
 const ENDPOINT = 'the tasks of the official client test';
 const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] });

@@ -1,12 +1,12 @@
 /** `bin/serve.ts` as a process of its own: started, spoken to, signalled, and never left behind. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
+import { until } from '../support/until.ts';
 
 const SERVE = fileURLToPath(new URL('../../bin/serve.ts', import.meta.url));
-const DEADLINE_MS = 20_000;
 
 export interface Exit {
   readonly code: number | null;
@@ -25,7 +25,7 @@ export class ServedProcess {
   constructor(args: readonly string[], options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}) {
     const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
     this.#child = spawn(process.execPath, [SERVE, ...args], {
-      env: { ...inherited, ...options.env },
+      env: { ...inherited, ...COMPILE_CACHE, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     });
@@ -47,9 +47,13 @@ export class ServedProcess {
     return this.#stdout;
   }
 
+  get stderr(): string {
+    return this.#stderr;
+  }
+
   /** Resolves to the URL once it is printed, which is when the server listens. */
   async url(): Promise<string> {
-    await until('the URL', async () => {
+    await until('the URL', () => {
       if (this.#ended) throw new Error(`serve ended: ${this.#stderr}`);
       return this.#stdout.includes('Ctrl-C');
     });
@@ -63,7 +67,7 @@ export class ServedProcess {
     return new McpPeer((request) => fetch(new Request(url, request)));
   }
 
-  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
+  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     this.#child.kill(name);
   }
 
@@ -71,14 +75,5 @@ export class ServedProcess {
   async end(): Promise<void> {
     if (!this.#ended) this.signal('SIGKILL');
     await this.exited;
-  }
-}
-
-/** Asks again until `condition` holds; throws when it does not within `deadlineMs`. */
-export async function until(what: string, condition: () => Promise<boolean>, deadlineMs = DEADLINE_MS): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what} did not come about within ${deadlineMs} ms`);
-    await delay(20);
   }
 }

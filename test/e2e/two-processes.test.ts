@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Effect } from '../support/crash-server.ts';
 import type { JsonMap, McpPeer } from '../support/mcp-requests.ts';
-import { CrashServerProcess, eventually, readEffects, type ServerData } from './crash-server-process.ts';
+import { until } from '../support/until.ts';
+import { CrashServerProcess, readEffects, type ServerData } from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
 
 /** As the server has them. */
@@ -39,7 +40,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
     (await readEffects(data.effects)).filter((effect) => effect.task === task);
 
   const ended = (peer: McpPeer, task: string): Promise<JsonMap> =>
-    eventually('the end', async () => {
+    until('the end', async () => {
       const state = await peer.task(task);
       return ['completed', 'failed', 'cancelled'].includes(state['status'] as string) ? state : undefined;
     });
@@ -83,12 +84,12 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
 
   test('cancelling at one aborts the handler in the other within two heartbeats [EXEC-5 I2]', async () => {
     const task = await peerA.createTask('endless');
-    await eventually('the handler', async () => ((await effectsOf(task)).length > 0 ? true : undefined));
+    await until('the handler', async () => ((await effectsOf(task)).length > 0 ? true : undefined));
 
     await peerB.result('tasks/cancel', { taskId: task });
     const cancelledAt = Date.now();
 
-    const aborted = await eventually('the signal', async () =>
+    const aborted = await until('the signal', async () =>
       (await effectsOf(task)).find(({ name }) => name === 'aborted'),
     );
     expect(aborted.pid).toBe(a.pid);
@@ -99,7 +100,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
 
   test('an answer given to one is used by the task that the other runs [EXEC-3 I4]', async () => {
     const task = await peerA.createTask('journey');
-    const requests = await eventually('two questions', async () => {
+    const requests = await until('two questions', async () => {
       const asked = Object.entries(
         ((await peerB.task(task))['inputRequests'] ?? {}) as Record<string, { params: { message: string } }>,
       );
@@ -146,7 +147,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
   // Last, since process a is gone after it.
   test('when the process that runs a task is killed, the other goes on within the lease, with no step done twice but the torn one [EXEC-1 EXEC-4 I3 I5]', async () => {
     const task = await peerA.createTask('steps', { count: 8, stepMs: 150 });
-    await eventually('the third step', async () => ((await effectsOf(task)).length >= 3 ? true : undefined));
+    await until('the third step', async () => ((await effectsOf(task)).length >= 3 ? true : undefined));
     await a.kill();
     const killedAt = Date.now();
 

@@ -1,9 +1,7 @@
 /** What the functions load at a cold start: sizes here, since they are the same everywhere; times in bench/cold.ts. */
 import { readFile, stat } from 'node:fs/promises';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type Assembly, BUNDLE_BUDGETS, synthesize } from '../support/lambda/assembly.ts';
-
-jest.setTimeout(120_000);
 
 let assembly: Assembly;
 

@@ -1,10 +1,8 @@
 /** The official suite's task scenarios against the deployed bundles, with its fixture tools bundled through `-c tools=`. */
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { remarksOf, totalsOf } from '../conformance/report.ts';
 import { runScenarios, TASK_SCENARIOS } from '../conformance/suite.ts';
 import { deploy } from '../support/lambda/deployment.ts';
-
-jest.setTimeout(240_000);
 
 test('all ten task scenarios of the conformance suite pass through the deployed bundles [AWS-2 MOD-1]', async () => {
   await using deployment = await deploy({

@@ -5,16 +5,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ApplicationInputHandler } from '@modelcontextprotocol/ext-tasks/client';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import { httpApiEvent, restProxyEvent } from '../support/lambda/events.ts';
 import { readPrelude } from '../support/lambda/gateway.ts';
-import { until } from '../support/lambda/until.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
-
-jest.setTimeout(120_000);
+import { until } from '../support/until.ts';
 
 const LEASE_MS = 1_500;
 const ENDPOINT = 'the deployed tasks';

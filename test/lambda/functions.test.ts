@@ -2,17 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ANONYMOUS } from '../../src/domain/owner.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
 import { encodeDelivery } from '../../src/runtime/sqs-queue.ts';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import type { FunctionHost } from '../support/lambda/function-host.ts';
-import { until } from '../support/lambda/until.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import { connectOfficialClient } from '../support/official-client.ts';
-
-jest.setTimeout(120_000);
+import { until } from '../support/until.ts';
 
 let deployment: Deployment;
 let folder: string;

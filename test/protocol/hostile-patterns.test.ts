@@ -11,6 +11,7 @@ import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { manualRandom } from '../../src/testing/manual-clock.ts';
 import type { JsonMap } from '../support/mcp-requests.ts';
 import { holdServer } from '../support/mcp-server.ts';
+import { processorMs } from '../support/strain.ts';
 
 /** Both double the work with each letter: JavaScript's own engine would be at it for hours. */
 const HOSTILE: readonly (readonly [pattern: string, text: string])[] = [
@@ -24,10 +25,9 @@ const done = async () => ({ content: [{ type: 'text' as const, text: 'done' }] }
 
 /** The processor's time that it takes, in milliseconds, and what it gives. */
 async function timed<T>(work: () => Promise<T>): Promise<readonly [ms: number, value: T]> {
-  const before = process.threadCpuUsage();
+  const before = processorMs();
   const value = await work();
-  const { user, system } = process.threadCpuUsage(before);
-  return [(user + system) / 1000, value];
+  return [processorMs() - before, value];
 }
 
 function taking(inputSchema: StandardSchemaWithJSON): AnyTool {

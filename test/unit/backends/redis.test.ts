@@ -10,8 +10,12 @@ import { redisClient, redisClusterClient } from '../../support/engines/clients.t
 import { type RedisServer, startRedisServer } from '../../support/engines/redis-server.ts';
 import { type LossyProxy, lossyProxy } from '../../support/lossy-proxy.ts';
 import { silentServer } from '../../support/silent-server.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const GRACE_MS = 60_000;
+/** Nothing that is to be there still is gone before its test is over. */
+const SOON_MS = PATIENCE_MS;
+const LATER_MS = 2 * PATIENCE_MS;
 const keyPrefix = `unit-${randomUUID()}:`;
 const client = redisClient();
 const cluster = redisClusterClient();
@@ -143,9 +147,9 @@ describe('the index of a partition', () => {
   });
 
   test('forgets what has long expired when something else is written [STORE-10]', async () => {
-    const { own, prefix, partition } = await partitionOf(['old', 'older'], { expiresAt: Date.now() + 5_000 });
+    const { own, prefix, partition } = await partitionOf(['old', 'older'], { expiresAt: Date.now() + SOON_MS });
     await own.putIfVersion({ partition, id: 'lasting' }, { value: '' }, 0);
-    const later: Clock = { ...systemClock, now: () => Date.now() + 5_000 + GRACE_MS };
+    const later: Clock = { ...systemClock, now: () => Date.now() + SOON_MS + GRACE_MS };
 
     await new RedisBackend({ client, keyPrefix: prefix, clock: later }).delete({ partition, id: 'none' });
 
@@ -154,23 +158,23 @@ describe('the index of a partition', () => {
   });
 
   test('ends with the last of its records when all of them expire [STORE-10]', async () => {
-    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + 5_000 });
-    await own.putIfVersion({ partition, id: 'b' }, { value: '', expiresAt: Date.now() + 90_000 }, 0);
+    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + SOON_MS });
+    await own.putIfVersion({ partition, id: 'b' }, { value: '', expiresAt: Date.now() + LATER_MS }, 0);
 
     for (const set of ['index', 'expiries']) {
       const leftMs = await client.pttl(`${prefix}{${partition}}:${set}`);
-      expect(leftMs).toBeGreaterThan(90_000 + GRACE_MS - 10_000);
-      expect(leftMs).toBeLessThanOrEqual(90_000 + GRACE_MS);
+      expect(leftMs).toBeGreaterThan(SOON_MS + GRACE_MS);
+      expect(leftMs).toBeLessThanOrEqual(LATER_MS + GRACE_MS);
     }
   });
 
   test('stays when one of its records does, and ends once that one expires or goes [STORE-10]', async () => {
-    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + 5_000 });
+    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + SOON_MS });
     const index = `${prefix}{${partition}}:index`;
     await own.putIfVersion({ partition, id: 'b' }, { value: '' }, 0);
     expect(await client.pttl(index)).toBe(-1);
 
-    await own.putIfVersion({ partition, id: 'b' }, { value: '', expiresAt: Date.now() + 5_000 }, 1);
+    await own.putIfVersion({ partition, id: 'b' }, { value: '', expiresAt: Date.now() + SOON_MS }, 1);
     expect(await client.pttl(index)).toBeGreaterThan(0);
 
     await own.addIfBelow({ partition, id: 'c' }, 1, { ceiling: 1 });
@@ -183,16 +187,16 @@ describe('the index of a partition', () => {
 
 describe('a record that expires', () => {
   test('is kept by Redis for a minute longer than it reads as there [STORE-10 I1]', async () => {
-    const { prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + 5_000 });
+    const { prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + SOON_MS });
 
     const leftMs = await client.pttl(`${prefix}{${partition}}:record:a`);
 
     expect(leftMs).toBeGreaterThan(GRACE_MS);
-    expect(leftMs).toBeLessThanOrEqual(5_000 + GRACE_MS);
+    expect(leftMs).toBeLessThanOrEqual(SOON_MS + GRACE_MS);
   });
 
   test('is kept by Redis for good once it is written without expiry [STORE-10 I5]', async () => {
-    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + 5_000 });
+    const { own, prefix, partition } = await partitionOf(['a'], { expiresAt: Date.now() + SOON_MS });
 
     await own.putIfVersion({ partition, id: 'a' }, { value: '' }, 1);
 

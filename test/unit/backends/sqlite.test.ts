@@ -12,6 +12,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BackendFormatError, BackendUnavailableError } from '../../../src/backends/errors.ts';
 import { SqliteBackend } from '../../../src/backends/sqlite.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const KEY = { partition: 'p', id: 'a' };
 
@@ -199,7 +200,7 @@ describe('processes', () => {
       `
       raw.exec('BEGIN IMMEDIATE');
       writeSync(1, 'locked');
-      setTimeout(() => raw.exec('COMMIT'), 400);
+      process.stdin.once('data', () => { raw.exec('COMMIT'); process.exit(); });
     `,
       { open: 'const raw = new DatabaseSync(path);' },
     );
@@ -208,9 +209,11 @@ describe('processes', () => {
 
     const hasty = new SqliteBackend({ path, busyTimeoutMs: 10 });
     await expect(hasty.get(KEY)).rejects.toBeInstanceOf(BackendUnavailableError);
-    const backend = new SqliteBackend({ path });
+    const backend = new SqliteBackend({ path, busyTimeoutMs: PATIENCE_MS });
+    const writing = backend.putIfVersion(KEY, { value: 'x' }, 0);
+    holder.stdin?.write('go');
 
-    expect(await backend.putIfVersion(KEY, { value: 'x' }, 0)).toBe(1);
+    expect(await writing).toBe(1);
     expect(await hasty.get(KEY)).toMatchObject({ value: 'x' });
     await hasty.close();
     await backend.close();
@@ -218,7 +221,6 @@ describe('processes', () => {
   });
 
   test('several on one new file, from the first moment on, lose no update of each other [STORE-8 STORE-5 I8]', async () => {
-    const startAt = Date.now() + 750;
     const children = Array.from({ length: 4 }, () =>
       startProcess(
         `
@@ -230,13 +232,15 @@ describe('processes', () => {
         }
         await backend.close();
       `,
-        { startAt },
+        { together: true },
       ),
     );
 
-    const exits = await Promise.all(children.map(async (child) => [(await once(child, 'close'))[0]]));
+    await Promise.all(children.map((child) => child.stdout && once(child.stdout, 'data')));
+    const exits = Promise.all(children.map(async (child) => [(await once(child, 'close'))[0]]));
+    for (const child of children) child.stdin?.write('go');
 
-    expect(exits).toEqual([[0], [0], [0], [0]]);
+    expect(await exits).toEqual([[0], [0], [0], [0]]);
     const backend = new SqliteBackend({ path });
     expect(await backend.get({ partition: 'p', id: 'added' })).toMatchObject({ version: 120, value: '120' });
     expect(await backend.get({ partition: 'p', id: 'swapped' })).toMatchObject({ version: 200, value: '200' });
@@ -245,13 +249,15 @@ describe('processes', () => {
 });
 
 interface ProcessOptions {
-  readonly startAt?: number;
+  /** Opens `path` only when it is written a line. */
+  readonly together?: boolean;
   readonly open?: string;
 }
 
-/** A process of its own that opens `path` at `startAt` as `backend` and runs `body`. Its errors show in ours. */
+/** A process of its own that opens `path` as `backend` and runs `body`. Its errors show in ours. */
 function startProcess(body: string, options: ProcessOptions = {}): ChildProcess {
-  const { startAt = 0, open = 'const backend = new SqliteBackend({ path });' } = options;
+  const { together = false, open = `const backend = new SqliteBackend({ path, busyTimeoutMs: ${PATIENCE_MS} });` } =
+    options;
   const driver = new URL('../../../src/backends/sqlite.ts', import.meta.url).href;
   const script = `
     import { writeSync } from 'node:fs';
@@ -259,11 +265,11 @@ function startProcess(body: string, options: ProcessOptions = {}): ChildProcess 
     import { SqliteBackend } from ${JSON.stringify(driver)};
     const path = ${JSON.stringify(path)};
     const ignore = (code) => (error) => { if (error.code !== code) throw error; };
-    while (Date.now() < ${startAt});
+    ${together ? "writeSync(1, 'ready'); await new Promise((resolve) => process.stdin.once('data', resolve)); process.stdin.unref();" : ''}
     ${open}
     ${body}
   `;
-  return spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['pipe', 'pipe', 'inherit'] });
 }
 
 function withDatabase(action: (database: DatabaseSync) => void): void {

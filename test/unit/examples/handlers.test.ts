@@ -10,8 +10,8 @@ import { remindMe } from '../../../examples/remind-me.ts';
 import { createResearchTopic, researchNotes, researchTopic } from '../../../examples/research-topic.ts';
 import tools from '../../../examples/tools.ts';
 import type { AnyTool } from '../../../src/protocol/tool.ts';
-import { until } from '../../e2e/served-process.ts';
 import { credentials, type JsonMap, McpPeer, RELATED_TASK_KEY } from '../../support/mcp-requests.ts';
+import { until } from '../../support/until.ts';
 import { ExampleServer } from './example-server.ts';
 
 const servers: ExampleServer[] = [];

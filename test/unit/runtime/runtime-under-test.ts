@@ -24,6 +24,7 @@ import type { TaskContext } from '../../../src/runtime/task-context.ts';
 import { type RunnableTool, toolKey } from '../../../src/runtime/tool.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
+import { until } from '../../support/until.ts';
 
 export const OWNER: Owner = { issuer: 'test', subject: 'somebody' };
 export const TIMES: LeaseTimes = { leaseMs: 30_000, heartbeatMs: 5_000 };
@@ -208,11 +209,7 @@ export class Gate {
   }
 }
 
-/** Until the condition holds; rejects after `limitMs` of real time. */
-export async function eventually(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
-  const limit = Date.now() + limitMs;
-  while (!(await condition())) {
-    if (Date.now() > limit) throw new Error(`Did not become true within ${limitMs} ms: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** Until the condition holds, in real time. */
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await until(`this to become true: ${condition.toString()}`, condition);
 }
