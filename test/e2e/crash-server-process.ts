@@ -1,17 +1,46 @@
 /** `crash-server.ts` in a process of its own: started, restarted on the same data, killed, never left behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Effect } from '../support/crash-server.ts';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import type { Effect } from '../support/effects.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 
-const SERVER = fileURLToPath(new URL('../support/crash-server.ts', import.meta.url));
-const CRASH_POINTS = new URL('../support/crash-points.ts', import.meta.url).href;
+const PROGRAMS = ['crash-server', 'crash-points'].map((name) =>
+  fileURLToPath(new URL(`../support/${name}.ts`, import.meta.url)),
+);
+/** Nobody takes a task from a process that lives, however long the machine keeps it from the processor. */
+const LONG_LEASE_MS = 600_000;
+
+/** The server's programs, bundled: there are hundreds of processes, and so each starts in half the time. */
+export interface CrashServerPrograms {
+  readonly folder: string;
+  dispose(): Promise<void>;
+}
+
+export async function bundleCrashServer(): Promise<CrashServerPrograms> {
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-crash-server-'));
+  await build({
+    entryPoints: PROGRAMS,
+    outdir: folder,
+    bundle: true,
+    // What both load is there once: the one wraps classes that the other uses.
+    splitting: true,
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    mainFields: ['module', 'main'],
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'error',
+  });
+  return { folder, dispose: () => rm(folder, { recursive: true }) };
+}
 
 export interface ServerData {
+  readonly programs: CrashServerPrograms;
   /** As `openBackend` takes it. */
   readonly address: string;
   /** Keeps runs on one shared engine apart. */
@@ -29,6 +58,12 @@ export interface CrashPlan {
   readonly at?: number;
 }
 
+export interface CrashServerOptions {
+  readonly plan?: CrashPlan | undefined;
+  /** Short for a process that will be killed, so that its tasks are soon another's. @default long */
+  readonly leaseMs?: number;
+}
+
 export class CrashServerProcess {
   readonly #child: ChildProcess;
   /** Of what listens; `undefined` once it has ended. */
@@ -37,16 +72,21 @@ export class CrashServerProcess {
   #stderr = '';
   #ended = false;
 
-  constructor({ address, owner, effects }: ServerData, plan?: CrashPlan) {
+  constructor(
+    { programs, address, owner, effects }: ServerData,
+    { plan, leaseMs = LONG_LEASE_MS }: CrashServerOptions = {},
+  ) {
+    const program = (name: string) => join(programs.folder, `${name}.mjs`);
     const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
     const env = {
       ...inherited,
-      NODE_COMPILE_CACHE: join(tmpdir(), 'mcp-durable-tasks-compile-cache'),
+      NODE_COMPILE_CACHE: join(programs.folder, 'compile-cache'),
+      CRASH_LEASE_MS: String(leaseMs),
       ...(plan === undefined ? {} : { CRASH_BACKEND: plan.backend, CRASH_TRACE: plan.trace }),
       ...(plan?.at === undefined ? {} : { CRASH_AT: String(plan.at) }),
     };
-    const preload = plan === undefined ? [] : ['--import', CRASH_POINTS];
-    this.#child = spawn(process.execPath, [...preload, SERVER, address, owner, effects], {
+    const preload = plan === undefined ? [] : ['--import', pathToFileURL(program('crash-points')).href];
+    this.#child = spawn(process.execPath, [...preload, program('crash-server'), address, owner, effects], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -69,10 +109,6 @@ export class CrashServerProcess {
 
   get pid(): number {
     return this.#child.pid ?? 0;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** What it complained of, which should be nothing. */

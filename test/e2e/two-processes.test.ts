@@ -1,18 +1,46 @@
 /** Two server processes on the same data, on one machine: each sees at once what the other does, and no work is done twice. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Effect } from '../support/crash-server.ts';
+import { GenericTaskStore } from '../../src/index.ts';
+import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+import type { Effect } from '../support/effects.ts';
 import type { JsonMap, McpPeer } from '../support/mcp-requests.ts';
 import { until } from '../support/until.ts';
-import { CrashServerProcess, readEffects, type ServerData } from './crash-server-process.ts';
+import {
+  bundleCrashServer,
+  CrashServerProcess,
+  type CrashServerPrograms,
+  readEffects,
+  type ServerData,
+} from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
 
-/** As the server has them. */
-const LEASE_MS = 1_500;
-const HEARTBEAT_MS = 300;
-const GRACE_MS = 300;
-/** For a poll, a process switch and a slow disk. */
-const SLACK_MS = 1_000;
+/** Of the process that is killed. */
+const SHORT_LEASE_MS = 1_500;
+/** A lease is renewed when a third of it is over: here, eight seconds before it would be lost. */
+const RENEWED_LEASE_MS = 12_000;
+
+let programs: CrashServerPrograms;
+
+beforeAll(async () => {
+  programs = await bundleCrashServer();
+});
+
+afterAll(() => programs.dispose());
+
+/** Until when the run of the task has it. */
+async function leaseEnd({ address, owner: subject }: ServerData, taskId: string): Promise<number | undefined> {
+  const opened = await openBackend(parseBackendAddress(address));
+  try {
+    const { tasks } = await new GenericTaskStore({ backend: opened.backend }).list(
+      { issuer: 'crash test', subject },
+      { limit: 100 },
+    );
+    return tasks.find(({ id }) => id === taskId)?.run.lease?.until;
+  } finally {
+    await opened.close();
+  }
+}
 
 describe.each(durableBackends)('two servers on one $name', ({ open }) => {
   let durable: OpenDurable;
@@ -24,7 +52,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
 
   beforeAll(async () => {
     durable = await open();
-    data = { address: durable.address(), owner: 'pair', effects: join(durable.folder, 'pair.effects') };
+    data = { programs, address: durable.address(), owner: 'pair', effects: join(durable.folder, 'pair.effects') };
     a = new CrashServerProcess(data);
     b = new CrashServerProcess(data);
     [peerA, peerB] = await Promise.all([a.peer(), b.peer()]);
@@ -72,28 +100,34 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
     }
   });
 
-  test('work that outlasts its lease is renewed, and never taken over from a process that lives [EXEC-4 I3 I7]', async () => {
-    const task = await peerA.createTask('steps', { count: 1, stepMs: 2 * LEASE_MS + 500 });
+  test('work that lasts keeps its lease, and is never taken over from a process that lives [EXEC-4 I3 I7]', async () => {
+    const working = new CrashServerProcess(data, { leaseMs: RENEWED_LEASE_MS });
+    const task = await (await working.peer()).createTask('endless');
+    const first = await until('a lease', () => leaseEnd(data, task));
 
     // Each poll by the other process would heal the task, were it overdue.
-    const end = await ended(peerB, task);
+    await until('a later lease', async () => {
+      expect((await peerB.task(task))['status']).toBe('working');
+      return ((await leaseEnd(data, task)) ?? 0) >= first + RENEWED_LEASE_MS / 3;
+    });
+    await peerB.result('tasks/cancel', { taskId: task });
+    await until('the signal', async () => (await effectsOf(task)).some(({ name }) => name === 'aborted'));
+    await working.kill();
 
-    expect(end['status']).toBe('completed');
-    expect((await effectsOf(task)).map(({ name, pid }) => [name, pid])).toEqual([['step 0', a.pid]]);
+    expect(new Set((await effectsOf(task)).map(({ pid }) => pid))).toEqual(new Set([working.pid]));
   });
 
-  test('cancelling at one aborts the handler in the other within two heartbeats [EXEC-5 I2]', async () => {
+  // By its next heartbeat: see test/unit/runtime/held-task.test.ts.
+  test('cancelling at one aborts the handler in the other [EXEC-5 I2]', async () => {
     const task = await peerA.createTask('endless');
-    await until('the handler', async () => ((await effectsOf(task)).length > 0 ? true : undefined));
+    await until('the handler', async () => (await effectsOf(task)).length > 0);
 
     await peerB.result('tasks/cancel', { taskId: task });
-    const cancelledAt = Date.now();
 
     const aborted = await until('the signal', async () =>
       (await effectsOf(task)).find(({ name }) => name === 'aborted'),
     );
     expect(aborted.pid).toBe(a.pid);
-    expect(aborted.at - cancelledAt).toBeLessThan(2 * HEARTBEAT_MS + SLACK_MS);
     expect((await peerA.task(task))['status']).toBe('cancelled');
     expect((await peerB.task(task))['result']).toBeUndefined();
   });
@@ -144,21 +178,22 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
     await events.leave();
   });
 
-  // Last, since process a is gone after it.
-  test('when the process that runs a task is killed, the other goes on within the lease, with no step done twice but the torn one [EXEC-1 EXEC-4 I3 I5]', async () => {
-    const task = await peerA.createTask('steps', { count: 8, stepMs: 150 });
-    await until('the third step', async () => ((await effectsOf(task)).length >= 3 ? true : undefined));
-    await a.kill();
-    const killedAt = Date.now();
+  test('when the process that runs a task is killed, another goes on after its lease, with no step done twice but the torn one [EXEC-1 EXEC-4 I3 I5]', async () => {
+    const killed = new CrashServerProcess(data, { leaseMs: SHORT_LEASE_MS });
+    const task = await (await killed.peer()).createTask('steps', { count: 8, stepMs: 150 });
+    await until('the third step', async () => (await effectsOf(task)).length >= 3);
+    await killed.kill();
 
     const end = await ended(peerB, task);
 
     expect(end['status']).toBe('completed');
     const effects = await effectsOf(task);
-    const takenOver = effects.filter(({ pid }) => pid === b.pid);
-    expect((takenOver[0]?.at ?? 0) - killedAt).toBeLessThan(LEASE_MS + GRACE_MS + SLACK_MS);
-    // Process a ran some, b the rest; only the step that was torn is in both.
-    const torn = effects.filter(({ name, pid }) => pid === a.pid && takenOver.some((other) => other.name === name));
+    const takenOver = effects.filter(({ pid }) => pid !== killed.pid);
+    expect(takenOver.length).toBeGreaterThan(0);
+    // The killed process ran some, another the rest; only the step that was torn is in both.
+    const torn = effects.filter(
+      ({ name, pid }) => pid === killed.pid && takenOver.some((other) => other.name === name),
+    );
     expect(torn.length).toBeLessThanOrEqual(1);
     expect(effects).toHaveLength(8 + torn.length);
     expect(new Set(effects.map(({ name }) => name)).size).toBe(8);

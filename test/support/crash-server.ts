@@ -15,24 +15,15 @@ import {
 } from '../../src/index.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+import { type Effect, LOST_LEASE } from './effects.ts';
 
-/** Short, so that a take-over is soon. */
-const LEASE_TIMES: LeaseTimes = { leaseMs: 1_500, heartbeatMs: 300 };
+const LEASE_TIMES: LeaseTimes = { leaseMs: Number(process.env['CRASH_LEASE_MS']), heartbeatMs: 300 };
 const HEALING_GRACE_MS = 300;
 
 /** Characters that do not fit a task's head: they are records of their own, written before it and deleted after. */
 const LARGE = 5_000;
 
 const [address = '', owner = '', effects = ''] = process.argv.slice(2);
-
-/** One line of the effects file. */
-export interface Effect {
-  readonly task: string;
-  readonly name: string;
-  readonly pid: number;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-}
 
 let lastNonce = 0;
 
@@ -59,12 +50,15 @@ const journey = defineTaskTool({
   inputSchema: z.object({}),
   pollIntervalMs: 50,
   run: async (_args, task) => {
+    task.signal.addEventListener('abort', () => {
+      if (task.signal.reason.reason === 'lease_lost') note(task.id, LOST_LEASE);
+    });
     const nonces: Record<string, string> = {};
     nonces['begin'] = await effectStep(task, task, 'begin');
     await task.variables.merge({ phase: 'asking', ballast: 'x'.repeat(LARGE) });
     const [left, right] = await Promise.all([task.elicit(form('left')), task.elicit(form('right'))]);
     nonces['answered'] = await effectStep(task, task, 'answered');
-    await task.wait('pause', { seconds: 1 });
+    await task.wait('pause', { seconds: 0.5 });
     const branches = await task.map('branches', [1, 2, 3], (branch, item) =>
       effectStep(branch, task, `branch ${item}`),
     );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { REPOSITORY_ROOT } from '../../../scripts/syntax.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const module = (path: string) => JSON.stringify(pathToFileURL(join(REPOSITORY_ROOT, path)).href);
 
@@ -33,12 +34,13 @@ async function run(tools, strayErrors) {
   }
 }
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const endless = () => new Promise(() => {});
 ${body}
 process.exit(0);
 `,
   );
   const node = join(REPOSITORY_ROOT, 'node_modules/.bin/node');
-  const { stdout, stderr, status } = spawnSync(node, [file], { encoding: 'utf8', timeout: 60_000 });
+  const { stdout, stderr, status } = spawnSync(node, [file], { encoding: 'utf8', timeout: PATIENCE_MS });
   return { lines: stdout.trim().split('\n'), stderr, status };
 }
 
@@ -46,8 +48,8 @@ describe('an error that nobody handles', () => {
   test('in a promise that a tool let go, or in its timer, fails that task alone, with its stack in the log [EXEC-18]', async () => {
     const { lines, stderr, status } = await runInProcess(`
 await run([
-  tool('rejects', async (task) => { void (async () => { await later(10); throw new Error('let go'); })(); await task.step('work', () => later(2_000)); }),
-  tool('throws', async (task) => { setTimeout(() => { throw new Error('in a timer'); }, 10); await task.step('work', () => later(2_000)); }),
+  tool('rejects', async (task) => { void (async () => { await later(10); throw new Error('let go'); })(); await task.step('work', endless); }),
+  tool('throws', async (task) => { setTimeout(() => { throw new Error('in a timer'); }, 10); await task.step('work', endless); }),
   tool('bystander', async (task) => { await task.step('work', () => later(200)); }),
 ], 'exit');`);
 
