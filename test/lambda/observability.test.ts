@@ -61,6 +61,16 @@ describe('metrics', () => {
     expect(others).toEqual([]);
   });
 
+  test('count a takeover once, however often its run writes, and the next one again [AWS-4]', () => {
+    const crashed = (epoch: number) =>
+      `{ id: 'a', tool: 't', status: 'working', run: { epoch: ${epoch}, crashes: 1, lease: {} } }`;
+    const changes = [task('lease: {}'), crashed(2), crashed(2), crashed(2), crashed(3), crashed(3)];
+
+    const takeovers = metrics(written(`report(${changes.join(', ')})`), 'LeaseTakeovers');
+
+    expect(takeovers.map(({ LeaseTakeovers }) => LeaseTakeovers)).toEqual([1, 1]);
+  });
+
   test('count each look that parks a task, and no change in between [AWS-8]', () => {
     const changes = [held(0), parked(1), parked(1), parked(1), held(1), parked(2)];
 

@@ -9,16 +9,12 @@ export const PATIENCE_MS = 120_000;
 const LOOK_EVERY_MS = 20;
 
 /** Asks again until there is an answer that is neither `false` nor `undefined`, and resolves to it. */
-export async function until<T>(
-  what: string,
-  ask: () => T | Promise<T>,
-  everyMs = LOOK_EVERY_MS,
-): Promise<Exclude<T, false | undefined>> {
+export async function until<T>(what: string, ask: () => T | Promise<T>): Promise<Exclude<T, false | undefined>> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
     if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>;
     if (performance.now() > deadline) throw new Error(`Waited ${PATIENCE_MS / 1000} s in vain for ${what}.`);
-    await delay(everyMs);
+    await delay(LOOK_EVERY_MS);
   }
 }

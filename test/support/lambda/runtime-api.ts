@@ -15,7 +15,7 @@ export type Reply =
 interface Invocation {
   readonly id: string;
   readonly event: unknown;
-  readonly deadlineAt: number;
+  readonly timeoutMs: number;
   readonly reply: (reply: Reply) => void;
   /** The function has answered, and its stream has ended. */
   readonly finish: () => void;
@@ -49,14 +49,14 @@ export class RuntimeApi {
   }
 
   /** `reply` resolves with the answer or its beginning, `done` when the instance is free again. */
-  invoke(event: unknown, deadlineAt: number): { readonly reply: Promise<Reply>; readonly done: Promise<void> } {
+  invoke(event: unknown, timeoutMs: number): { readonly reply: Promise<Reply>; readonly done: Promise<void> } {
     if (this.#current !== undefined) throw new Error('The instance is busy.');
     const replied = Promise.withResolvers<Reply>();
     const done = Promise.withResolvers<void>();
     this.#current = {
       id: randomUUID(),
       event,
-      deadlineAt,
+      timeoutMs,
       reply: replied.resolve,
       finish: () => {
         this.#current = undefined;
@@ -85,13 +85,14 @@ export class RuntimeApi {
   }
 
   #handOut(): void {
-    const { deadlineAt, id, event } = this.#current ?? {};
-    if (this.#waiter === undefined || id === undefined || deadlineAt === undefined || this.#handedOut) return;
+    const { timeoutMs, id, event } = this.#current ?? {};
+    if (this.#waiter === undefined || id === undefined || timeoutMs === undefined || this.#handedOut) return;
     this.#handedOut = true;
     this.#waiter.writeHead(200, {
       'content-type': 'application/json',
       'lambda-runtime-aws-request-id': id,
-      'lambda-runtime-deadline-ms': String(deadlineAt),
+      // From now on: what a cold start takes is not the invocation's.
+      'lambda-runtime-deadline-ms': String(Date.now() + timeoutMs),
       'lambda-runtime-invoked-function-arn': 'arn:aws:lambda:eu-central-1:123456789012:function:local',
       'lambda-runtime-trace-id': 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0',
     });
