@@ -14,5 +14,5 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   // For what hangs; a test waits for less by itself, and says for what: see test/support/until.ts.
   testTimeout: 300_000,
-  reporters: ['default', '<rootDir>/test/support/summary-reporter.ts'],
+  reporters: ['default', '<rootDir>/test/support/progress-reporter.ts', '<rootDir>/test/support/summary-reporter.ts'],
 };

@@ -27,10 +27,14 @@ export interface CfnLint {
 /** `undefined`, and one line that says why, where it cannot be had. */
 export async function openCfnLint(): Promise<CfnLint | undefined> {
   try {
-    const folder = await cached(`cfn-lint-${VERSION}`, async (target) => {
-      const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-warn-conflicts'];
-      await run('python3', [...pip, '--target', target, PACKAGE]);
-    });
+    const folder = await cached(
+      `cfn-lint-${VERSION}`,
+      `cfn-lint (PyPI ${PACKAGE}, with what it needs)`,
+      async (target) => {
+        const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-warn-conflicts'];
+        await run('python3', [...pip, '--target', target, PACKAGE]);
+      },
+    );
     return { lint: (templates, region) => lint(folder, templates, region) };
   } catch (error) {
     process.stderr.write(`cfn-lint is skipped: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -5,7 +5,7 @@
  */
 import { lstat, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { cached, run, say } from './process.ts';
+import { cached, run } from './process.ts';
 
 /** Bound to the machine's loader, or of no use to an unpacked program. */
 const LEFT_TO_THE_SYSTEM = new Set([
@@ -31,8 +31,8 @@ export async function unpackPackages(
   names: readonly string[],
   options: { readonly dependencies: boolean },
 ): Promise<UnpackedPackages> {
-  const root = await cached(`debian-${names.join('-')}`, async (folder) => {
-    say(`unpacking the Debian package ${names[0]} into .cache/ (not installing it)`);
+  const what = `the Debian package ${names[0]} (unpacked, not installed)`;
+  const root = await cached(`debian-${names.join('-')}`, what, async (folder) => {
     try {
       await downloadAndUnpack(names, folder, options, []);
     } catch {

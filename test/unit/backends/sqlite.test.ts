@@ -236,7 +236,7 @@ describe('processes', () => {
       ),
     );
 
-    await Promise.all(children.map((child) => child.stdout && once(child.stdout, 'data')));
+    await Promise.all(children.map(async (child) => child.stdout !== null && (await once(child.stdout, 'data'))));
     const exits = Promise.all(children.map(async (child) => [(await once(child, 'close'))[0]]));
     for (const child of children) child.stdin?.write('go');
 

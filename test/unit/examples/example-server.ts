@@ -8,8 +8,8 @@ import { silentLogger } from '../../../src/runtime/logger.ts';
 import { createTaskServer, type TaskServer } from '../../../src/server/create-task-server.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { type JsonMap, McpPeer } from '../../support/mcp-requests.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
-const DEADLINE_MS = 15_000;
 const CLOCK_STEP_MS = 500;
 
 export interface ToolResult {
@@ -49,7 +49,7 @@ export class ExampleServer {
 
   /** Lets time pass until the task is as wanted. */
   async when(taskId: string, condition: (task: JsonMap) => boolean): Promise<JsonMap> {
-    const deadline = performance.now() + DEADLINE_MS;
+    const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       const task = await this.peer.task(taskId);
       if (condition(task)) return task;
