@@ -47,7 +47,6 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  deployment.poller.visibilityTimeoutSeconds = undefined;
   for (const client of clients.splice(0)) await client[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
@@ -127,37 +126,6 @@ describe('through the deployed bundles, the official client', () => {
     // The message itself comes back after 16 minutes only: it is the polls that bring the task forward.
     expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('first\nsecond\nsecond\n') });
   });
-
-  test('sees a task that kills its workers fail after its attempts, with the reason [AWS-2 EXEC-7]', async () => {
-    deployment.poller.visibilityTimeoutSeconds = REDELIVERED_AFTER_SECONDS;
-    const execution = await callTask('poison', { file });
-
-    const outcome = await execution.result();
-
-    expect(outcome).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
-    expect(await signs()).toBe('run\nrun\n');
-  });
-
-  test('sees a task that could not be delivered fail through the dead-letter queue [AWS-2 EXEC-7 EXEC-8]', async () => {
-    deployment.poller.visibilityTimeoutSeconds = REDELIVERED_AFTER_SECONDS;
-    const before = deployment.deadLetter.logs.length;
-    const execution = await callTask('lasting_poison', { file });
-
-    const outcome = await execution.result();
-
-    expect(outcome).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
-    const said = () => deployment.deadLetter.logs.slice(before).join('\n');
-    await until('the log', async () => said().includes('A task could not be delivered'));
-    await until('the dead letter to be gone', async () => deployment.queue.counts().dead === 0);
-  });
-
-  test('gets the outcome of a task that takes longer than its function may run [AWS-2 EXEC-1]', async () => {
-    const execution = await callTask('in_turns', { steps: 10, stepMs: 1_000 });
-
-    expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('10 steps') });
-    expect(deployment.worker.logs.join('\n')).toMatch(/"reason":"(hand_over|shutdown)"/);
-    expect(deployment.worker.logs.join('\n')).not.toContain('timed out');
-  });
 });
 
 describe('the deployed MCP function', () => {
@@ -179,15 +147,6 @@ describe('the deployed MCP function', () => {
 
     expect(state).toMatchObject({ taskId, status: 'completed', result: saying('It is red.') });
     await events.leave();
-  });
-
-  test('ends a stream properly before its own time is over [AWS-2]', async () => {
-    const taskId = await peer().createTask('ask');
-
-    const messages = await (await peer().listen({ taskIds: [taskId] })).rest();
-
-    expect(messages.length).toBeGreaterThan(1);
-    expect(deployment.mcp.logs.join('\n')).not.toContain('timed out');
   });
 
   test('answers a direct invocation with a JSON-RPC payload, on behalf of the owner that it names [AWS-3]', async () => {
@@ -250,5 +209,63 @@ describe('the deployed MCP function', () => {
     const logs = [...deployment.mcp.logs, ...deployment.worker.logs].join('\n');
     expect(logs).toContain(taskId);
     expect(logs).not.toContain(secret);
+  });
+});
+
+// Most of it is waiting, for leases, messages and a function's time; so all of it is waited for at once.
+describe('in the long run', () => {
+  let shared: string;
+  let deadLetterLogs: number;
+  let ends: Readonly<Record<'poison' | 'lasting' | 'turns', Promise<unknown>>>;
+  let streamed: Promise<readonly unknown[]>;
+
+  beforeAll(async () => {
+    shared = await mkdtemp(join(tmpdir(), 'deployed-'));
+    deployment.poller.visibilityTimeoutSeconds = REDELIVERED_AFTER_SECONDS;
+    deadLetterLogs = deployment.deadLetter.logs.length;
+    const begin = async (name: string, args: object) => {
+      await using client = await connectOfficialClient(deployment.url, ENDPOINT);
+      const execution = await client.session.callTool(name, { ...args });
+      return await execution.result();
+    };
+    ends = {
+      poison: begin('poison', { file: join(shared, 'poison') }),
+      lasting: begin('lasting_poison', { file: join(shared, 'lasting') }),
+      turns: begin('in_turns', { steps: 10, stepMs: 1_000 }),
+    };
+    const taskId = await peer().createTask('ask');
+    streamed = peer()
+      .listen({ taskIds: [taskId] })
+      .then((events) => events.rest());
+    // What goes wrong is told to the test that waits for it.
+    for (const end of [...Object.values(ends), streamed]) end.catch(() => {});
+  });
+
+  afterAll(async () => {
+    await Promise.allSettled([...Object.values(ends), streamed]);
+    await rm(shared, { recursive: true });
+  });
+
+  test('a task that kills its workers fails after its attempts, with the reason [AWS-2 EXEC-7]', async () => {
+    expect(await ends.poison).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
+    expect(await readFile(join(shared, 'poison'), 'utf8')).toBe('run\nrun\n');
+  });
+
+  test('a task that could not be delivered fails through the dead-letter queue [AWS-2 EXEC-7 EXEC-8]', async () => {
+    expect(await ends.lasting).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
+    const said = () => deployment.deadLetter.logs.slice(deadLetterLogs).join('\n');
+    await until('the log', () => said().includes('A task could not be delivered'));
+    await until('the dead letter to be gone', () => deployment.queue.counts().dead === 0);
+  });
+
+  test('a task that takes longer than its function may run comes to its end [AWS-2 EXEC-1]', async () => {
+    expect(await ends.turns).toMatchObject({ status: 'completed', result: saying('10 steps') });
+    expect(deployment.worker.logs.join('\n')).toMatch(/"reason":"(hand_over|shutdown)"/);
+    expect(deployment.worker.logs.join('\n')).not.toContain('timed out');
+  });
+
+  test('a stream ends properly before its function’s time is over [AWS-2]', async () => {
+    expect((await streamed).length).toBeGreaterThan(1);
+    expect(deployment.mcp.logs.join('\n')).not.toContain('timed out');
   });
 });
