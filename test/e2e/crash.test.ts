@@ -31,9 +31,9 @@ const RUN_LIMIT_MS = 2 * PATIENCE_MS;
 /** For all of them, on a machine that has other things to do. */
 const ALL_RUNS_LIMIT_MS = 30 * 60_000;
 /** Most of a run is waiting: for leases and for a wait of the task. */
-const AT_ONCE = 12;
+const AT_ONCE = 16;
 /** Of a process that will be killed. */
-const SHORT_LEASE_MS = 1_500;
+const SHORT_LEASE_MS = 1_000;
 const POLL_EVERY_MS = 60;
 const STEPS = ['begin', 'answered', 'branch 1', 'branch 2', 'branch 3', 'end'];
 const TERMINAL = ['completed', 'failed', 'cancelled'];
