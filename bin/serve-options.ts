@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { problemWithOrigins } from '../src/server/allowed-origins.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
 
@@ -15,6 +16,7 @@ export const HELP = `Usage: npm start -- [options]
   --host ADDRESS     the address to listen on (default 127.0.0.1)
   --backend WHERE    where tasks are kept (default sqlite:.data/tasks.sqlite):
                      ${BACKEND_ADDRESSES}
+  --allow-origin URL let web pages of that origin call, besides those of this machine; may be given several times
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
@@ -29,6 +31,7 @@ export class UsageError extends Error {
 export interface ServeOptions {
   readonly port: number;
   readonly host: string;
+  readonly allowedOrigins: readonly string[];
   readonly backend: BackendAddress;
   readonly createTable: boolean;
   readonly tools: string;
@@ -38,6 +41,7 @@ export interface ServeOptions {
 const OPTIONS = {
   port: { type: 'string', default: '3000' },
   host: { type: 'string', default: '127.0.0.1' },
+  'allow-origin': { type: 'string', multiple: true },
   backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
   'create-table': { type: 'boolean', default: false },
   tools: { type: 'string', default: DEFAULT_TOOLS },
@@ -61,7 +65,10 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   if (createTable && backend.engine !== 'dynamodb') {
     throw new UsageError('--create-table: goes with --backend dynamodb:TABLE');
   }
-  return { port, host: values.host, backend, createTable, tools: values.tools, logLevel };
+  const allowedOrigins = values['allow-origin'] ?? [];
+  const problem = problemWithOrigins(allowedOrigins);
+  if (problem !== undefined) throw new UsageError(`--allow-origin: ${problem}`);
+  return { port, host: values.host, allowedOrigins, backend, createTable, tools: values.tools, logLevel };
 }
 
 function parse(args: string[]) {

@@ -65,6 +65,7 @@ async function serve(options: ServeOptions): Promise<void> {
       logger,
       port,
       host,
+      allowedOrigins: options.allowedOrigins,
     });
   } catch (error) {
     await opened.close();

@@ -7,14 +7,19 @@ import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import type { Context } from 'aws-lambda';
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
 import tools from '#tools';
+import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
 import { createAuthenticate } from './shared/authentication.ts';
 import { foundation, once } from './shared/composition.ts';
-import { oneOf, RESPONSE_MODES, readEnvironment } from './shared/environment.ts';
+import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 import { createRequestHandler } from './shared/request-handler.ts';
 
-const mode = oneOf(readEnvironment(process.env), 'responseMode', RESPONSE_MODES, 'stream');
+const settings = readEnvironment(process.env);
+const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');
+const allowedOrigins = unlessEmpty(settings, 'allowedOrigins')?.split(' ');
+const origins =
+  allowedOrigins === undefined ? NO_ORIGINS_KNOWN : onlyOrigins((origin) => allowedOrigins.includes(origin));
 
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
@@ -30,7 +35,7 @@ const server = once(async () => {
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });
 
-const handleRequest = createRequestHandler({ server, mode, logger });
+const handleRequest = createRequestHandler({ server, mode, logger, origins });
 
 const executionMode = mode === 'stream' ? executionModeStreamifyResponse : executionModeStandard;
 

@@ -30,6 +30,14 @@ export const NO_LOGIN_ON_A_STAGE =
   'Nobody could log in with tokens at a REST API without a domain of its own: API Gateway renames WWW-Authenticate, and the ' +
   'metadata that clients look for then is not below a stage.';
 
+/** Why a method needs no authorization. */
+export const PREFLIGHTS_ARE_OPEN =
+  'A browser asks beforehand (CORS) without credentials; the function answers that for the allowed origins, and nothing else.';
+
+/** As a browser sends it: with the port if it is not the scheme's own, and no path. */
+export const ORIGIN =
+  /^(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*:\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/;
+
 export interface FrontProps {
   /** The function, or the alias that stands for it. */
   readonly handler: IFunction;
@@ -37,6 +45,8 @@ export interface FrontProps {
   readonly logs: LogSettings;
   /** Other accounts whose principals may connect. @default - none */
   readonly callerAccounts?: readonly string[];
+  /** Of web pages that may connect. Their browsers ask beforehand, without credentials. @default - none */
+  readonly allowedOrigins?: readonly string[];
 }
 
 export interface Throttling {

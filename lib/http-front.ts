@@ -1,13 +1,26 @@
 /** An HTTP API: cheaper than a REST API, but it buffers; and a function URL, which streams and does nothing else. */
-import { type Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { HttpApi, HttpMethod, HttpNoneAuthorizer, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { AccountPrincipal, Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
-import { type FunctionUrl, FunctionUrlAuthType, type IFunction, InvokeMode } from 'aws-cdk-lib/aws-lambda';
+import {
+  type FunctionUrl,
+  FunctionUrlAuthType,
+  type IFunction,
+  InvokeMode,
+  HttpMethod as LambdaMethod,
+} from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { type Front, type FrontProps, MCP_PATH, METADATA_PATHS, type Throttling } from './front.ts';
+import {
+  type Front,
+  type FrontProps,
+  MCP_PATH,
+  METADATA_PATHS,
+  PREFLIGHTS_ARE_OPEN,
+  type Throttling,
+} from './front.ts';
 import { logGroup } from './log-settings.ts';
 
 export class HttpFront extends Construct implements Front {
@@ -43,23 +56,52 @@ export class HttpFront extends Construct implements Front {
   }
 
   /** Only the paths that are served: whatever else somebody tries does not reach the function. */
-  #addRoutes({ handler, authorization }: FrontProps): void {
+  #addRoutes({ handler, authorization, allowedOrigins }: FrontProps): void {
     const integration = new HttpLambdaIntegration('Integration', handler);
     const authorizer = authorization.mode === 'iam' ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
     const routes = this.api.addRoutes({ path: `/${MCP_PATH}`, methods: [HttpMethod.ANY], integration, authorizer });
     if (authorization.mode === 'jwt') {
+      const methods = [HttpMethod.GET, HttpMethod.OPTIONS];
       for (const path of METADATA_PATHS) {
-        routes.push(...this.api.addRoutes({ path: `/${path}`, methods: [HttpMethod.GET], integration, authorizer }));
+        routes.push(...this.api.addRoutes({ path: `/${path}`, methods, integration, authorizer }));
       }
     }
-    if (authorization.mode === 'iam') return;
+    if (authorization.mode === 'iam') {
+      if (allowedOrigins !== undefined) this.#addPreflights(integration);
+      return;
+    }
     const reason =
       authorization.mode === 'none'
         ? 'Asked for by name (auth=none), for trials.'
         : 'The function verifies the token: only it can answer 401 and 403 as MCP prescribes. Metadata is public.';
     for (const route of routes) Validations.of(route).acknowledge({ id: 'AwsSolutions-APIG4', reason });
   }
+
+  /** A browser cannot sign what it asks beforehand; the function answers it, and nothing else of this method. */
+  #addPreflights(integration: HttpLambdaIntegration): void {
+    const authorizer = new HttpNoneAuthorizer();
+    const methods = [HttpMethod.OPTIONS];
+    for (const route of this.api.addRoutes({ path: `/${MCP_PATH}`, methods, integration, authorizer })) {
+      Validations.of(route).acknowledge({ id: 'AwsSolutions-APIG4', reason: PREFLIGHTS_ARE_OPEN });
+    }
+  }
 }
+
+/** As the function would allow and expose them. Lambda takes no method of more than six letters. */
+const SIGNED_FROM_PAGES = {
+  allowedMethods: [LambdaMethod.POST, LambdaMethod.GET, LambdaMethod.DELETE],
+  allowedHeaders: [
+    ...['authorization', 'content-type', 'accept'],
+    ...['mcp-protocol-version', 'mcp-method', 'mcp-name', 'mcp-session-id', 'last-event-id'],
+    ...['traceparent', 'tracestate', 'baggage'],
+    ...['x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'],
+  ],
+  exposedHeaders: [
+    ...['www-authenticate', 'x-amzn-remapped-www-authenticate', 'mcp-session-id', 'mcp-protocol-version'],
+    ...['retry-after', 'allow'],
+  ],
+  maxAge: Duration.hours(2),
+};
 
 export interface UrlFrontProps extends FrontProps {
   /** Behind the handler; what Lambda counts requests by. */
@@ -73,11 +115,15 @@ export class UrlFront extends Construct implements Front {
 
   constructor(scope: Construct, id: string, props: UrlFrontProps) {
     super(scope, id);
-    const { handler, authorization, callerAccounts = [] } = props;
+    const { handler, authorization, callerAccounts = [], allowedOrigins } = props;
     this.#function = props.function;
     this.#functionUrl = handler.addFunctionUrl({
       authType: authorization.mode === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
       invokeMode: InvokeMode.RESPONSE_STREAM,
+      // With IAM, what is not signed does not reach the function, and a browser does not sign what it asks beforehand.
+      ...(authorization.mode === 'iam' && allowedOrigins !== undefined
+        ? { cors: { allowedOrigins: [...allowedOrigins], ...SIGNED_FROM_PAGES } }
+        : {}),
     });
     // The URL ends with a slash.
     this.url = `${this.#functionUrl.url}${MCP_PATH}`;

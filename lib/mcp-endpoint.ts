@@ -8,7 +8,7 @@ import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
-import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE } from './front.ts';
+import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
 import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING_RATE_LIMIT } from './limits.ts';
 import type { LogSettings } from './log-settings.ts';
@@ -40,6 +40,11 @@ export interface McpEndpointProps {
    * policies let them. @default - this account only
    */
   readonly callerAccounts?: readonly string[];
+  /**
+   * Origins of web pages that may connect, as browsers send them: `https://app.example.com`. Others are refused then.
+   * @default - no page of another origin can read an answer
+   */
+  readonly allowedOrigins?: readonly string[];
   /** @default 'all-at-once' */
   readonly rollout?: Rollout;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
@@ -83,6 +88,7 @@ export class McpEndpoint extends Construct {
         ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',
+        ...originsEnvironment(props),
         ...props.environment,
       },
       ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
@@ -109,12 +115,13 @@ export class McpEndpoint extends Construct {
   }
 
   #createFront(api: ApiKind, props: McpEndpointProps): Front {
-    const { authorization, callerAccounts, logs = {} } = props;
+    const { authorization, callerAccounts, allowedOrigins, logs = {} } = props;
     const common = {
       handler: (this.alias ?? this.function) as IFunction,
       authorization,
       logs,
       ...(callerAccounts === undefined ? {} : { callerAccounts }),
+      ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     };
     const throttling = {
       throttlingRateLimit: props.throttlingRateLimit ?? THROTTLING_RATE_LIMIT,
@@ -140,9 +147,15 @@ export class McpEndpoint extends Construct {
   }
 }
 
+/** Not where the service itself answers browsers: two `Access-Control-Allow-Origin` are none. */
+function originsEnvironment({ api, authorization, allowedOrigins = [] }: McpEndpointProps): Environment {
+  const isLeftToService = api === 'url' && authorization.mode === 'iam';
+  return isLeftToService || allowedOrigins.length === 0 ? {} : { allowedOrigins: allowedOrigins.join(' ') };
+}
+
 /** What an API cannot do is refused rather than left out in silence. */
 function assertSupported(props: McpEndpointProps): void {
-  const { api = 'rest', authorization, customDomain, webAclArn, callerAccounts } = props;
+  const { api = 'rest', authorization, customDomain, webAclArn, callerAccounts, allowedOrigins = [] } = props;
   const { throttlingRateLimit, throttlingBurstLimit } = props;
   if (api !== 'rest' && (customDomain !== undefined || webAclArn !== undefined)) {
     throw new Error(`customDomain and webAclArn need api 'rest'; it is '${api}'.`);
@@ -152,6 +165,12 @@ function assertSupported(props: McpEndpointProps): void {
   }
   if (callerAccounts !== undefined && (api === 'http' || authorization.mode !== 'iam')) {
     throw new Error("callerAccounts need authorization by 'iam' and api 'rest' or 'url'.");
+  }
+  const wrong = allowedOrigins.find((origin) => !ORIGIN.test(origin));
+  if (wrong !== undefined) {
+    throw new Error(
+      `allowedOrigins are such as https://app.example.com, without a path; one is ${JSON.stringify(wrong)}.`,
+    );
   }
   if (authorization.mode === 'jwt' && api === 'rest' && customDomain === undefined) {
     throw new Error(`${NO_LOGIN_ON_A_STAGE} Give customDomain, or api 'http' or 'url'.`);

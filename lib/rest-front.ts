@@ -11,15 +11,30 @@ import {
   type Method,
   MethodLoggingLevel,
   ResponseTransferMode,
+  ResponseType,
   RestApi,
   SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { AccountPrincipal, Grant, type IGrantable, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import {
+  AccountPrincipal,
+  AnyPrincipal,
+  Grant,
+  type IGrantable,
+  PolicyDocument,
+  PolicyStatement,
+} from 'aws-cdk-lib/aws-iam';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import { type Front, type FrontProps, MCP_PATH, METADATA_PATHS, type Throttling } from './front.ts';
+import {
+  type Front,
+  type FrontProps,
+  MCP_PATH,
+  METADATA_PATHS,
+  PREFLIGHTS_ARE_OPEN,
+  type Throttling,
+} from './front.ts';
 import { STREAMING_TIMEOUT } from './limits.ts';
 import { logGroup } from './log-settings.ts';
 
@@ -73,7 +88,7 @@ export class RestFront extends Construct implements Front {
   }
 
   #createApi(props: RestFrontProps): RestApi {
-    const { apiGatewayLogRole = true, tracing = false, callerAccounts = [] } = props;
+    const { apiGatewayLogRole = true, tracing = false, callerAccounts = [], allowedOrigins } = props;
     const accessLog = logGroup(this, 'AccessLog', props.logs);
     const api = new RestApi(this, 'Api', {
       restApiName: Names.uniqueResourceName(this, { maxLength: 60, separator: '-' }),
@@ -81,7 +96,7 @@ export class RestFront extends Construct implements Front {
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: apiGatewayLogRole,
       disableExecuteApiEndpoint: props.customDomain !== undefined,
-      ...(callerAccounts.length === 0 ? {} : { policy: policyFor(callerAccounts) }),
+      ...(callerAccounts.length === 0 ? {} : { policy: policyFor(callerAccounts, allowedOrigins !== undefined) }),
       deployOptions: {
         stageName: STAGE,
         throttlingRateLimit: props.throttlingRateLimit,
@@ -105,7 +120,7 @@ export class RestFront extends Construct implements Front {
   }
 
   /** Only the paths that are served: whatever else somebody tries does not reach the function. */
-  #addMethods({ handler, authorization }: RestFrontProps, hasWebAcl: boolean): void {
+  #addMethods({ handler, authorization, allowedOrigins }: RestFrontProps, hasWebAcl: boolean): void {
     const integration = new LambdaIntegration(handler, {
       proxy: true,
       responseTransferMode: ResponseTransferMode.STREAM,
@@ -116,11 +131,31 @@ export class RestFront extends Construct implements Front {
     const at = (path: string): IResource => this.api.root.resourceForPath(path);
     const methods = [at(MCP_PATH).addMethod('ANY', integration, { authorizationType })];
     if (authorization.mode === 'jwt') {
-      methods.push(...METADATA_PATHS.map((path) => at(path).addMethod('GET', integration, { authorizationType })));
+      for (const path of METADATA_PATHS) {
+        methods.push(...['GET', 'OPTIONS'].map((name) => at(path).addMethod(name, integration, { authorizationType })));
+      }
     }
+    if (allowedOrigins !== undefined) this.#letBrowsersAsk(at(MCP_PATH), integration, authorization);
     acknowledgeValidation(this.api);
     if (!hasWebAcl) acknowledgeNoWebAcl(this.api);
     for (const method of methods) acknowledgeAuthorization(method, authorization.mode);
+  }
+
+  #letBrowsersAsk(path: IResource, integration: LambdaIntegration, { mode }: RestFrontProps['authorization']): void {
+    if (mode === 'iam') {
+      const preflights = path.addMethod('OPTIONS', integration, { authorizationType: AuthorizationType.NONE });
+      Validations.of(preflights).acknowledge({ id: 'AwsSolutions-APIG4', reason: PREFLIGHTS_ARE_OPEN });
+    }
+    // What API Gateway itself refuses says nothing of anybody's tasks, and can name one origin or all.
+    for (const type of [ResponseType.DEFAULT_4XX, ResponseType.DEFAULT_5XX]) {
+      this.api.addGatewayResponse(type.responseType, {
+        type,
+        responseHeaders: {
+          'Access-Control-Allow-Origin': "'*'",
+          'Access-Control-Expose-Headers': "'retry-after, x-amzn-errortype, x-amzn-requestid'",
+        },
+      });
+    }
   }
 
   #addDomain({ domainName, certificate }: CustomDomain): void {
@@ -138,13 +173,19 @@ export class RestFront extends Construct implements Front {
 }
 
 /** For callers of other accounts both sides have to agree; for this account's its own policies go on being enough. */
-function policyFor(accounts: readonly string[]): PolicyDocument {
-  const statement = new PolicyStatement({
+function policyFor(accounts: readonly string[], fromBrowsers: boolean): PolicyDocument {
+  const connecting = new PolicyStatement({
     principals: accounts.map((account) => new AccountPrincipal(account)),
     actions: ['execute-api:Invoke'],
     resources: [`execute-api:/${STAGE}/*/${MCP_PATH}`],
   });
-  return new PolicyDocument({ statements: [statement] });
+  if (!fromBrowsers) return new PolicyDocument({ statements: [connecting] });
+  const asking = new PolicyStatement({
+    principals: [new AnyPrincipal()],
+    actions: ['execute-api:Invoke'],
+    resources: [`execute-api:/${STAGE}/OPTIONS/${MCP_PATH}`],
+  });
+  return new PolicyDocument({ statements: [connecting, asking] });
 }
 
 function acknowledgeValidation(api: RestApi): void {
@@ -168,6 +209,9 @@ function acknowledgeAuthorization(method: Method, mode: FrontProps['authorizatio
     iam: 'IAM (SigV4) authorizes each request.',
     none: 'Asked for by name (auth=none), for trials.',
   };
-  const rules = mode === 'iam' ? ['AwsSolutions-COG4'] : ['AwsSolutions-COG4', 'AwsSolutions-APIG4'];
+  const rules = [
+    ...(method.httpMethod === 'OPTIONS' ? [] : ['AwsSolutions-COG4']),
+    ...(mode === 'iam' ? [] : ['AwsSolutions-APIG4']),
+  ];
   Validations.of(method).acknowledge(...rules.map((id) => ({ id, reason: instead[mode] })));
 }

@@ -8,7 +8,7 @@ import type { Authorization } from './authorization.ts';
 import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';
 import { ContextReader, misspelled } from './context-reader.ts';
 import { contradictions } from './contradictions.ts';
-import { API_KINDS, type ApiKind } from './front.ts';
+import { API_KINDS, type ApiKind, ORIGIN } from './front.ts';
 import { CONCURRENCY_BOUNDS } from './limits.ts';
 import { RETENTION_DAYS } from './log-settings.ts';
 import { type NetworkSettings, readNetwork } from './network-settings.ts';
@@ -26,6 +26,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly region?: string;
   readonly domainName?: string;
   readonly callerAccounts?: readonly string[];
+  readonly allowedOrigins?: readonly string[];
   readonly apiGatewayLogRole: boolean;
   readonly accountConcurrency?: number;
   readonly reservedConcurrency?: number;
@@ -50,7 +51,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
 /** All that is read of the context. */
 export const SETTING_NAMES = [
   ...['stage', 'backend', 'api', 'tools', 'serverName', 'serverVersion', 'tracing', 'protection', 'rollout'],
-  ...['auth', ...JWT_SETTINGS, 'callerAccounts'],
+  ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
   ...['maxActiveTasksPerOwner', 'throttlingRateLimit', 'throttlingBurstLimit', 'memoryMiB', 'leaseMs'],
@@ -90,6 +91,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>, target:
     tools: readTools(reader),
     domainName: reader.matching('domainName', DOMAIN, 'a host name such as tasks.example.com'),
     callerAccounts: reader.listOf('callerAccounts', /^\d{12}$/, 'account ids of 12 digits'),
+    allowedOrigins: reader.listOf('allowedOrigins', ORIGIN, 'origins such as https://app.example.com, without a path'),
     apiGatewayLogRole: reader.flag('apiGatewayLogRole', true),
     serverName: reader.matching('serverName', SHORT_TEXT, 'up to 64 printable ASCII characters'),
     serverVersion: reader.matching('serverVersion', SHORT_TEXT, 'up to 64 printable ASCII characters'),

@@ -33,6 +33,7 @@ export const VARIABLES = {
   jwtScopes: 'TASKS_JWT_SCOPES',
   jwtTenantClaim: 'TASKS_JWT_TENANT_CLAIM',
   resourceUrl: 'TASKS_RESOURCE_URL',
+  allowedOrigins: 'TASKS_ALLOWED_ORIGINS',
   responseMode: 'TASKS_RESPONSE_MODE',
   serverName: 'TASKS_SERVER_NAME',
   serverVersion: 'TASKS_SERVER_VERSION',
@@ -55,6 +56,7 @@ const DECISIVE: readonly VariableName[] = [
   'jwtScopes',
   'jwtTenantClaim',
   'resourceUrl',
+  'allowedOrigins',
 ];
 
 /** What a function is told. Lists are separated by spaces. */

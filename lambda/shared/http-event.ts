@@ -61,6 +61,11 @@ export function toRequest(event: HttpEvent, signal: AbortSignal): Request {
   });
 }
 
+/** Of the web page that sent the request, also where no request can be made of it. */
+export function originOf({ headers }: HttpEvent): string | undefined {
+  return Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'origin')?.[1];
+}
+
 export interface TimeLimit {
   /** Fires when streams have to end. */
   readonly signal: AbortSignal;

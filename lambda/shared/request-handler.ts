@@ -4,6 +4,13 @@
  * a caller learns no more than that it did. What cannot be read is the sender's fault: told to them, and no failure.
  */
 import { systemClock } from '../../src/clock.ts';
+import {
+  answeredBeforehand,
+  NO_ORIGINS_KNOWN,
+  type OriginPolicy,
+  publicPreflight,
+  withHeaders,
+} from '../../src/protocol/cross-origin.ts';
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
@@ -15,6 +22,7 @@ import {
   type HttpEvent,
   type HttpResult,
   isHttpEvent,
+  originOf,
   type TimeLimit,
   toRequest,
   toResult,
@@ -35,15 +43,21 @@ export interface RequestHandlerOptions {
   readonly server: () => Promise<Server>;
   readonly mode: ResponseMode;
   readonly logger: Logger;
+  /** Which web pages may call. @default - none is refused, and no page of another origin can read an answer */
+  readonly origins?: OriginPolicy;
 }
 
 /** For direct invocations: text where the function streams, which sends it as it is, else the JSON-RPC response itself. */
 export type RequestHandler = (event: unknown, remainingMs: number) => Promise<HttpResult | string | object>;
 
-export function createRequestHandler({ server, mode, logger }: RequestHandlerOptions): RequestHandler {
-  const serve = async (event: HttpEvent, signal: AbortSignal): Promise<Response> => {
+export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
+  const { server, mode, logger, origins = NO_ORIGINS_KNOWN } = options;
+  const respond = async (event: HttpEvent, signal: AbortSignal): Promise<Response> => {
     try {
       const request = toRequest(event, signal);
+      // Before anybody is authenticated: a browser asks without credentials.
+      const answered = answerWithoutCaller(request, origins);
+      if (answered !== undefined) return answered;
       const { fetch, authenticate } = await server();
       return await answerRequest(event, request, {
         fetch: mode === 'stream' ? fetch : unlessListening(fetch),
@@ -55,6 +69,8 @@ export function createRequestHandler({ server, mode, logger }: RequestHandlerOpt
       return Response.json(internalError(null), { status: 500 });
     }
   };
+  const serve = async (event: HttpEvent, signal: AbortSignal): Promise<Response> =>
+    withHeaders(await respond(event, signal), origins.headersFor(originOf(event)));
   const direct = async (message: unknown, signal: AbortSignal): Promise<object> => {
     try {
       return await answerDirectly(message, async () => (await server()).fetch, signal);
@@ -71,6 +87,12 @@ export function createRequestHandler({ server, mode, logger }: RequestHandlerOpt
     const answer = await direct(event, limit.signal).finally(limit.cancel);
     return mode === 'stream' ? JSON.stringify(answer) : answer;
   };
+}
+
+/** Metadata is for everybody. */
+function answerWithoutCaller(request: Request, origins: OriginPolicy): Response | undefined {
+  if (METADATA_PATHS.includes(new URL(request.url).pathname)) return publicPreflight(request);
+  return answeredBeforehand(origins, request.method, (name) => request.headers.get(name));
 }
 
 async function answerRequest(event: HttpEvent, request: Request, { fetch, authenticate }: Server): Promise<Response> {

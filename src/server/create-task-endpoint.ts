@@ -4,6 +4,7 @@ import type { JsonValue } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { AnswerOutcome } from '../domain/task.ts';
+import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
 import { TasksExtension } from '../protocol/tasks-extension.ts';
@@ -13,6 +14,7 @@ import { deliverAnswers } from '../runtime/deliveries.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import type { TaskStore } from '../store/task-store.ts';
+import { assertOrigins } from './allowed-origins.ts';
 import { assertTools } from './define-task-tool.ts';
 import { ownerOfAuthInfo } from './owner-of-auth-info.ts';
 
@@ -28,6 +30,11 @@ export interface EndpointSettings {
   readonly resolveOwner?: (authInfo: AuthInfo | undefined) => Owner | undefined;
   /** Whether callers without credentials may use tasks, all as one owner. @default false */
   readonly allowAnonymous?: boolean;
+  /**
+   * Origins of web pages that may call, such as `https://app.example.com`: `fetch` answers their browsers' questions (CORS)
+   * and refuses other origins. @default none is refused, and no page of another origin can read an answer
+   */
+  readonly allowedOrigins?: readonly string[];
   /** @default 24 h to run, 24 h readable */
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
@@ -58,10 +65,11 @@ export interface TaskEndpoint {
   close(): Promise<void>;
 }
 
-/** Throws `invalid_definition` for tools that cannot work. */
+/** Throws `invalid_definition` for tools or origins that cannot work. */
 export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   assertTools(options.tools);
-  const { store, queue, tools, allowAnonymous = false } = options;
+  const { store, queue, tools, allowAnonymous = false, allowedOrigins } = options;
+  assertOrigins(allowedOrigins ?? []);
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const closing = new AbortController();
@@ -90,7 +98,13 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     ...(createServer === undefined ? {} : { createServer }),
   });
   return {
-    fetch: endpoint.fetch,
+    fetch:
+      allowedOrigins === undefined
+        ? endpoint.fetch
+        : withOrigins(
+            endpoint.fetch,
+            onlyOrigins((origin) => allowedOrigins.includes(origin)),
+          ),
     close: async () => {
       closing.abort();
       await extension.settled();

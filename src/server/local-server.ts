@@ -4,10 +4,12 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { hostHeaderValidation, toNodeHandler } from '@modelcontextprotocol/node';
 import { systemClock } from '../clock.ts';
+import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
 import { HTTP_METHODS, refusalBody } from '../protocol/http-requests.ts';
+import { assertOrigins } from './allowed-origins.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
 import { refuseUnreadable } from './unreadable-requests.ts';
 
@@ -21,6 +23,8 @@ export interface LocalServerOptions extends TaskServerOptions {
   readonly port: number;
   /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string;
+  /** Origins of web pages that may call, besides those of this machine, such as `https://app.example.com`. @default none */
+  readonly allowedOrigins?: readonly string[];
 }
 
 export interface LocalServer {
@@ -32,14 +36,15 @@ export interface LocalServer {
 
 /** Listens and starts running tasks. Rejects with the listener's error, such as `EADDRINUSE`. */
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
-  const { port, host = '127.0.0.1', ...serverOptions } = options;
+  const { port, host = '127.0.0.1', allowedOrigins = [], ...serverOptions } = options;
+  assertOrigins(allowedOrigins);
   const tasks = createTaskServer(serverOptions);
   const clock = options.clock ?? systemClock;
-  const handle = toNodeHandler({ fetch: tasks.fetch }, { maxRequestBodySize: MAX_REQUEST_BYTES });
   const hostname = host.includes(':') ? `[${host}]` : host;
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
   const checkHost = hostHeaderValidation(allowedHosts);
-  const checkOrigin = originValidation(allowedHosts);
+  const origins = onlyOrigins((origin) => allowedOrigins.includes(origin) || isPageOf(allowedHosts, origin));
+  const handle = toNodeHandler({ fetch: withOrigins(tasks.fetch, origins) }, { maxRequestBodySize: MAX_REQUEST_BYTES });
   // Missing hosts are refused below, with a body; headers that come twice keep all their values, so that none of
   // them is believed alone.
   const server = createServer({ requireHostHeader: false, joinDuplicateHeaders: true }, (request, response) => {
@@ -50,7 +55,12 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     }
     // Whoever listens on all addresses has chosen to be reached by any name.
     if (!isUnspecified(host) && !checkHost(request, response)) return;
-    if (!checkOrigin(request, response)) return;
+    const { origin } = request.headers;
+    response.setHeaders(new Map(Object.entries(origins.headersFor(origin))));
+    if (!origins.allows(origin)) {
+      refuse(response, 403, 'Web pages of this origin may not call this server.');
+      return;
+    }
     // Not parsed as a URL: anybody can send a request line that is none.
     if (request.url?.split('?', 1)[0] !== MCP_PATH) {
       refuse(response, 404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
@@ -92,6 +102,12 @@ function refuse(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(refusalBody(message));
+}
+
+function isPageOf(hosts: readonly string[], origin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  return url.origin === origin && hosts.includes(url.hostname);
 }
 
 function isUnspecified(host: string): boolean {

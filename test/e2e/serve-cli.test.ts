@@ -89,6 +89,23 @@ describe('starting', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 403/);
   });
 
+  test('web pages of the origins that are allowed may call, beside those of this machine [DX-1 SEC-6]', async () => {
+    const origins = ['https://a.example', 'https://b.example', 'http://localhost:6274'];
+    const server = serve([
+      ...['--port', '0', '--backend', 'memory'],
+      ...['--allow-origin', 'https://a.example', '--allow-origin', 'https://b.example'],
+    ]);
+    const url = await server.url();
+
+    const asked = await Promise.all(
+      [...origins, 'https://c.example'].map((origin) =>
+        fetch(url, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } }),
+      ),
+    );
+
+    expect(asked.map(({ headers }) => headers.get('access-control-allow-origin'))).toEqual([...origins, null]);
+  });
+
   test('an address that others reach, and a Redis that may lose tasks, are warned about [DX-1]', async () => {
     const server = serve(['--port', '0', '--host', '0.0.0.0', '--backend', process.env['TEST_REDIS_URL'] ?? '']);
     await server.url();
@@ -119,7 +136,7 @@ describe('starting', () => {
     const version = await serve(['--version']).exited;
 
     expect(help.code).toBe(0);
-    for (const option of ['port', 'host', 'backend', 'create-table', 'tools', 'log-level']) {
+    for (const option of ['port', 'host', 'allow-origin', 'backend', 'create-table', 'tools', 'log-level']) {
       expect(help.stdout).toContain(`--${option} `);
     }
     const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -138,6 +155,7 @@ describe('a wrong option is one line and exit code 2:', () => {
     [['--log-level', 'loud'], 'use one of debug, info, warn, error, silent'],
     [['--backend', 'postgres:x'], 'unknown backend "postgres:x": use memory, sqlite:FILE'],
     [['--backend', 'sqlite:'], 'names no file'],
+    [['--allow-origin', 'https://a.example/'], '"https://a.example/" is no origin that a browser sends'],
     [['--create-table'], 'goes with --backend dynamodb:TABLE'],
   ])('%j [DX-1]', async (args, problem) => {
     expectOneLine(await serve(args).exited, 2, problem);

@@ -107,11 +107,11 @@ describe('authorization', () => {
     const routes = ofType(synthesize({ ...JWT, api: 'http' }).server, ROUTE);
 
     expect(ofType(server, REST_METHOD).map(({ properties }) => properties['AuthorizationType'])).toEqual(
-      Array.from({ length: 3 }, () => 'NONE'),
+      Array.from({ length: 5 }, () => 'NONE'),
     );
     expect(routes.map(({ properties }) => String(properties['RouteKey'])).toSorted()).toEqual([
       `ANY ${MCP_PATH}`,
-      ...METADATA_PATHS.map((path) => `GET ${path}`),
+      ...['GET', 'OPTIONS'].flatMap((method) => METADATA_PATHS.map((path) => `${method} ${path}`)),
     ]);
     expect(environmentOf(server)).toMatchObject({ authMode: 'jwt', jwtIssuer: JWT.jwtIssuer });
   });

@@ -74,7 +74,7 @@ describe('who may call', () => {
     const { server } = synthesize({ ...JWT, ...OWN_DOMAIN });
     const permissions = ofType(server, 'AWS::Lambda::Permission');
 
-    expect(permissions).toHaveLength(3);
+    expect(permissions).toHaveLength(5);
     for (const { properties } of permissions) {
       expect(properties).toMatchObject({
         Principal: 'apigateway.amazonaws.com',
@@ -82,7 +82,7 @@ describe('who may call', () => {
         SourceArn: expect.anything(),
       });
       expect(JSON.stringify(properties['SourceArn'])).toMatch(
-        /\/(\*\/mcp|GET\/\.well-known\/oauth-protected-resource(\/mcp)?)"/,
+        /\/(\*\/mcp|(GET|OPTIONS)\/\.well-known\/oauth-protected-resource(\/mcp)?)"/,
       );
     }
   });
