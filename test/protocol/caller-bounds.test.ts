@@ -154,6 +154,36 @@ describe('streams of one caller', () => {
   });
 });
 
+describe('a stream of one caller', () => {
+  test.each([
+    ['as often as a client may poll', 7_000, 7_000],
+    ['once a second, where that is less', 10, 1_000],
+  ])(
+    'looks for what other processes do %s, and no more often [MOD-3 I10]',
+    async (_often, pollIntervalMs, lookEveryMs) => {
+      const held = holdServer([{ ...greet, pollIntervalMs }]);
+      const other = holdServer([greet], { backend: held.backend, clock: held.clock });
+      const taskId = await held.peer.createTask('greet', { name: 'Ada' });
+      const stream = await held.peer.listen({ taskIds: [taskId] });
+      await stream.message();
+      await stream.message();
+      let status: unknown;
+      const change = stream.message().then(({ params }) => {
+        status = params?.['status'];
+      });
+      await other.peer.result('tasks/cancel', { taskId });
+
+      await held.clock.advance(lookEveryMs - 1);
+      expect(status).toBeUndefined();
+      await held.clock.advance(1);
+
+      await change;
+      expect(status).toBe('cancelled');
+      await stream.leave();
+    },
+  );
+});
+
 describe('six megabytes of JSON in one flat list', () => {
   test('are gone through, and what is wrong is found at its place [SEC-3]', () => {
     const list: unknown[] = Array.from({ length: 3_000_000 }, () => 0);
