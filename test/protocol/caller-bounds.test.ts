@@ -65,6 +65,24 @@ describe('a task that asks for much at once', () => {
   });
 });
 
+test('a task of a tool that says nothing may be polled each second, and its runs may crash five times [EXEC-4 I10]', async () => {
+  const held = holdServer([greet]);
+  await held.peer.createTask('greet', { name: 'Ada' });
+
+  const { tasks } = await held.server.store.list({ issuer: 'unspecified', subject: 'client alice' }, { limit: 1 });
+
+  expect(tasks).toMatchObject([{ pollIntervalMs: 1_000, maxAttempts: 5 }]);
+});
+
+test('one caller may have a hundred tasks that have not ended, and others theirs beside them [LIFE-8 I6]', async () => {
+  const held = holdServer([greet]);
+  const create = (peer = held.peer) => peer.call('greet', { name: 'Ada' });
+  for (let count = 1; count <= 100; count += 1) expect((await create()).message).not.toHaveProperty('error');
+
+  expect((await create()).message).toMatchObject({ error: { data: { limit: 100 } } });
+  expect((await create(held.as(credentials('bob')))).message).not.toHaveProperty('error');
+});
+
 describe('an update that is refused', () => {
   test('stores nothing of the large answer that was right [MOD-4 I8]', async () => {
     const held = holdServer([ask]);

@@ -1,12 +1,22 @@
 /** What a client gets when it asks for a lifetime, and that a promise is only ever extended. */
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { grantLifetime, type LifetimePolicy, laterPromise, promisedUntil } from '../../../src/domain/lifetime.ts';
+import {
+  DEFAULT_LIFETIME,
+  grantLifetime,
+  type LifetimePolicy,
+  laterPromise,
+  promisedUntil,
+} from '../../../src/domain/lifetime.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const policy: LifetimePolicy = { runDeadlineMs: 10 * MINUTE, retentionMs: HOUR, maxTtlMs: 5 * HOUR };
 const unlimited: LifetimePolicy = { ...policy, maxTtlMs: null };
+
+test('a tool that says nothing has a day to run, its results another, and 30 days can be asked for [LIFE-3 LIFE-7]', () => {
+  expect(DEFAULT_LIFETIME).toEqual({ runDeadlineMs: 86_400_000, retentionMs: 86_400_000, maxTtlMs: 2_592_000_000 });
+});
 
 describe('a requested lifetime', () => {
   test.each<[string, LifetimePolicy, number | null | undefined, { run: number; keep: number | null }]>([

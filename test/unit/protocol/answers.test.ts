@@ -89,6 +89,23 @@ describe('a form whose schema is none', () => {
     }
   });
 
+  test('is said in 500 characters at most, to the tool that asks and to the client that answers [MOD-4]', async () => {
+    const faulty = form({ name: { type: 'x'.repeat(2_000) } });
+    const wanting = form(
+      {},
+      Array.from({ length: 100 }, (_, n) => `field ${n}`),
+    );
+    const refused = (request: InputRequest) =>
+      asking(request).then((asked) =>
+        checkAnswers(store, asked, { accepted: { q: { action: 'accept', content: {} } }, dropped: [] }),
+      );
+    const short = '[^…]{400,499}…';
+
+    expect(() => assertAskable(faulty)).toThrow(new RegExp(`^The form cannot be asked for: ${short}\\.$`));
+    await expect(refused(faulty)).rejects.toThrow(new RegExp(`faulty \\(${short}\\): decline it`));
+    await expect(refused(wanting)).rejects.toThrow(new RegExp(`does not fit its schema: ${short}\\.$`));
+  });
+
   test('can be declined [MOD-4]', async () => {
     expect(await accepted(broken, { action: 'decline' })).toBe(true);
   });
