@@ -65,6 +65,24 @@ describe('a task that asks for much at once', () => {
   });
 });
 
+test('a task of a tool that says nothing may be polled each second, and its runs may crash five times [EXEC-4 I10]', async () => {
+  const held = holdServer([greet]);
+  await held.peer.createTask('greet', { name: 'Ada' });
+
+  const { tasks } = await held.server.store.list({ issuer: 'unspecified', subject: 'client alice' }, { limit: 1 });
+
+  expect(tasks).toMatchObject([{ pollIntervalMs: 1_000, maxAttempts: 5 }]);
+});
+
+test('one caller may have a hundred tasks that have not ended, and others theirs beside them [LIFE-8 I6]', async () => {
+  const held = holdServer([greet]);
+  const create = (peer = held.peer) => peer.call('greet', { name: 'Ada' });
+  for (let count = 1; count <= 100; count += 1) expect((await create()).message).not.toHaveProperty('error');
+
+  expect((await create()).message).toMatchObject({ error: { data: { limit: 100 } } });
+  expect((await create(held.as(credentials('bob')))).message).not.toHaveProperty('error');
+});
+
 describe('an update that is refused', () => {
   test('stores nothing of the large answer that was right [MOD-4 I8]', async () => {
     const held = holdServer([ask]);
@@ -152,6 +170,36 @@ describe('streams of one caller', () => {
     expect(await stream.message()).toMatchObject({ params: { notifications: { taskIds: [taskId] } } });
     await stream.leave();
   });
+});
+
+describe('a stream of one caller', () => {
+  test.each([
+    ['as often as a client may poll', 7_000, 7_000],
+    ['once a second, where that is less', 10, 1_000],
+  ])(
+    'looks for what other processes do %s, and no more often [MOD-3 I10]',
+    async (_often, pollIntervalMs, lookEveryMs) => {
+      const held = holdServer([{ ...greet, pollIntervalMs }]);
+      const other = holdServer([greet], { backend: held.backend, clock: held.clock });
+      const taskId = await held.peer.createTask('greet', { name: 'Ada' });
+      const stream = await held.peer.listen({ taskIds: [taskId] });
+      await stream.message();
+      await stream.message();
+      let status: unknown;
+      const change = stream.message().then(({ params }) => {
+        status = params?.['status'];
+      });
+      await other.peer.result('tasks/cancel', { taskId });
+
+      await held.clock.advance(lookEveryMs - 1);
+      expect(status).toBeUndefined();
+      await held.clock.advance(1);
+
+      await change;
+      expect(status).toBe('cancelled');
+      await stream.leave();
+    },
+  );
 });
 
 describe('six megabytes of JSON in one flat list', () => {

@@ -181,17 +181,30 @@ describe('a plain call of a task tool', () => {
     expect(held.clock.pendingTimers).toBe(0);
   });
 
-  test('notices the end of a task that another process ran [MOD-1]', async () => {
-    const other = holdServer([greet], { backend: held.backend, clock: held.clock });
-    const answer = held.peer.call('greet', { name: 'Ada' }, plainly);
-    await held.queue.filled();
-    const task = await onlyTask();
-    if (task !== undefined) await other.server.runTask(task);
+  test.each([
+    ['each second', 60_000, 1_000],
+    ['as often as its clients may poll, where that is more', 200, 200],
+  ])(
+    'notices the end of a task that another process ran, for which it looks %s [MOD-1]',
+    async (_often, pollIntervalMs, lookEveryMs) => {
+      held = holdServer([{ ...greet, pollIntervalMs }]);
+      const other = holdServer([greet], { backend: held.backend, clock: held.clock });
+      let answered = false;
+      const answer = held.peer.call('greet', { name: 'Ada' }, plainly).finally(() => {
+        answered = true;
+      });
+      await held.queue.filled();
+      await held.clock.advance(lookEveryMs);
+      const task = await onlyTask();
+      if (task !== undefined) await other.server.runTask(task);
 
-    await held.clock.advance(1000);
+      await held.clock.advance(lookEveryMs - 1);
+      expect(answered).toBe(false);
+      await held.clock.advance(1);
 
-    expect((await answer).message?.result?.['content']).toEqual([{ type: 'text', text: 'Hello, Ada!' }]);
-  });
+      expect((await answer).message?.result?.['content']).toEqual([{ type: 'text', text: 'Hello, Ada!' }]);
+    },
+  );
 });
 
 describe('a tool without tasks', () => {

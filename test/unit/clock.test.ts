@@ -1,6 +1,6 @@
 /** Time that does not step back when the wall clock does. */
-import { describe, expect, test } from '@jest/globals';
-import { steadyNow } from '../../src/clock.ts';
+import { describe, expect, jest, test } from '@jest/globals';
+import { steadyNow, systemClock } from '../../src/clock.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -73,9 +73,28 @@ describe('the system’s clock', () => {
 
   test('believes a wall clock that is put back by more than a day: it had been wrong [EXEC-8]', () => {
     const { now, wall, put } = setUp();
+    const before = now();
+    put(-DAY_MS);
+    expect(now()).toBe(before);
 
-    put(-DAY_MS - 1);
+    put(-1);
 
     expect(now()).toBe(wall());
+  });
+});
+
+describe('a timer of the system’s clock', () => {
+  test.each([
+    [5, 5],
+    [-1, 0],
+    [2_147_483_648, 2_147_483_647],
+    [Number.POSITIVE_INFINITY, 2_147_483_647],
+  ])('of %d ms is set to %d, which Node can represent: it would fire a longer one at once [EXEC-8]', (asked, set) => {
+    const setTimeout = jest.spyOn(globalThis, 'setTimeout');
+
+    systemClock.after(asked, () => {})();
+
+    expect(setTimeout.mock.calls.map(([, delayMs]) => delayMs)).toEqual([set]);
+    setTimeout.mockRestore();
   });
 });

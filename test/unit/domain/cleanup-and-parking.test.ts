@@ -65,6 +65,34 @@ describe('cleaning up', () => {
   });
 });
 
+describe('a run that has lost its task', () => {
+  const other: LeaseClaim = { holder: 'two', epoch: 2 };
+
+  test.each([
+    ['park it', () => park(held, other, 'No such tool.', NOW)],
+    ['begin to clean up after it', () => beginCleanup(cancelTask(held, undefined, NOW), other, 1, NOW)],
+    ['renew its lease', () => renewLease(held, other, renewal, NOW)],
+  ])('cannot %s [I7]', (_what, change) => {
+    expect(change).toThrow(expect.objectContaining({ code: 'lease_lost', detail: {} }));
+  });
+
+  test('because it has ended is told which end that was [I7]', () => {
+    expect(() => renewLease(finished, claim, renewal, NOW)).toThrow(
+      expect.objectContaining({ code: 'lease_lost', detail: { status: 'completed' } }),
+    );
+  });
+});
+
+test('a task that has not ended is given no time to clean up [EXEC-15]', () => {
+  expect(beginCleanup(held, claim, 60_000, NOW)).toBe(held);
+});
+
+test('a task that is cleaned up after knows what its handler had logged before [EXEC-15]', () => {
+  const waiting = suspendTask(held, claim, { ...nothing, turns: 7 }, NOW);
+
+  expect(cancelTask(waiting, undefined, NOW).run.turns).toBe(7);
+});
+
 describe('a parked task', () => {
   test('is looked at again after pauses that double from 5 seconds to 5 minutes, and counts no crash [EXEC-17]', () => {
     let task = held;

@@ -3,9 +3,11 @@ import { describe, expect, test } from '@jest/globals';
 import {
   acquireLease,
   assertLease,
+  boundLease,
   claimOf,
   closeOverdueInputs,
   extendDeadline,
+  failPoisoned,
   handBack,
   isForgotten,
   type LeaseClaim,
@@ -71,6 +73,21 @@ describe('a lease', () => {
       holder: 'one',
       until: NOW + 5000 + LEASE_MS,
     });
+  });
+
+  test('that ends later than one taken now could, by as much again, was taken by a wrong clock and is cut [EXEC-4 I5]', () => {
+    expect(boundLease(held, LEASE_MS, NOW - LEASE_MS)).toBe(held);
+
+    expect(boundLease(held, LEASE_MS, NOW - LEASE_MS - 1).run).toEqual({
+      ...held.run,
+      lease: { holder: 'one', until: NOW - 1 },
+    });
+  });
+
+  test('that is none, or of a task that has ended, is never cut [EXEC-4]', () => {
+    const ended = cancelTask(held, undefined, NOW);
+
+    for (const task of [sampleTask(), ended]) expect(boundLease(task, LEASE_MS, 0)).toBe(task);
   });
 
   test('that was given back is no lease any more [I7]', () => {
@@ -149,6 +166,25 @@ describe('crashed runs', () => {
   });
 });
 
+describe('a task whose deliveries all failed', () => {
+  test('fails, with the reason, once it is due [EXEC-4]', () => {
+    const task = handBack(held, claim, NOW + 50, false, NOW);
+
+    expect(failPoisoned(task, NOW + 49)).toBe(task);
+    expect(failPoisoned(task, NOW + 50)).toMatchObject({
+      status: 'failed',
+      statusMessage: 'The task could not be run: its deliveries failed again and again.',
+      error: { json: { data: { reason: 'attempts_exhausted' } } },
+    });
+  });
+
+  test('goes on without that delivery while it is held, waits for an answer, or has ended [EXEC-4 I2]', () => {
+    const asking = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
+
+    for (const task of [held, asking, finished]) expect(failPoisoned(task, NOW + LEASE_MS - 1)).toBe(task);
+  });
+});
+
 describe('a renewal', () => {
   test('of a run that recorded something forgets the crashes before it, and only then [EXEC-4]', () => {
     const crashed = acquireLease(held, 'two', LEASE_MS, NOW + LEASE_MS);
@@ -174,6 +210,12 @@ describe('suspending', () => {
     expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, wakeAt: NOW + 300, crashes: 0, turns: 1 });
     expect(suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW).run.dueAt).toBeNull();
     expect(suspendTask(held, claim, { ...nothing, dueAt: NOW + 400 }, NOW).run.dueAt).toBe(NOW + 400);
+  });
+
+  test('for answers alone leaves the delivery that counts as it was [EXEC-8]', () => {
+    const asking = { ...nothing, inputs: { a: REQUEST } };
+
+    expect(suspendTask(held, claim, asking, NOW + 7).run).toMatchObject({ dueAt: null, wakeAt: NOW });
   });
 
   test('keeps the answers that came meanwhile, is due at once, and does not ask again [I4]', () => {
@@ -216,6 +258,8 @@ describe('inputs of a run that goes on', () => {
 
     expect(two.inputs).toEqual({ a: REQUEST, b: REQUEST });
     expect(showInputs(two, claim, { a: REQUEST, b: REQUEST }, NOW + 1)).toBe(two);
+    expect(showInputs(two, claim, { b: REQUEST }, NOW).inputs).toEqual({ b: REQUEST });
+    expect(showInputs(one, claim, { c: REQUEST }, NOW).inputs).toEqual({ c: REQUEST });
   });
 
   test('that were answered meanwhile stay answered [I4]', () => {

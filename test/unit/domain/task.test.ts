@@ -23,6 +23,7 @@ import {
   failTask,
   isExpired,
   isOverdue,
+  keptUntil,
   replaceVariables,
   runtimeFailure,
   type Task,
@@ -190,6 +191,20 @@ describe('the promised lifetime', () => {
     const until = NOW + RUN_DEADLINE_MS + RETENTION_MS;
 
     expect([isExpired(task, until - 1), isExpired(task, until)]).toEqual([false, true]);
+  });
+});
+
+describe('what belongs to a task', () => {
+  test.each([
+    [660_000, 1_048_576],
+    [1_048_576, 1_048_576],
+    [1_048_577, 2_097_152],
+    [1, 1],
+    [null, null],
+  ])('of a promised lifetime of %j ms is kept for %j, a power of two [LIFE-3]', (promisedMs, keptMs) => {
+    const task = { ...sampleTask(), promisedUntil: promisedMs === null ? null : NOW + promisedMs };
+
+    expect(keptUntil(task)).toBe(keptMs === null ? null : NOW + keptMs);
   });
 });
 

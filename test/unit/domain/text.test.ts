@@ -1,5 +1,5 @@
 /** Text that is shortened for people. */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { shorten } from '../../../src/domain/text.ts';
 
@@ -22,6 +22,15 @@ describe('shortened text', () => {
 
     for (let length = 90; length < 110; length += 1) expect(shorten(flags, length)).toMatch(whole);
     for (let length = 90; length < 110; length += 1) expect(shorten(`a${flags}`, length).slice(1)).toMatch(whole);
+  });
+
+  test('is looked at only around the cut, however long it is [EXEC-18]', () => {
+    const segment = jest.spyOn(Intl.Segmenter.prototype, 'segment');
+
+    expect(shorten('x'.repeat(1_000_000), 500_000)).toHaveLength(500_000);
+
+    expect(segment.mock.calls.map(([text]) => text.length)).toEqual([128]);
+    segment.mockRestore();
   });
 
   test('is never longer than asked, and stays well formed [EXEC-18]', () => {

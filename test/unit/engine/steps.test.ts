@@ -268,6 +268,11 @@ describe('a mistake in the use of an operation', () => {
       /takes 0 or more seconds, not NaN/,
     ],
     [
+      'a long text for a duration',
+      (task) => task.wait('w', 'x'.repeat(50) as never),
+      /takes a duration such as \{ seconds: 5 \}, not "x{39}…"/,
+    ],
+    [
       'an unknown unit',
       (task) => task.wait('w', { second: 1 } as never),
       /knows no unit "second"; it knows days, hours/,
@@ -281,6 +286,14 @@ describe('a mistake in the use of an operation', () => {
       'no name',
       (task) => task.step((async () => 1) as never, async () => 1),
       /step needs a name as its first argument/,
+    ],
+    [
+      'a name of more than 256 characters',
+      async (task) => {
+        await task.step('n'.repeat(256), async () => 1);
+        await task.step('n'.repeat(257), async () => 2);
+      },
+      /^A name has at most 256 characters; "n{39}…" has 257\.$/,
     ],
     ['no action', (task) => task.step('s', 1 as never), /step needs an action, a function, and was given 1/],
     [

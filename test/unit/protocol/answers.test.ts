@@ -1,12 +1,13 @@
 /** Whether an answer fits what was asked: every kind of form field, and keys and sizes that are out of the ordinary. */
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
 import { isTaskError } from '../../../src/domain/errors.ts';
 import type { InputRequest } from '../../../src/domain/inputs.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { DEFAULT_LIFETIME } from '../../../src/domain/lifetime.ts';
 import type { Task } from '../../../src/domain/task.ts';
-import { checkAnswers } from '../../../src/protocol/answers.ts';
+import { assertAskable, checkAnswers } from '../../../src/protocol/answers.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
 
@@ -88,6 +89,23 @@ describe('a form whose schema is none', () => {
     }
   });
 
+  test('is said in 500 characters at most, to the tool that asks and to the client that answers [MOD-4]', async () => {
+    const faulty = form({ name: { type: 'x'.repeat(2_000) } });
+    const wanting = form(
+      {},
+      Array.from({ length: 100 }, (_, n) => `field ${n}`),
+    );
+    const refused = (request: InputRequest) =>
+      asking(request).then((asked) =>
+        checkAnswers(store, asked, { accepted: { q: { action: 'accept', content: {} } }, dropped: [] }),
+      );
+    const short = '[^…]{400,499}…';
+
+    expect(() => assertAskable(faulty)).toThrow(new RegExp(`^The form cannot be asked for: ${short}\\.$`));
+    await expect(refused(faulty)).rejects.toThrow(new RegExp(`faulty \\(${short}\\): decline it`));
+    await expect(refused(wanting)).rejects.toThrow(new RegExp(`does not fit its schema: ${short}\\.$`));
+  });
+
   test('can be declined [MOD-4]', async () => {
     expect(await accepted(broken, { action: 'decline' })).toBe(true);
   });
@@ -125,6 +143,23 @@ describe('a form field', () => {
     expect(await accepted(request, { action: 'accept', content: { field: good } })).toBe(true);
     expect(await accepted(request, { action: 'accept', content: { field: bad } })).toBe(false);
     expect(await accepted(request, { action: 'accept', content: {} })).toBe(false);
+  });
+});
+
+describe('forms that were compiled', () => {
+  test('are not compiled again, and are forgotten before there are more than 200 of them [SEC-3]', () => {
+    const compiled = jest.spyOn(AjvJsonSchemaValidator.prototype, 'getValidator');
+    const ask = (title: string) => assertAskable(form({ field: { type: 'string', title } }));
+    ask('first');
+    ask('first');
+    expect(compiled).toHaveBeenCalledTimes(1);
+
+    for (let other = 0; other < 200; other += 1) ask(`other ${other}`);
+    expect(compiled).toHaveBeenCalledTimes(201);
+    ask('first');
+
+    expect(compiled).toHaveBeenCalledTimes(202);
+    compiled.mockRestore();
   });
 });
 

@@ -1,5 +1,5 @@
 /** Checks of a client's text end in time, whatever they do, and a busy machine is nobody's fault. */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { OutOfTimeError, withinTime } from '../../../src/protocol/within-time.ts';
 
 /** Waits without using the processor, as a process does that others keep from it. */
@@ -47,6 +47,20 @@ describe('work within a time', () => {
     });
 
     expect([value, tries]).toEqual(['done', 3]);
+  });
+
+  test('is not tried again when it has had the processor for half of its time [SEC-3]', () => {
+    let tries = 0;
+    const usage = jest.spyOn(process, 'threadCpuUsage').mockReturnValue({ user: 7_000, system: 3_000 });
+
+    expect(() =>
+      withinTime(20, () => {
+        tries += 1;
+        starve(10_000);
+      }),
+    ).toThrow(OutOfTimeError);
+    usage.mockRestore();
+    expect(tries).toBe(1);
   });
 
   test('is tried ten times at most [SEC-3]', () => {

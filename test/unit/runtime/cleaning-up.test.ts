@@ -93,7 +93,10 @@ describe('a cancelled task', () => {
     expect(released).toEqual(['released']);
   });
 
-  test('has cleanupMs for it, and then is left, with a line in the log [EXEC-15]', async () => {
+  test.each([
+    ['cleanupMs', { cleanupMs: 7_000 }, 7_000],
+    ['a minute', {}, 60_000],
+  ])('has %s for it, and then is left, with a line in the log [EXEC-15]', async (_what, given, cleanupMs) => {
     const runtime = new RuntimeUnderTest();
     const slow: RunnableTool = {
       ...holding(async (task) => {
@@ -103,7 +106,7 @@ describe('a cancelled task', () => {
           await task.step('endless', () => new Promise(() => {}));
         }
       }, []),
-      cleanupMs: 7_000,
+      ...given,
     };
     const runner = runtime.runner([slow]);
     const task = await runtime.create('holds');
@@ -111,7 +114,7 @@ describe('a cancelled task', () => {
     await cancel(deliveriesOf(runtime), task, 'Cancelled.');
 
     const running = runner.runTask(task);
-    await runtime.clock.advance(6_999);
+    await runtime.clock.advance(cleanupMs - 1);
     expect((await runtime.read(task)).run.cleanup).toBeDefined();
     await runtime.clock.advance(1);
 
@@ -120,6 +123,26 @@ describe('a cancelled task', () => {
     expect(runtime.logger.lines).toContainEqual(
       expect.objectContaining({ level: 'error', message: expect.stringMatching(/did not clean up in its time/) }),
     );
+  });
+
+  test('that no code can clean up after is given up after twelve looks, with a line in the log [EXEC-15 EXEC-17]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('holds');
+    await runtime.runner([holding((work) => work.wait('long', { minutes: 10 }), [])]).runTask(task);
+    await cancel(deliveriesOf(runtime), task, 'Cancelled.');
+    const without = runtime.runner([]);
+
+    for (let look = 1; look <= 12; look += 1) {
+      expect(await without.runTask(task)).toBe('parked');
+      await runtime.clock.advance(300_000);
+    }
+
+    expect(await without.runTask(task)).toBe('cleaned_up');
+    expect((await runtime.read(task)).run).not.toHaveProperty('cleanup');
+    expect(runtime.logger.lines.at(-1)).toMatchObject({
+      level: 'error',
+      message: 'Nothing could clean up after a task',
+    });
   });
 
   test('that never ran has nothing to clean up, and no run is due [EXEC-15]', async () => {

@@ -49,8 +49,8 @@ describe('a time that is no whole millisecond', () => {
     expect(await runtime.result(ref)).toEqual({ done: true });
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])(
-    'that is no time at all (%p) is refused by extendDeadline [LIFE-3 I5]',
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 3_162_240_000_001])(
+    'that is no time at all, or more than a hundred years (%p), is refused by extendDeadline [LIFE-3 I5]',
     async (ms) => {
       const runtime = new RuntimeUnderTest();
       const tool = toolOf('tool', async (task) => {

@@ -66,6 +66,25 @@ describe('the in-process queue', () => {
     await queue.drain();
   });
 
+  test('runs 16 at once unless told otherwise [EXEC-8]', async () => {
+    const { clock, queue } = setUp();
+    const gate = new Gate();
+    let running = 0;
+    queue.start(async () => {
+      running += 1;
+      await gate.pass();
+    });
+    for (const task of refs(17)) await queue.enqueue(task, { notBefore: 0 });
+    await clock.advance(0);
+    expect(running).toBe(16);
+
+    gate.open();
+    await clock.advance(0);
+    await queue.drain();
+
+    expect(running).toBe(17);
+  });
+
   test('keeps a task once, at the earlier of two times [EXEC-8]', async () => {
     const { clock, queue } = setUp();
     const [task] = refs(1) as [TaskRef];

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { RecordKey, RecordWrite } from '../../../src/backends/backend.ts';
 import { BackendUnavailableError } from '../../../src/backends/errors.ts';
 import { encodeOwner } from '../../../src/domain/owner.ts';
-import { keptUntil, type TaskRef } from '../../../src/domain/task.ts';
+import type { Task } from '../../../src/domain/task.ts';
 import { Gate, OWNER, RuntimeUnderTest, toolOf } from './runtime-under-test.ts';
 
 const SHORT = { lifetime: { runDeadlineMs: 60_000, retentionMs: 60_000 } };
@@ -32,15 +32,13 @@ const extended = toolOf('extended', async (task) => {
   return {};
 });
 
-/** Everything that is kept for the task is there as long as its head, all of it equally long. */
-async function expectOneLifetime(runtime: RuntimeUnderTest, ref: TaskRef): Promise<void> {
-  const task = await runtime.read(ref);
-  const until = keptUntil(task);
-  expect(until).toBeGreaterThanOrEqual(task.promisedUntil ?? Number.NaN);
+/** Everything that is kept for the task {@link extended} is there at least as long as its head, all of it equally long. */
+async function expectOneLifetime(runtime: RuntimeUnderTest, { id, createdAt }: Task): Promise<void> {
   for (const kind of ['log', 'values']) {
-    const { records } = await runtime.backend.list(partitionOf(kind, ref.id), { limit: 100 });
+    const { records } = await runtime.backend.list(partitionOf(kind, id), { limit: 100 });
     expect(records.length).toBeGreaterThan(0);
-    expect(records.map(({ expiresAt }) => expiresAt)).toEqual(records.map(() => until));
+    // Some 660 s are promised: to the next power of two.
+    expect(records.map(({ expiresAt }) => expiresAt)).toEqual(records.map(() => createdAt + 1_048_576));
   }
 }
 
@@ -59,6 +57,19 @@ describe('extending the deadline', () => {
 
     expect(report).toBe('finished');
     expect(await runtime.result(task)).toEqual({ first: 400_000, large: true });
+  });
+
+  test('again and again writes what is kept anew only when the lifetime has doubled [LIFE-3 LIFE-6]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const runner = runtime.runner([marathon(8)]);
+    const task = await runtime.create('marathon', SHORT);
+
+    while ((await runner.runTask(task)) === 'suspended') await runtime.clock.advance(45_000);
+
+    // From two minutes to more than seven: past 131 s, and past 262 s.
+    const first = await runtime.backend.get({ partition: partitionOf('log', task.id), id: '0000000000' });
+    expect((await runtime.read(task)).promisedUntil).toBe(task.createdAt + 435_000);
+    expect(first).toMatchObject({ version: 3, expiresAt: task.createdAt + 524_288 });
   });
 
   test('moves the promised lifetime, never back [LIFE-3 I1]', async () => {

@@ -102,6 +102,23 @@ describe('the end of a task', () => {
     expect(await runner.runTask(task)).toBe('finished');
   });
 
+  test('says why in a thousand characters at most, while the error itself is kept whole [EXEC-18 I10]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const message = 'm'.repeat(1_001);
+    const fails = toolOf('fails', async () => {
+      throw new DeliberateFailure({ code: 1, message });
+    });
+    const failing = await runtime.create('fails');
+    const unknown = await runtime.create('n'.repeat(1_001));
+    const runner = runtime.runner([fails]);
+
+    expect([await runner.runTask(failing), await runner.runTask(unknown)]).toEqual(['finished', 'parked']);
+
+    expect((await runtime.read(failing)).statusMessage).toBe(`${'m'.repeat(999)}…`);
+    expect(await runtime.error(failing)).toEqual({ code: 1, message });
+    expect(shownStatusMessage(await runtime.read(unknown))).toMatch(/^[^…]{999}…$/);
+  });
+
   test('comes at the run deadline, which the next heartbeat notices: the handler’s signal fires [LIFE-3]', async () => {
     const runtime = new RuntimeUnderTest();
     const gate = new Gate();
