@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
+import { parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
 
 const DEFAULT_TOOLS = fileURLToPath(new URL('../examples/tools.ts', import.meta.url));
 
@@ -15,6 +16,8 @@ export const HELP = `Usage: npm start -- [options]
   --host ADDRESS     the address to listen on (default 127.0.0.1)
   --backend WHERE    where tasks are kept (default sqlite:.data/tasks.sqlite):
                      ${BACKEND_ADDRESSES}
+  --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
+                     ${QUEUE_ADDRESSES}
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
@@ -30,6 +33,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly host: string;
   readonly backend: BackendAddress;
+  /** Absent: in this process. */
+  readonly queue?: QueueAddress;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -39,6 +44,7 @@ const OPTIONS = {
   port: { type: 'string', default: '3000' },
   host: { type: 'string', default: '127.0.0.1' },
   backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
+  queue: { type: 'string' },
   'create-table': { type: 'boolean', default: false },
   tools: { type: 'string', default: DEFAULT_TOOLS },
   'log-level': { type: 'string', default: 'info' },
@@ -61,7 +67,8 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   if (createTable && backend.engine !== 'dynamodb') {
     throw new UsageError('--create-table: goes with --backend dynamodb:TABLE');
   }
-  return { port, host: values.host, backend, createTable, tools: values.tools, logLevel };
+  const queue = values.queue === undefined ? {} : { queue: queueOf(values.queue, backend) };
+  return { port, host: values.host, backend, ...queue, createTable, tools: values.tools, logLevel };
 }
 
 function parse(args: string[]) {
@@ -78,6 +85,19 @@ function backendOf(text: string): BackendAddress {
   } catch (error) {
     throw new UsageError(`--backend: ${oneLine(error)}`);
   }
+}
+
+function queueOf(text: string, backend: BackendAddress): QueueAddress {
+  let queue: QueueAddress;
+  try {
+    queue = parseQueueAddress(text);
+  } catch (error) {
+    throw new UsageError(`--queue: ${oneLine(error)}`);
+  }
+  if (backend.engine === 'memory' || backend.engine === 'sqlite') {
+    throw new UsageError('--queue: is for servers that share their tasks: it goes with --backend dynamodb: or redis:');
+  }
+  return queue;
 }
 
 /** A message for a person: without line breaks and a full stop. */

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Effect } from '../support/crash-server.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
+import type { SharedQueue } from '../support/shared-queue.ts';
 
 const SERVER = fileURLToPath(new URL('../support/crash-server.ts', import.meta.url));
 const CRASH_POINTS = new URL('../support/crash-points.ts', import.meta.url).href;
@@ -19,6 +20,8 @@ export interface ServerData {
   readonly owner: string;
   /** The file of side effects. */
   readonly effects: string;
+  /** Absent: each server has a queue of its own. */
+  readonly queue?: SharedQueue;
 }
 
 export interface CrashPlan {
@@ -38,7 +41,7 @@ export class CrashServerProcess {
   #stderr = '';
   #ended = false;
 
-  constructor({ address, owner, effects }: ServerData, plan?: CrashPlan) {
+  constructor({ address, owner, effects, queue }: ServerData, plan?: CrashPlan) {
     const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
     const env = {
       ...inherited,
@@ -47,7 +50,8 @@ export class CrashServerProcess {
       ...(plan?.at === undefined ? {} : { CRASH_AT: String(plan.at) }),
     };
     const preload = plan === undefined ? [] : ['--import', CRASH_POINTS];
-    this.#child = spawn(process.execPath, [...preload, SERVER, address, owner, effects], {
+    const shared = queue === undefined ? [] : [JSON.stringify(queue)];
+    this.#child = spawn(process.execPath, [...preload, SERVER, address, owner, effects, ...shared], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
