@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { problemWithOrigins } from '../src/server/allowed-origins.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
+import { parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
 
 const DEFAULT_TOOLS = fileURLToPath(new URL('../examples/tools.ts', import.meta.url));
 
@@ -17,6 +18,8 @@ export const HELP = `Usage: npm start -- [options]
   --backend WHERE    where tasks are kept (default sqlite:.data/tasks.sqlite):
                      ${BACKEND_ADDRESSES}
   --allow-origin URL let web pages of that origin call, besides those of this machine; may be given several times
+  --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
+                     ${QUEUE_ADDRESSES}
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
@@ -33,6 +36,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly allowedOrigins: readonly string[];
   readonly backend: BackendAddress;
+  /** Absent: in this process. */
+  readonly queue?: QueueAddress;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -43,6 +48,7 @@ const OPTIONS = {
   host: { type: 'string', default: '127.0.0.1' },
   'allow-origin': { type: 'string', multiple: true },
   backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
+  queue: { type: 'string' },
   'create-table': { type: 'boolean', default: false },
   tools: { type: 'string', default: DEFAULT_TOOLS },
   'log-level': { type: 'string', default: 'info' },
@@ -68,7 +74,8 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   const allowedOrigins = values['allow-origin'] ?? [];
   const problem = problemWithOrigins(allowedOrigins);
   if (problem !== undefined) throw new UsageError(`--allow-origin: ${problem}`);
-  return { port, host: values.host, allowedOrigins, backend, createTable, tools: values.tools, logLevel };
+  const queue = values.queue === undefined ? {} : { queue: queueOf(values.queue, backend) };
+  return { port, host: values.host, allowedOrigins, backend, ...queue, createTable, tools: values.tools, logLevel };
 }
 
 function parse(args: string[]) {
@@ -85,6 +92,19 @@ function backendOf(text: string): BackendAddress {
   } catch (error) {
     throw new UsageError(`--backend: ${oneLine(error)}`);
   }
+}
+
+function queueOf(text: string, backend: BackendAddress): QueueAddress {
+  let queue: QueueAddress;
+  try {
+    queue = parseQueueAddress(text);
+  } catch (error) {
+    throw new UsageError(`--queue: ${oneLine(error)}`);
+  }
+  if (backend.engine === 'memory' || backend.engine === 'sqlite') {
+    throw new UsageError('--queue: is for servers that share their tasks: it goes with --backend dynamodb: or redis:');
+  }
+  return queue;
 }
 
 /** A message for a person: without line breaks and a full stop. */

@@ -13,6 +13,7 @@ import type { TaskServerOptions } from '../src/server/create-task-server.ts';
 import { createLineLogger } from '../src/server/line-logger.ts';
 import { type LocalServer, startLocalServer } from '../src/server/local-server.ts';
 import { openBackend } from '../src/server/open-backend.ts';
+import { openQueue } from '../src/server/open-queue.ts';
 import { HELP, oneLine, readOptions, type ServeOptions, UsageError } from './serve-options.ts';
 
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '::1'];
@@ -23,6 +24,7 @@ const UNFINISHED = {
   dynamodb: 'unfinished tasks go on, after the next start, once their clients ask about them',
   redis: 'unfinished tasks go on, after the next start, once their clients ask about them',
 } as const;
+const UNFINISHED_IN_QUEUE = 'unfinished tasks go on in the other servers of this queue, or at the next start';
 /** One Ctrl-C under `npm start` may arrive twice: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 500;
 
@@ -50,9 +52,10 @@ function versionOf(): string {
 async function serve(options: ServeOptions): Promise<void> {
   const { port, host } = options;
   const tools = await loadTools(options.tools);
-  const opened = await openBackend(options.backend, { createTable: options.createTable });
-  for (const warning of opened.warnings) complain(warning);
   const logger = createLineLogger(options.logLevel, systemClock, (line) => process.stderr.write(line));
+  const opened = await openBackend(options.backend, { createTable: options.createTable });
+  const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger);
+  for (const warning of [...opened.warnings, ...(queued?.warnings ?? [])]) complain(warning);
   let server: LocalServer;
   try {
     server = await startLocalServer({
@@ -60,6 +63,7 @@ async function serve(options: ServeOptions): Promise<void> {
       version: versionOf(),
       tools,
       backend: opened.backend,
+      ...(queued === undefined ? {} : { queue: queued.queue, consumer: queued.consumer }),
       allowAnonymous: true,
       strayErrors: 'log',
       logger,
@@ -68,17 +72,21 @@ async function serve(options: ServeOptions): Promise<void> {
       allowedOrigins: options.allowedOrigins,
     });
   } catch (error) {
+    await queued?.close();
     await opened.close();
     throw listenError(error, options);
   }
   if (!LOOPBACK_HOSTS.includes(host))
     complain(`whoever reaches ${host} may call these tools: no credentials are asked for`);
   process.stdout.write(
-    `MCP server  ${server.url}\nTasks       ${opened.description}\nTools       ${tools.map(({ name }) => name).join(', ')}\n` +
-      `Ctrl-C stops it; ${UNFINISHED[options.backend.engine]}.\n`,
+    `MCP server  ${server.url}\nTasks       ${opened.description}\n` +
+      (queued === undefined ? '' : `Queue       ${queued.description}\n`) +
+      `Tools       ${tools.map(({ name }) => name).join(', ')}\n` +
+      `Ctrl-C stops it; ${queued === undefined ? UNFINISHED[options.backend.engine] : UNFINISHED_IN_QUEUE}.\n`,
   );
   onStop(async () => {
     await server.close();
+    await queued?.close();
     await opened.close();
   });
 }

@@ -40,7 +40,7 @@ export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
 export { DEFAULT_LEASE_TIMES, type LeaseTimes } from './runtime/held-task.ts';
 export { InProcessQueue, type InProcessQueueOptions } from './runtime/in-process-queue.ts';
 export { type LogFields, type Logger, silentLogger } from './runtime/logger.ts';
-export type { TaskQueue } from './runtime/queue.ts';
+export type { QueueConsumer, RunDelivery, TaskQueue } from './runtime/queue.ts';
 export type { RunReport } from './runtime/runner.ts';
 export type {
   ElicitParams,

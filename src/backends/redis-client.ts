@@ -4,12 +4,21 @@
  * client of its own hands that to `RedisBackend` instead.
  */
 import { Cluster, Redis } from 'ioredis';
+import { systemClock } from '../clock.ts';
 import { BackendUnavailableError } from './errors.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** While whatever answers at the address is read-only, it is not asked to be another one more often than this. */
+const LEAVE_EVERY_MS = 500;
+
+export interface ConnectOptions {
+  /** Commands wait for as long as the server is away: what blocking readers ask for. Default: they fail after some tries. */
+  readonly patient?: boolean;
+}
 
 /** Resolves to a connected client, which the caller closes with `disconnect()`. Never names the URL's password. */
-export async function connectRedis(url: string): Promise<Redis | Cluster> {
+export async function connectRedis(url: string, { patient = false }: ConnectOptions = {}): Promise<Redis | Cluster> {
+  const patience = patient ? { maxRetriesPerRequest: null } : {};
   // A server that is not there is reported, not waited for.
   const probe = new Redis(url, { lazyConnect: true, connectTimeout: CONNECT_TIMEOUT_MS, retryStrategy: () => null });
   const { host, port, username, password, tls } = probe.options;
@@ -21,12 +30,13 @@ export async function connectRedis(url: string): Promise<Redis | Cluster> {
           // A managed cluster's certificate is for the names of its nodes, not for their addresses.
           dnsLookup: (address, done) => done(null, address),
           redisOptions: {
+            ...patience,
             ...(username !== undefined && { username }),
             ...(password !== undefined && { password }),
             ...(tls !== undefined && { tls }),
           },
         })
-      : new Redis(url, { lazyConnect: true });
+      : new Redis(url, { ...patience, lazyConnect: true, reconnectOnError: leavesDemoted() });
     await connected(client, () => client.ping());
     return client;
   } catch (cause) {
@@ -38,6 +48,20 @@ export async function connectRedis(url: string): Promise<Redis | Cluster> {
   } finally {
     disconnect(probe);
   }
+}
+
+/**
+ * Behind one address a failover leaves open connections at the old primary, which answers reads from then on with what it copies and
+ * refuses writes for ever. A new connection leads to the new one. What was refused is not sent again here: its caller is told.
+ */
+function leavesDemoted(): (error: Error) => boolean {
+  let leftAt = Number.NEGATIVE_INFINITY;
+  return ({ message }) => {
+    // Redis 6 quotes the error inside another one when a script met it. A blocked reader is told that it no longer can be.
+    if (!/(^|-)READONLY |^UNBLOCKED /.test(message) || systemClock.now() - leftAt < LEAVE_EVERY_MS) return false;
+    leftAt = systemClock.now();
+    return true;
+  };
 }
 
 /** What `ask` resolves to; closes the client if it rejects. */

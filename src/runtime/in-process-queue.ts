@@ -6,7 +6,7 @@ import type { CancelTimer, Clock } from '../clock.ts';
 import { encodeOwner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { describeError, type Logger, silentLogger } from './logger.ts';
-import { retryDelayMs, type TaskQueue } from './queue.ts';
+import { type QueueConsumer, type RunDelivery, retryDelayMs, type TaskQueue } from './queue.ts';
 
 export interface InProcessQueueOptions {
   readonly clock: Clock;
@@ -23,7 +23,7 @@ interface Entry {
   readonly failures: number;
 }
 
-export class InProcessQueue implements TaskQueue {
+export class InProcessQueue implements TaskQueue, QueueConsumer {
   readonly #clock: Clock;
   readonly #concurrency: number;
   readonly #logger: Logger;
@@ -31,7 +31,7 @@ export class InProcessQueue implements TaskQueue {
   readonly #waiting: Entry[] = [];
   readonly #known = new Map<string, Entry>();
   readonly #running = new Map<string, Promise<void>>();
-  #run: ((ref: TaskRef) => Promise<unknown>) | undefined;
+  #run: RunDelivery | undefined;
   #cancelTimer: CancelTimer | undefined;
 
   constructor(options: InProcessQueueOptions) {
@@ -41,7 +41,7 @@ export class InProcessQueue implements TaskQueue {
   }
 
   /** From now on due tasks are given to `run`. */
-  start(run: (ref: TaskRef) => Promise<unknown>): void {
+  start(run: RunDelivery): void {
     this.#run = run;
     this.#pump();
   }
@@ -88,7 +88,7 @@ export class InProcessQueue implements TaskQueue {
     }
   }
 
-  #begin(entry: Entry, run: (ref: TaskRef) => Promise<unknown>): void {
+  #begin(entry: Entry, run: RunDelivery): void {
     this.#waiting.splice(this.#waiting.indexOf(entry), 1);
     this.#known.delete(entry.key);
     const work = Promise.resolve()

@@ -24,3 +24,19 @@ export interface TaskQueue {
    */
   enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void>;
 }
+
+/**
+ * Brings due tasks to this process. What it delivers may come twice, late, or to several processes at once: `run` finds out
+ * whether the task is due. A delivery that `run` rejects comes again, after `retryDelayMs` of the failures before it.
+ */
+export interface QueueConsumer {
+  /**
+   * From now on due tasks are given to `run`, each with the time that it was enqueued for; without that time where the
+   * delivery has been given out before, to a process that may have died with it.
+   */
+  start(run: RunDelivery): void;
+  /** Takes no more deliveries, from the moment of the call, and waits for those that run. */
+  drain(): Promise<void>;
+}
+
+export type RunDelivery = (ref: TaskRef, scheduledFor?: number) => Promise<unknown>;

@@ -10,7 +10,7 @@ import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
 import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
 import type { RunReport } from '../runtime/runner.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -21,8 +21,13 @@ import { createLineLogger } from './line-logger.ts';
 export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
   /** Where tasks live. Closed by whoever opened it. */
   readonly backend: StorageBackend;
-  /** Where due tasks go. @default in this process; `start()` then runs them */
+  /** Where due tasks go. @default in this process */
   readonly queue?: TaskQueue;
+  /**
+   * What brings the tasks of `queue` to this process, from `start()` to `drain()`. Without it, a process with a queue of the
+   * host's answers requests, and runs what `runTask` is called for. @default the queue of this process
+   */
+  readonly consumer?: QueueConsumer;
   /** Tasks that this process runs at the same time, with its own queue. @default 16 */
   readonly concurrency?: number;
   /** @default 100 */
@@ -36,7 +41,7 @@ export interface TaskServer extends Omit<TaskEndpoint, 'close'> {
   /** The worker: runs a task if it is due. For hosts with a queue of their own; `scheduledFor` is what they enqueued it for. */
   runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport>;
   readonly store: TaskStore;
-  /** With the queue of this process: takes up unfinished tasks and runs what is due, from now on. */
+  /** Takes up unfinished tasks and runs what is due, from now on. */
   start(): Promise<void>;
   /** No new work; running handlers get their signal and give their tasks back; open streams end. */
   drain(): Promise<void>;
@@ -55,6 +60,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
   });
   const local = new InProcessQueue({ clock, logger, ...(concurrency === undefined ? {} : { concurrency }) });
   const queue = options.queue ?? local;
+  const consumer = options.consumer ?? local;
   const endpoint = createTaskEndpoint({ ...options, logger, store, queue });
   const worker = createTaskWorker({ ...options, logger, store, queue });
 
@@ -79,13 +85,15 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     runTask: (ref, scheduledFor) => worker.runTask(ref, scheduledFor),
     start: async () => {
       await sweep();
-      local.start((ref) => worker.runTask(ref));
+      consumer.start((ref, scheduledFor) => worker.runTask(ref, scheduledFor));
     },
     drain: async () => {
       draining = true;
       stopSweeping();
+      // First, so that nothing begins any more that nobody would stop.
+      const consumed = consumer.drain();
       worker.stop();
-      await Promise.all([local.drain(), endpoint.close()]);
+      await Promise.all([consumed, endpoint.close()]);
     },
   };
 }

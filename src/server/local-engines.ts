@@ -1,10 +1,13 @@
 /**
- * Opens each engine for a program on this machine: the one place in src/server that chooses a
+ * Opens each engine for a program on this machine, storage and queues: the one place in src/server that chooses a
  * driver. Drivers are imported when they are asked for, so that the client libraries of the
  * others need not be installed.
  */
 import { resolve } from 'node:path';
 import type { StorageBackend } from '../backends/backend.ts';
+import { systemClock } from '../clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
 
 export interface OpenedBackend {
   readonly backend: StorageBackend;
@@ -81,6 +84,58 @@ export const engines = {
       };
     } catch (error) {
       client.disconnect();
+      throw error;
+    }
+  },
+};
+
+export interface OpenedQueue {
+  readonly queue: TaskQueue;
+  readonly consumer: QueueConsumer;
+  /** Where deliveries go, for a person; without credentials. */
+  readonly description: string;
+  /** What may lose deliveries in the queue as it is set up. */
+  readonly warnings: readonly string[];
+  /** Closes what was opened for it. To be called once the consumer has drained. */
+  close(): Promise<void>;
+}
+
+export const queues = {
+  async bullmq(url: string, logger: Logger): Promise<OpenedQueue> {
+    const { connectRedis } = await import('../backends/redis-client.ts');
+    const { BullMqConsumer, BullMqQueue } = await import('../runtime/bullmq-queue.ts');
+    const { checkRedisDurability } = await import('../backends/redis.ts');
+    const producing = await connectRedis(url);
+    const consuming = await connectRedis(url, { patient: true });
+    const queue = new BullMqQueue({ connection: producing, logger });
+    return {
+      queue,
+      consumer: new BullMqConsumer({ connection: consuming, logger }),
+      description: `BullMQ at ${new URL(url).host}`,
+      warnings: (await checkRedisDurability(producing)).map((finding) => `the queue: ${finding}`),
+      close: async () => {
+        await queue.close();
+        producing.disconnect();
+        consuming.disconnect();
+      },
+    };
+  },
+
+  async sqs(queueUrl: string, logger: Logger): Promise<OpenedQueue> {
+    const { checkSqsQueue, connectSqs } = await import('../runtime/sqs-client.ts');
+    const { SqsConsumer } = await import('../runtime/sqs-consumer.ts');
+    const { SqsQueue } = await import('../runtime/sqs-queue.ts');
+    const client = connectSqs(queueUrl, process.env);
+    try {
+      return {
+        queue: new SqsQueue({ client, queueUrl, clock: systemClock }),
+        consumer: new SqsConsumer({ client, queueUrl, logger }),
+        description: `SQS queue ${queueUrl}`,
+        warnings: await checkSqsQueue(client, queueUrl),
+        close: async () => client.destroy(),
+      };
+    } catch (error) {
+      client.destroy();
       throw error;
     }
   },

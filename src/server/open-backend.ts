@@ -4,6 +4,7 @@
  */
 import { BackendError, BackendInvalidError, BackendUnavailableError } from '../backends/errors.ts';
 import { engines, type OpenedBackend } from './local-engines.ts';
+import { missingLibraries } from './optional-libraries.ts';
 
 export type { OpenedBackend } from './local-engines.ts';
 
@@ -111,19 +112,8 @@ function explained({ engine }: BackendAddress, cause: unknown): BackendError {
       ? new BackendUnavailableError(`${message}: ${DYNAMODB_REMEDY}`, { cause })
       : cause;
   }
-  const libraries = LIBRARIES[engine];
-  // Only the libraries themselves: a missing module inside one is a broken installation, and its message says which.
-  if (isMissingModule(cause) && libraries.some((library) => message.includes(`'${library}'`))) {
-    const needed = `${libraries.length === 1 ? 'package' : 'packages'} ${libraries.join(' and ')}`;
-    return new BackendUnavailableError(
-      `the ${engine} backend needs the ${needed}: npm install ${libraries.join(' ')}`,
-      { cause },
-    );
-  }
+  const missing = missingLibraries(cause, LIBRARIES[engine]);
+  if (missing !== undefined) return new BackendUnavailableError(`the ${engine} backend ${missing}`, { cause });
   const remedy = engine === 'dynamodb' ? `: ${DYNAMODB_REMEDY}` : '';
   return new BackendUnavailableError(`the ${engine} backend cannot be used: ${message}${remedy}`, { cause });
-}
-
-function isMissingModule(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 }

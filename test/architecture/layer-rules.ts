@@ -159,9 +159,11 @@ export const VENDORS: readonly VendorHome[] = [
   },
   {
     packages: /^@aws-sdk\/client-sqs$/,
-    homes: /^(src\/runtime\/sqs-queue|lambda\/shared\/composition)\.ts$/,
-    where: 'src/runtime/sqs-queue.ts',
+    homes: /^(src\/runtime\/sqs-[^/]*|lambda\/shared\/composition)\.ts$/,
+    where: 'src/runtime/sqs-*.ts',
   },
+  { packages: /^sqs-consumer$/, homes: /^src\/runtime\/sqs-consumer\.ts$/, where: 'src/runtime/sqs-consumer.ts' },
+  { packages: /^bullmq$/, homes: /^src\/runtime\/bullmq-queue\.ts$/, where: 'src/runtime/bullmq-queue.ts' },
   {
     packages: /^(@aws-sdk\/credential-provider-env|jose)$/,
     homes: /^lambda\/shared\//,

@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Effect } from '../support/effects.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
+import type { SharedQueue } from '../support/shared-queue.ts';
 
 const PROGRAMS = ['crash-server', 'crash-points'].map((name) =>
   fileURLToPath(new URL(`../support/${name}.ts`, import.meta.url)),
@@ -33,7 +34,9 @@ export async function bundleCrashServer(): Promise<CrashServerPrograms> {
     outExtension: { '.js': '.mjs' },
     platform: 'node',
     mainFields: ['module', 'main'],
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
     logLevel: 'error',
   });
   return { folder, dispose: () => rm(folder, { recursive: true }) };
@@ -47,6 +50,8 @@ export interface ServerData {
   readonly owner: string;
   /** The file of side effects. */
   readonly effects: string;
+  /** Absent: each server has a queue of its own. */
+  readonly queue?: SharedQueue;
 }
 
 export interface CrashPlan {
@@ -73,7 +78,7 @@ export class CrashServerProcess {
   #ended = false;
 
   constructor(
-    { programs, address, owner, effects }: ServerData,
+    { programs, address, owner, effects, queue }: ServerData,
     { plan, leaseMs = LONG_LEASE_MS }: CrashServerOptions = {},
   ) {
     const program = (name: string) => join(programs.folder, `${name}.mjs`);
@@ -86,7 +91,8 @@ export class CrashServerProcess {
       ...(plan?.at === undefined ? {} : { CRASH_AT: String(plan.at) }),
     };
     const preload = plan === undefined ? [] : ['--import', pathToFileURL(program('crash-points')).href];
-    this.#child = spawn(process.execPath, [...preload, program('crash-server'), address, owner, effects], {
+    const shared = queue === undefined ? [] : [JSON.stringify(queue)];
+    this.#child = spawn(process.execPath, [...preload, program('crash-server'), address, owner, effects, ...shared], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

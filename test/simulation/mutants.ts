@@ -117,8 +117,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lost acknowledgement of a suspension loses its delivery',
     file: 'runtime/runner.ts',
-    from: 'return this.#enqueueGivenBack(held);',
-    to: 'return;',
+    from: 'if (givenBack !== undefined) await this.#enqueue(givenBack);',
+    to: '',
   },
   {
     name: 'a run without the lease may write the head',

@@ -1,6 +1,7 @@
 /**
- * A server to be killed, run as a program: `node crash-server.ts ADDRESS OWNER EFFECTS`. Its tools leave a line
- * in the file EFFECTS for each side effect, so that a test can tell what ran, when, and in which process.
+ * A server to be killed, run as a program: `node crash-server.ts ADDRESS OWNER EFFECTS [QUEUE]`. Its tools leave a line
+ * in the file EFFECTS for each side effect, so that a test can tell what ran, when, and in which process. QUEUE is one that
+ * several such servers share, as JSON: see shared-queue.ts.
  * Prints its URL once it listens.
  */
 import { appendFileSync } from 'node:fs';
@@ -16,6 +17,7 @@ import {
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 import { type Effect, LOST_LEASE } from './effects.ts';
+import { openSharedQueue, type SharedQueue } from './shared-queue.ts';
 
 const LEASE_TIMES: LeaseTimes = { leaseMs: Number(process.env['CRASH_LEASE_MS']), heartbeatMs: 300 };
 const HEALING_GRACE_MS = 300;
@@ -23,7 +25,7 @@ const HEALING_GRACE_MS = 300;
 /** Characters that do not fit a task's head: they are records of their own, written before it and deleted after. */
 const LARGE = 5_000;
 
-const [address = '', owner = '', effects = ''] = process.argv.slice(2);
+const [address = '', owner = '', effects = '', queue] = process.argv.slice(2);
 
 let lastNonce = 0;
 
@@ -88,6 +90,19 @@ const steps = defineTaskTool({
   },
 });
 
+/** Suspends in between, which gives its delivery up and needs another one. */
+const pausing = defineTaskTool({
+  name: 'pausing',
+  description: 'A step, a pause, a step.',
+  inputSchema: z.object({ pauseSeconds: z.number() }),
+  run: async ({ pauseSeconds }, task) => {
+    await effectStep(task, task, 'before');
+    await task.wait('pause', { seconds: pauseSeconds });
+    await effectStep(task, task, 'after');
+    return text({ pid: process.pid });
+  },
+});
+
 /** Ends only when its signal fires, and says which way. */
 const endless = defineTaskTool({
   name: 'endless',
@@ -107,8 +122,9 @@ const server = await startLocalServer({
   logger: silentLogger,
   name: 'crash-server',
   version: '1',
-  tools: [journey, steps, endless],
+  tools: [journey, steps, pausing, endless],
   backend: opened.backend,
+  ...(queue === undefined ? {} : await openSharedQueue(JSON.parse(queue) as SharedQueue)),
   port: 0,
   resolveOwner: () => ({ issuer: 'crash test', subject: owner }),
   leaseTimes: LEASE_TIMES,
