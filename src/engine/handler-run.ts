@@ -70,12 +70,6 @@ const WIND_DOWN_MS = 2_000;
 const DEFAULT_GRACE_MS = 20;
 const DEFAULT_REPLAY_PATIENCE_MS = 30_000;
 
-/**
- * How long a wait is waited out in the run where the clock is behind what is recorded: each further run would find as much
- * of it left, since none can tell how long the ones before have waited.
- */
-const CLOCK_BEHIND_STAY_MS = 10_000;
-
 export class HandlerRun {
   readonly #options: HandlerRunOptions;
   readonly #recording: Recording;
@@ -298,8 +292,7 @@ export class HandlerRun {
     // Code that awaits nothing of ours is at something of its own; and what cleans up does not suspend.
     const isSuspendable =
       !this.#tries.areRunning && this.#windDown === undefined && !this.#operations.isAborted && this.#isAwaited;
-    const staysMs = this.#operations.isClockBehind ? CLOCK_BEHIND_STAY_MS : graceMs;
-    if (!isSuspendable || (untilDue !== undefined && untilDue <= staysMs)) {
+    if (!isSuspendable || (untilDue !== undefined && untilDue <= graceMs)) {
       await this.#event(untilDue);
       return true;
     }

@@ -38,8 +38,6 @@ export interface OperationsOptions {
 type Identity = Pick<Ask, 'branch' | 'kind' | 'name' | 'nth'>;
 
 export class Operations {
-  /** Whether something is recorded that lies further ahead than it can: the clock has been put back since. */
-  isClockBehind = false;
   readonly #options: OperationsOptions;
   readonly #recording: Recording;
   readonly #byNumber = new Map<number, Operation>();
@@ -260,10 +258,8 @@ export class Operations {
     operation.attempts = progress?.attempts ?? 0;
     operation.begun = progress?.begun ?? 0;
     operation.state = progress?.state;
-    const dueAt = progress?.dueAt ?? recorded.dueAt;
     operation.dueAt =
       believable(progress?.dueAt, progress?.afterMs, now) ?? believable(recorded.dueAt, recorded.afterMs, now);
-    this.isClockBehind ||= operation.dueAt !== dueAt;
   }
 
   #resolve(operation: Operation, value: JsonValue | undefined): void {
