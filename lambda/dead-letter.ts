@@ -6,7 +6,7 @@ import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isTaskError } from '../src/domain/errors.ts';
 import { failPoisoned } from '../src/domain/run.ts';
-import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
+import { decodeDelivery } from '../src/runtime/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 

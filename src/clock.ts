@@ -87,3 +87,17 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/**
+ * What the work resolves to; rejects with `otherwise` once `timeoutMs` are over, while the work goes on. In real time,
+ * whatever clock was injected elsewhere: it is the network that is waited for.
+ */
+export async function within<T>(work: Promise<T>, timeoutMs: number, otherwise: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = systemClock.after(timeoutMs, () => reject(new Error(otherwise)));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    cancel();
+  }
+}

@@ -4,7 +4,7 @@
  * survives a crash or failover is the server's configuration, not this file: docs/redis.md.
  */
 import type { Cluster, Redis } from 'ioredis';
-import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+import { type Clock, type EpochMs, type RandomBytes, systemClock, systemRandom, within } from '../clock.ts';
 import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import {
@@ -157,17 +157,10 @@ export class RedisBackend extends CheckedBackend {
 
   /** One call, bounded in time; whatever the client rejects with is translated. */
   async #call<Reply>(operation: string, send: () => Promise<Reply>): Promise<Reply> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    // Real time, whatever clock was injected: it is the network that is waited for.
-    const cancel = systemClock.after(this.#timeoutMs, () =>
-      reject(new Error(`no answer within ${this.#timeoutMs} ms`)),
-    );
     try {
-      return await Promise.race([send(), late]);
+      return await within(send(), this.#timeoutMs, `no answer within ${this.#timeoutMs} ms`);
     } catch (error) {
       throw translate(operation, error);
-    } finally {
-      cancel();
     }
   }
 

@@ -5,6 +5,8 @@
  */
 import { refusedRequest } from './http-requests.ts';
 
+export const FOREIGN_ORIGIN = 'Web pages of this origin may not call this server.';
+
 const METHODS = 'POST, GET, DELETE';
 /** What clients of either era send, with trace context, and what a request signed by IAM carries. */
 const REQUEST_HEADERS = [
@@ -75,7 +77,7 @@ export function publicPreflight(request: Request): Response | undefined {
 /** What can be answered without being served: preflights, and pages that may not call. `undefined`: serve it. */
 export function answeredBeforehand(policy: OriginPolicy, method: string | undefined, header: RequestHeader) {
   if (!policy.allows(header('origin') ?? undefined)) {
-    return refusedRequest(403, 'Web pages of this origin may not call this server.');
+    return refusedRequest(403, FOREIGN_ORIGIN);
   }
   return isPreflight(method, header) ? preflight(policy, header) : undefined;
 }
@@ -94,8 +96,10 @@ export function withOrigins<Options>(
 
 /** A new response, because the headers of this one may be read-only; those that it has stay as they are. */
 export function withHeaders(response: Response, more: Readonly<Record<string, string>>): Response {
+  const entries = Object.entries(more);
+  if (entries.length === 0) return response;
   const headers = new Headers(response.headers);
-  for (const [name, value] of Object.entries(more)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of entries) if (!headers.has(name)) headers.set(name, value);
   return new Response(response.body, { status: response.status, headers });
 }
 

@@ -5,9 +5,9 @@
  * docs/redis.md.
  */
 import { type ConnectionOptions, type Job, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock, within } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { decodeDelivery, encodeDelivery } from './delivery.ts';
+import { decodeDelivery, encodeDelivery, runDelivered } from './delivery.ts';
 import { describeError, type Logger, silentLogger } from './logger.ts';
 import { type QueueConsumer, type RunDelivery, retryDelayMs, type TaskQueue } from './queue.ts';
 import { QueueTrouble } from './queue-trouble.ts';
@@ -120,7 +120,7 @@ export class BullMqConsumer implements QueueConsumer {
 
   async drain(): Promise<void> {
     this.#draining = true;
-    const closing = this.#worker?.close();
+    const closing = this.#worker?.close() ?? Promise.resolve();
     await Promise.allSettled(this.#running);
     try {
       await within(
@@ -150,23 +150,11 @@ export class BullMqConsumer implements QueueConsumer {
       this.#logger.error('A delivery names no task', { delivery: job.id });
       throw new UnrecoverableError('This delivery names no task.');
     }
-    const again = job.attemptsStarted > 1;
     try {
-      await run(delivery.ref, again ? undefined : delivery.notBefore);
-    } catch (error) {
-      this.#logger.error('A delivery failed', { task: delivery.ref.id, ...describeError(error) });
-      throw new Error('The delivery failed.', { cause: error });
+      await runDelivered(delivery, job.attemptsStarted > 1, run, this.#logger);
+    } catch (cause) {
+      // BullMQ keeps the message of what is thrown in Redis.
+      throw new Error('The delivery failed.', { cause });
     }
-  }
-}
-
-async function within<T>(work: Promise<T> | undefined, timeoutMs: number, otherwise: string): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  // Real time, whatever clock was injected: it is the network that is waited for.
-  const cancel = systemClock.after(timeoutMs, () => reject(new Error(otherwise)));
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    cancel();
   }
 }

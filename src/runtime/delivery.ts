@@ -1,7 +1,9 @@
-/** A delivery as text, for queues outside of this process: what a message says, and whether one is ours. */
-import { isOwnerPart } from '../domain/owner.ts';
+/** A delivery of a queue outside of this process: as text, whether a text is one of ours, and what is done with one. */
+import { isOwnerPart, ownerOf } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
+import { describeError, type Logger } from './logger.ts';
+import type { RunDelivery } from './queue.ts';
 
 export interface Delivery {
   readonly ref: TaskRef;
@@ -26,9 +28,26 @@ export function decodeDelivery(body: string): Delivery | undefined {
     if (!isOwnerPart(issuer) || !isOwnerPart(subject) || typeof notBefore !== 'number') return undefined;
     // Without the tenant that is there, it would be another owner's task.
     if (tenant !== undefined && !isOwnerPart(tenant)) return undefined;
-    const whose = tenant === undefined ? { issuer, subject } : { issuer, subject, tenant };
-    return { ref: { owner: whose, id: asTaskId(task) }, notBefore };
+    return { ref: { owner: ownerOf(issuer, subject, tenant), id: asTaskId(task) }, notBefore };
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Runs the task. Rejects, with a line in the log, when the delivery must come again. One that does may be all that is left of
+ * a run that crashed before it sent the next: its own time is then not told.
+ */
+export async function runDelivered(
+  { ref, notBefore }: Delivery,
+  comesAgain: boolean,
+  run: RunDelivery,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await run(ref, comesAgain ? undefined : notBefore);
+  } catch (error) {
+    logger.error('A delivery failed', { task: ref.id, ...describeError(error) });
+    throw error;
   }
 }

@@ -6,8 +6,8 @@
 import type { Message, SQSClient } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 import { type Clock, sleep, systemClock } from '../clock.ts';
-import { decodeDelivery } from './delivery.ts';
-import { describeError, type Logger, silentLogger } from './logger.ts';
+import { decodeDelivery, runDelivered } from './delivery.ts';
+import { type Logger, silentLogger } from './logger.ts';
 import { type QueueConsumer, type RunDelivery, retryDelayMs } from './queue.ts';
 import { QueueTrouble } from './queue-trouble.ts';
 
@@ -130,13 +130,7 @@ export class SqsConsumer implements QueueConsumer {
       this.#logger.error('A message names no task', { message: message.MessageId });
       throw new Error('This message names no task.');
     }
-    const again = receivesOf(message) > 1;
-    try {
-      await run(delivery.ref, again ? undefined : delivery.notBefore);
-    } catch (error) {
-      this.#logger.error('A delivery failed', { task: delivery.ref.id, ...describeError(error) });
-      throw error;
-    }
+    await runDelivered(delivery, receivesOf(message) > 1, run, this.#logger);
     return message;
   }
 

@@ -106,19 +106,24 @@ export const queues = {
     const { BullMqConsumer, BullMqQueue } = await import('../runtime/bullmq-queue.ts');
     const { checkRedisDurability } = await import('../backends/redis.ts');
     const producing = await connectRedis(url);
-    const consuming = await connectRedis(url, { patient: true });
-    const queue = new BullMqQueue({ connection: producing, logger });
-    return {
-      queue,
-      consumer: new BullMqConsumer({ connection: consuming, logger }),
-      description: `BullMQ at ${new URL(url).host}`,
-      warnings: (await checkRedisDurability(producing)).map((finding) => `the queue: ${finding}`),
-      close: async () => {
-        await queue.close();
-        producing.disconnect();
-        consuming.disconnect();
-      },
-    };
+    try {
+      const consuming = await connectRedis(url, { patient: true });
+      const queue = new BullMqQueue({ connection: producing, logger });
+      return {
+        queue,
+        consumer: new BullMqConsumer({ connection: consuming, logger }),
+        description: `BullMQ at ${new URL(url).host}`,
+        warnings: (await checkRedisDurability(producing)).map((finding) => `the queue: ${finding}`),
+        close: async () => {
+          await queue.close();
+          producing.disconnect();
+          consuming.disconnect();
+        },
+      };
+    } catch (error) {
+      producing.disconnect();
+      throw error;
+    }
   },
 
   async sqs(queueUrl: string, logger: Logger): Promise<OpenedQueue> {

@@ -6,7 +6,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostHeaderValidation, toNodeHandler } from '@modelcontextprotocol/node';
 import { systemClock } from '../clock.ts';
-import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
+import { FOREIGN_ORIGIN, onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
 import { HTTP_METHODS, refusalBody } from '../protocol/http-requests.ts';
 import { assertOrigins } from './allowed-origins.ts';
@@ -58,7 +58,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     const { origin } = request.headers;
     response.setHeaders(new Map(Object.entries(origins.headersFor(origin))));
     if (!origins.allows(origin)) {
-      refuse(response, 403, 'Web pages of this origin may not call this server.');
+      refuse(response, 403, FOREIGN_ORIGIN);
       return;
     }
     // Not parsed as a URL: anybody can send a request line that is none.

@@ -1,7 +1,9 @@
 /** Web pages of other origins: what the templates let through without credentials, so that browsers can ask beforehand. */
 import { describe, expect, test } from '@jest/globals';
+import { ORIGIN as DEPLOYED_ORIGIN } from '../../lib/front.ts';
 import { readSettings, SettingsError } from '../../lib/settings.ts';
 import { onlyOrigins, withOrigins } from '../../src/protocol/cross-origin.ts';
+import { ORIGIN } from '../../src/server/allowed-origins.ts';
 import { type Context, JWT, OWN_DOMAIN, ofType, only, synthesize } from './synthesized.ts';
 
 const PAGES: Context = { allowedOrigins: 'https://app.example.com,http://localhost:6274' };
@@ -97,6 +99,10 @@ test('what a REST API refuses by itself can be read by pages, if any may connect
       ResponseParameters: { 'gatewayresponse.header.Access-Control-Allow-Origin': "'*'" },
     })),
   );
+});
+
+test('an origin is the same for deployments and for servers of one’s own [SEC-6]', () => {
+  expect(DEPLOYED_ORIGIN).toEqual(ORIGIN);
 });
 
 test.each([
