@@ -62,8 +62,15 @@ async function invoke(host: FunctionHost, event: object): Promise<unknown> {
   return reply;
 }
 
-/** The metrics of one name that the functions have written, in CloudWatch's embedded format. */
+/** The metrics of one name that the functions have written, in CloudWatch's embedded format; they come after what they tell of. */
 function metricsOf(name: string) {
+  return until(`a metric ${name}`, () => {
+    const written = metricsSoFar(name);
+    return written.length > 0 && written;
+  });
+}
+
+function metricsSoFar(name: string) {
   return [...deployment.mcp.logs, ...deployment.worker.logs, ...deployment.deadLetter.logs]
     .filter((line) => line.startsWith('{"_aws"') && line.includes(`"${name}"`))
     .map(
@@ -127,10 +134,10 @@ describe('the dead-letter consumer', () => {
       batchItemFailures: [],
     });
 
-    const logs = deployment.deadLetter.logs
-      .slice(before)
-      .filter((line) => line.includes('A dead letter names no task'));
-    expect(logs).toHaveLength(2);
+    const complaints = () =>
+      deployment.deadLetter.logs.slice(before).filter((line) => line.includes('A dead letter names no task'));
+    await until('the log', () => complaints().length >= 2);
+    expect(complaints()).toHaveLength(2);
   });
 
   test('leaves a task alone that a worker runs, or that waits for an answer [EXEC-7 I7]', async () => {
@@ -155,7 +162,7 @@ describe('the metrics', () => {
     await peer().result('tasks/cancel', { taskId: await peer().createTask('ask') });
 
     for (const name of ['TasksCreated', 'TasksCompleted', 'TasksCancelled', 'TaskDuration']) {
-      const [metric] = metricsOf(name);
+      const [metric] = await metricsOf(name);
       expect([name, metric?.['service'], typeof metric?.[name]]).toEqual([name, 'mcp-durable-tasks', 'number']);
       expect(metric?.['deployment']).toBe('test');
       expect(metric?._aws.CloudWatchMetrics[0]).toMatchObject({
@@ -173,11 +180,10 @@ describe('the metrics', () => {
     const taskId = await peer().createTask('poison', { file });
     await until('the failure', async () => (await peer().task(taskId))['status'] === 'failed');
 
-    const [failure] = metricsOf('TaskFailures');
+    const [failure] = await metricsOf('TaskFailures');
     expect(failure).toMatchObject({ service: 'mcp-durable-tasks', reason: 'attempts_exhausted', TaskFailures: 1 });
     expect(failure?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['service', 'deployment', 'reason']]);
-    const takeovers = metricsOf('LeaseTakeovers').map((metric) => metric._aws.CloudWatchMetrics[0]?.Dimensions);
-    expect(takeovers.length).toBeGreaterThan(0);
+    const takeovers = (await metricsOf('LeaseTakeovers')).map((metric) => metric._aws.CloudWatchMetrics[0]?.Dimensions);
     for (const dimensions of takeovers) expect(dimensions).toEqual([['service', 'deployment']]);
   });
 });

@@ -29,10 +29,6 @@ export interface DeploymentOptions {
   readonly redisUrl?: string;
   /** Over the template's. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** @default the template's */
-  readonly mcpTimeoutMs?: number;
-  /** @default the template's */
-  readonly workerTimeoutMs?: number;
 }
 
 export interface Deployment extends AsyncDisposable {
@@ -72,18 +68,17 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
     ...(options.redisUrl === undefined ? {} : { TASKS_REDIS_ENDPOINT: options.redisUrl }),
     ...options.variables,
   };
-  const host = (settings: Assembly['mcp'], concurrency: number, timeoutMs = settings.timeoutMs) => {
+  const host = (settings: Assembly['mcp'], concurrency: number) => {
     const started = new FunctionHost({
       ...settings,
       variables: { ...settings.variables, ...variables },
       concurrency,
-      timeoutMs,
     });
     stack.defer(() => started.close());
     return started;
   };
-  const mcp = host(assembly.mcp, MCP_CONCURRENCY, options.mcpTimeoutMs);
-  const worker = host(assembly.worker, assembly.worker.eventSource.maxConcurrency, options.workerTimeoutMs);
+  const mcp = host(assembly.mcp, MCP_CONCURRENCY);
+  const worker = host(assembly.worker, assembly.worker.eventSource.maxConcurrency);
   const deadLetter = host(assembly.deadLetter, assembly.deadLetter.eventSource.maxConcurrency);
   const client = new SQSClient({ endpoint, region: REGION, credentials: CREDENTIALS });
   stack.defer(() => client.destroy());

@@ -11,6 +11,8 @@ export class FunctionHost {
   /** Whatever the instances wrote, line by line. */
   readonly logs: string[] = [];
   coldStarts = 0;
+  /** Overrides the function's own, for tests that cannot wait for it. */
+  timeoutMs: number | undefined;
   readonly #options: FunctionHostOptions;
   readonly #idle: FunctionInstance[] = [];
   readonly #busy = new Set<FunctionInstance>();
@@ -31,7 +33,7 @@ export class FunctionHost {
     this.#running += 1;
     const instance = await this.#take();
     this.#busy.add(instance);
-    const { reply, done } = instance.invoke(event);
+    const { reply, done } = instance.invoke(event, this.timeoutMs);
     void done.then(() => this.#release(instance));
     return reply;
   }

@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS } from '../until.ts';
-import { type Reply, RuntimeApi } from './runtime-api.ts';
+import { RuntimeApi } from './runtime-api.ts';
 
 const RUNTIME_CLIENT = fileURLToPath(new URL('runtime-client.ts', import.meta.url));
 
@@ -59,8 +59,7 @@ export class FunctionInstance {
   }
 
   /** Long past the deadline that it is told, the process is killed: Lambda does so at once, but has no busy machine. */
-  invoke(event: unknown): { readonly reply: Promise<Reply>; readonly done: Promise<void> } {
-    const { timeoutMs } = this.#settings;
+  invoke(event: unknown, timeoutMs = this.#settings.timeoutMs): ReturnType<RuntimeApi['invoke']> {
     const { reply, done } = this.#api.invoke(event, timeoutMs);
     const timer = setTimeout(
       () => {
