@@ -32,8 +32,11 @@ export function resultOf(bytes: number): CallToolResult {
 
 export async function openStage(openMeter: (options: MeterOptions) => Promise<Meter>) {
   const clock = new ManualClock();
-  const random = manualRandom(1);
-  const meter = await openMeter({ clock, random });
+  // Names have a source of their own, so that ids, which decide about shards, are the same on every engine and each time.
+  const names = manualRandom(1);
+  const others = manualRandom(3);
+  const random = (count: number) => (count === 16 ? names(count) : others(count));
+  const meter = await openMeter({ clock, random: manualRandom(2) });
   const scripts = new Map<string, Script>();
   const padding = 'x'.repeat(1024 - JSON.stringify({ ticket: '0000', padding: '' }).length);
   const tool = defineTaskTool({
@@ -77,7 +80,7 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
     const { value, expiresAt } = model;
     const write = { value, ...(expiresAt !== undefined && { expiresAt }) };
     const copies = Array.from({ length: count - 1 }, (_, index) => {
-      const id = newTaskId(clock.now() - 1 - index, random);
+      const id = newTaskId(clock.now() - 1 - index, (bytes) => others(bytes).fill(index, -1));
       return { key: headKey({ owner: OWNER, id }), write };
     });
     await meter.fill(copies);

@@ -86,18 +86,18 @@ async function measureSteps(count: number) {
   const { task } = await server.store.get({ owner: ANONYMOUS, id: asTaskId(taskId) });
   const firstUs = await cpuUs(() => server.runTask(task));
   // Due at once, as if its time had come.
-  await server.store.update(task, (now, at) => ({ ...now, run: { ...now.run, dueAt: at, wakeAt: at } }));
+  await server.store.update(task, (now, at) => ({ ...now, run: { ...now.run, dueAt: at } }));
   const resumedUs = await cpuUs(() => server.runTask(task));
   let bytes = 0;
-  let cursor: string | undefined;
+  let after: string | undefined;
   do {
     const page = await backend.list(logPartition(task), {
       limit: 1_000,
-      ...(cursor === undefined ? {} : { cursor }),
+      after,
     });
     for (const { value } of page.records) bytes += Buffer.byteLength(value);
-    cursor = page.cursor;
-  } while (cursor !== undefined);
+    after = page.next;
+  } while (after !== undefined);
   return { firstUs, resumedUs, bytes };
 }
 

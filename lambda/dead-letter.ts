@@ -1,18 +1,22 @@
-/** Ends the tasks whose messages could not be processed: what no run can bring forward fails, with the reason. */
+/**
+ * Gives the tasks whose messages could not be processed back to the agenda: only the attempts in its head fail a task, so a
+ * worker that is throttled, broken or not there fails none.
+ */
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 // oxlint-disable-next-line import/no-named-as-default -- its types know the default export only
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { systemClock } from '../src/clock.ts';
 import { isTaskError } from '../src/domain/errors.ts';
-import { failPoisoned } from '../src/domain/run.ts';
+import { isTerminal } from '../src/domain/status.ts';
 import { decodeDelivery } from '../src/runtime/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
 const processor = new BatchProcessor(EventType.SQS);
 
-async function failTaskOf(record: SQSRecord): Promise<void> {
+async function giveBack(record: SQSRecord): Promise<void> {
   const delivery = decodeDelivery(record.body);
   if (delivery === undefined) {
     logger.error('A dead letter names no task', { message: record.messageId });
@@ -20,8 +24,11 @@ async function failTaskOf(record: SQSRecord): Promise<void> {
   }
   const { store } = await foundation();
   try {
-    const { task } = await store.update(delivery.ref, failPoisoned);
+    const { task } = await store.get(delivery.ref);
     logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
+    const isOver = isTerminal(task.status) && task.run.cleanup === undefined;
+    // Whoever looks enqueues it again, after a pause that grows with how long it has been due.
+    if (!isOver) await store.agenda.noteNew(task, systemClock.now());
   } catch (error) {
     if (!isTaskError(error, 'task_not_found')) throw error;
   }
@@ -32,7 +39,7 @@ async function failTaskOf(record: SQSRecord): Promise<void> {
  * the function's errors are what the alarm on them watches.
  */
 const bury = (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
-  processPartialResponse(event, failTaskOf, processor, { context });
+  processPartialResponse(event, giveBack, processor, { context });
 
 export const handler = middy<SQSEvent, SQSBatchResponse>(bury).use(
   injectLambdaContext(powertoolsLogger, { resetKeys: true }),

@@ -10,8 +10,8 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
 import tools from '#tools';
 import { systemClock } from '../src/clock.ts';
-import { decodeDelivery, runDelivered } from '../src/runtime/delivery.ts';
-import type { RunDelivery } from '../src/runtime/queue.ts';
+import { describeError } from '../src/runtime/logger.ts';
+import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
@@ -33,12 +33,16 @@ const processor = new BatchProcessor(EventType.SQS);
 /** A batch is one message: a delivery that failed is told to the queue, and is no error of the function. */
 const ONE_BY_ONE = { throwOnFullBatchFailure: false };
 
-/** Rejects when the message must come again; what is told of the batch says no more than that it failed. */
-async function receive({ body, attributes }: SQSRecord): Promise<void> {
-  const delivery = decodeDelivery(body);
+async function runDelivery(record: SQSRecord): Promise<void> {
+  const delivery = decodeDelivery(record.body);
   if (delivery === undefined) throw new Error('This message names no task.');
-  const run: RunDelivery = async (ref, notBefore) => (await worker()).runTask(ref, notBefore);
-  await runDelivered(delivery, Number(attributes.ApproximateReceiveCount) > 1, run, logger);
+  try {
+    await (await worker()).runTask(delivery.ref, delivery.notBefore);
+  } catch (error) {
+    // The message comes again; what is told of the batch says no more than that it failed.
+    logger.error('A delivery failed', { task: delivery.ref.id, ...describeError(error) });
+    throw error;
+  }
 }
 
 async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
@@ -48,7 +52,7 @@ async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse
     runner.stop('hand_over'),
   );
   try {
-    return await processPartialResponse(event, receive, processor, { context, ...ONE_BY_ONE });
+    return await processPartialResponse(event, runDelivery, processor, { context, ...ONE_BY_ONE });
   } finally {
     cancel();
   }

@@ -31,7 +31,7 @@ export interface FunctionNetwork {
 
 export interface BundledFunctionProps {
   /** The file in `lambda/`. */
-  readonly entry: 'mcp.ts' | 'worker.ts' | 'dead-letter.ts';
+  readonly entry: 'mcp.ts' | 'worker.ts' | 'agenda.ts' | 'dead-letter.ts';
   readonly description: string;
   readonly timeout: Duration;
   readonly memoryMiB: number;

@@ -63,7 +63,12 @@ export class DurableTaskServer extends Construct {
       ...(alarmActions === undefined ? {} : { alarmActions }),
     });
     if (rollout !== 'all-at-once') this.#guard(rollout);
-    const functions = { Endpoint: endpoint.function, Worker: worker.worker, DeadLetters: worker.deadLetterConsumer };
+    const functions = {
+      Endpoint: endpoint.function,
+      Worker: worker.worker,
+      Looker: worker.looker,
+      DeadLetters: worker.deadLetterConsumer,
+    };
     for (const [name, { logGroup }] of Object.entries(functions)) {
       new CfnOutput(this, `${name}Log`, { value: logGroup.logGroupName, description: 'Log group' });
     }

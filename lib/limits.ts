@@ -59,3 +59,6 @@ export const UNRESERVED_CONCURRENCY = 100;
 /** A brake for runaway clients, per API and not per caller; a polling client makes a request every few seconds. */
 export const THROTTLING_RATE_LIMIT = 100;
 export const THROTTLING_BURST_LIMIT = 200;
+
+/** A look is over before the next begins. */
+export const LOOK_TIMEOUT = Duration.seconds(55);

@@ -1,15 +1,18 @@
-/** The functions that run due tasks, and the one that ends those that cannot be delivered. */
+/** The functions that run due tasks, look at the agenda, and give back what cannot be delivered. */
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
-import { CfnOutput } from 'aws-cdk-lib';
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import { type Alias, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
 import {
   DEAD_LETTER_MAX_CONCURRENCY,
   DEAD_LETTER_TIMEOUT,
+  LOOK_TIMEOUT,
   WORKER_BATCH_SIZE,
   WORKER_MAX_CONCURRENCY,
   WORKER_TIMEOUT,
@@ -44,6 +47,8 @@ export interface TaskWorkerProps {
 
 export class TaskWorker extends Construct {
   readonly worker: NodejsFunction;
+  /** Looks at the agenda once a minute. */
+  readonly looker: NodejsFunction;
   readonly deadLetterConsumer: NodejsFunction;
   /** What the queue is connected to where traffic is shifted bit by bit. */
   readonly alias: Alias | undefined;
@@ -68,7 +73,7 @@ export class TaskWorker extends Construct {
       description: 'Runs due MCP tasks',
       timeout: WORKER_TIMEOUT,
       memoryMiB,
-      // A long wait is a chain of delayed messages through this function, which Lambda would cut after 16.
+      // Short waits are delayed messages from this function to itself, which Lambda would cut after 16.
       recursiveLoop: RecursiveLoop.ALLOW,
       ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
     });
@@ -76,10 +81,22 @@ export class TaskWorker extends Construct {
     (this.alias ?? this.worker).addEventSource(
       new SqsEventSource(queue.queue, { batchSize: WORKER_BATCH_SIZE, reportBatchItemFailures: true, maxConcurrency }),
     );
+    this.looker = bundledFunction(this, 'Looker', {
+      ...common,
+      entry: 'agenda.ts',
+      description: 'Enqueues MCP tasks whose time has come',
+      timeout: LOOK_TIMEOUT,
+      memoryMiB: 256,
+    });
+    new Schedule(this, 'EachMinute', {
+      description: 'Has somebody look at unfinished MCP tasks',
+      schedule: ScheduleExpression.rate(Duration.minutes(1)),
+      target: new LambdaInvoke(this.looker, { retryAttempts: 0 }),
+    });
     this.deadLetterConsumer = bundledFunction(this, 'DeadLetterConsumer', {
       ...common,
       entry: 'dead-letter.ts',
-      description: 'Fails MCP tasks that could not be delivered',
+      description: 'Gives MCP tasks back that could not be delivered',
       timeout: DEAD_LETTER_TIMEOUT,
       memoryMiB: 256,
     });
@@ -93,6 +110,8 @@ export class TaskWorker extends Construct {
     new CfnOutput(this, 'DeadLettersMapping', { value: eventSourceMappingId, description: 'To stop before redriving' });
     storage.grantTasks(this.worker);
     storage.grantTasks(this.deadLetterConsumer);
+    storage.grantTasks(this.looker);
     queue.grantSend(this.worker);
+    queue.grantSend(this.looker);
   }
 }

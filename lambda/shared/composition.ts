@@ -5,6 +5,7 @@
  */
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { systemClock } from '../../src/clock.ts';
+import type { LookTimes } from '../../src/runtime/looker.ts';
 import type { TaskQueue } from '../../src/runtime/queue.ts';
 import { SqsQueue } from '../../src/runtime/sqs-queue.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
@@ -12,6 +13,9 @@ import type { TaskStore } from '../../src/store/task-store.ts';
 import { type Environment, readEnvironment, required, wholeNumber } from './environment.ts';
 import { reportTo } from './observability.ts';
 import { openStorage } from './storage.ts';
+
+/** Of the function that looks once a minute. */
+export const LOOK_TIMES: LookTimes = { aheadMs: 60_000, settleMs: 120_000, heldMs: 240_000 };
 
 export interface Foundation {
   readonly environment: Environment;
@@ -37,6 +41,7 @@ export const foundation = once(async (): Promise<Foundation> => {
   const maxActiveTasksPerOwner = wholeNumber(environment, 'maxActiveTasksPerOwner');
   const store = new GenericTaskStore({
     backend: await openStorage(environment),
+    firstLookMs: 2 * LOOK_TIMES.aheadMs,
     ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner }),
   });
   reportTo(store);

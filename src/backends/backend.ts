@@ -30,18 +30,18 @@ export interface StoredRecord extends RecordWrite {
 }
 
 export interface ListOptions {
-  /** At most this many records a page, from 1 to 1,000. A page may hold fewer and still have a `cursor`. */
+  /** At most this many records a page, from 1 to 1,000. A page may hold fewer and still have a `next`. */
   readonly limit: number;
-  /** From a previous page of the same partition and order. */
-  readonly cursor?: string;
+  /** The page starts after this id, whether there is such a record or not. Absent: at the beginning. */
+  readonly after?: string | undefined;
   /** `asc` (default): smallest id first. */
   readonly order?: 'asc' | 'desc';
 }
 
 export interface Page {
   readonly records: readonly StoredRecord[];
-  /** Present where more records may follow; opaque, and valid for the same partition and order only. */
-  readonly cursor?: string;
+  /** Present where more records may follow: the id that they come `after`. */
+  readonly next?: string;
 }
 
 export const MAX_PARTITION_BYTES = 2048;
@@ -83,8 +83,7 @@ export interface StorageBackend {
   /**
    * One page of a partition in the byte order of the records' ids (their UTF-8). Never touches
    * another partition; its cost depends on the page, not on the partition. Records written or
-   * deleted between two pages may or may not show; all others show exactly once. An unknown
-   * cursor rejects with `BackendInvalidError`.
+   * deleted between two pages may or may not show; all others show exactly once.
    */
   list(partition: string, options: ListOptions): Promise<Page>;
 
@@ -106,20 +105,4 @@ export interface StorageBackend {
 
   /** Releases what the backend itself opened. Idempotent. A client that was handed in stays open. */
   close(): Promise<void>;
-}
-
-/**
- * A backend that one machine owns and that can therefore also be walked. The in-process queue
- * uses it to find unfinished tasks; shared engines must not implement it (no scans).
- */
-export interface WalkableBackend extends StorageBackend {
-  /**
-   * Every partition whose name begins with `prefix` and that holds an unexpired record, once, in no particular order.
-   * Other work of the process goes on in between.
-   */
-  partitions(prefix: string): AsyncIterable<string>;
-}
-
-export function isWalkable(backend: StorageBackend): backend is WalkableBackend {
-  return 'partitions' in backend && typeof backend.partitions === 'function';
 }

@@ -1,7 +1,6 @@
 /**
- * What is the same in every driver, once: arguments are checked before the engine sees them, and a
- * page's cursor is made and read. A driver extends this class and says only how its engine does it,
- * so that a new one cannot forget a check. Knows no engine and no clock.
+ * What is the same in every driver, once: arguments are checked before the engine sees them. A driver extends this
+ * class and says only how its engine does it, so that a new one cannot forget a check. Knows no engine and no clock.
  */
 import type { EpochMs } from '../clock.ts';
 import type { ListOptions, Page, RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from './backend.ts';
@@ -10,7 +9,6 @@ import {
   assertExpected,
   assertKey,
   assertWrite,
-  encodeCursor,
   type PageQuery,
   readListOptions,
 } from './validation.ts';
@@ -21,8 +19,8 @@ type Awaitable<T> = T | Promise<T>;
 /** What a driver read for a {@link PageQuery}. */
 export interface PageRead {
   readonly records: readonly StoredRecord[];
-  /** Present where more may follow: the id after which the next page starts. */
-  readonly last?: string | undefined;
+  /** `undefined`: nothing follows. */
+  readonly next: string | undefined;
 }
 
 /** The protected methods promise what the verb that calls them promises in {@link StorageBackend}. */
@@ -48,9 +46,8 @@ export abstract class CheckedBackend implements StorageBackend {
 
   async list(partition: string, options: ListOptions): Promise<Page> {
     const query = readListOptions(partition, options);
-    const { records, last } = await this.page(query);
-    if (last === undefined) return { records };
-    return { records, cursor: encodeCursor({ partition, order: query.order, after: last }) };
+    const { records, next } = await this.page(query);
+    return next === undefined ? { records } : { records, next };
   }
 
   async addIfBelow(key: RecordKey, delta: number, { ceiling }: { readonly ceiling: number }): Promise<number> {

@@ -146,7 +146,7 @@ export class DynamoDbBackend extends CheckedBackend {
     });
     const page = await this.#call('Query', (sendOptions) => this.#client.send(command, sendOptions));
     const last: unknown = page.LastEvaluatedKey?.['SK'];
-    return { records: (page.Items ?? []).map(toRecord), last: typeof last === 'string' ? last : undefined };
+    return { records: (page.Items ?? []).map(toRecord), next: typeof last === 'string' ? last : undefined };
   }
 
   /**

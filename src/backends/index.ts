@@ -1,6 +1,5 @@
 /** For people who write a backend: the seam, its errors, the class to extend, and what drivers share. */
 export {
-  isWalkable,
   type ListOptions,
   MAX_ID_BYTES,
   MAX_PARTITION_BYTES,
@@ -11,7 +10,6 @@ export {
   type StorageBackend,
   type StoredRecord,
   type Version,
-  type WalkableBackend,
 } from './backend.ts';
 export { CheckedBackend, type PageRead } from './checked-backend.ts';
 export {

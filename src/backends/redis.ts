@@ -115,7 +115,7 @@ export class RedisBackend extends CheckedBackend {
         const [place, version, expiry, value] = asList(entry);
         return toRecord(wanted[Number(place) - 1] ?? '', version, expiry, value);
       }),
-      last: Number(looked) < ids.length ? wanted[Number(looked) - 1] : undefined,
+      next: Number(looked) < ids.length ? wanted[Number(looked) - 1] : undefined,
     };
   }
 

@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { type Clock, type EpochMs, eventLoopTurn, systemClock } from '../clock.ts';
-import type { RecordKey, RecordWrite, StoredRecord, Version, WalkableBackend } from './backend.ts';
+import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError, BackendFormatError } from './errors.ts';
 import {
@@ -46,18 +46,12 @@ const SQL = {
     'SELECT id, version, value, expires_at FROM record WHERE partition = ? AND id < ? ORDER BY id DESC LIMIT ?',
   cleanup:
     'DELETE FROM record WHERE (partition, id) IN (SELECT partition, id FROM record WHERE expires_at <= ? LIMIT ?)',
-  /** A seek to the next partition, not a scan of its records; whether it holds a live one comes along. */
-  nextPartition: `
-    SELECT partition, EXISTS (
-      SELECT 1 FROM record AS held WHERE held.partition = candidate.partition AND coalesce(held.expires_at > ?, TRUE)
-    ) AS live
-    FROM record AS candidate WHERE partition >= ? AND partition <> ? ORDER BY partition LIMIT 1`,
 } as const;
 
 type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
 type Row = Record<string, SQLOutputValue>;
 
-export class SqliteBackend extends CheckedBackend implements WalkableBackend {
+export class SqliteBackend extends CheckedBackend {
   readonly name = 'sqlite';
   readonly #clock: Clock;
   readonly #path: string;
@@ -121,7 +115,7 @@ export class SqliteBackend extends CheckedBackend implements WalkableBackend {
       const now = this.#clock.now();
       return {
         records: window.filter((record) => isLive(record, now)),
-        last: rows.length > limit ? last?.id : undefined,
+        next: rows.length > limit ? last?.id : undefined,
       };
     });
   }
@@ -146,19 +140,6 @@ export class SqliteBackend extends CheckedBackend implements WalkableBackend {
     }
     while (await this.#write(() => giveSpaceBack(this.#database))) await eventLoopTurn();
     return removed;
-  }
-
-  async *partitions(prefix: string): AsyncIterable<string> {
-    let from = prefix;
-    let after = '';
-    for (;;) {
-      const row = await this.#read(({ nextPartition }) => nextPartition.get(this.#clock.now(), from, after));
-      if (row === undefined || !text(row.partition).startsWith(prefix)) return;
-      after = from = text(row.partition);
-      if (row.live === 1) yield after;
-      // The driver is synchronous: without this a long walk would stop everything else.
-      await eventLoopTurn();
-    }
   }
 
   async close(): Promise<void> {
@@ -237,6 +218,5 @@ function prepareStatements(database: DatabaseSync): Statements {
     desc: database.prepare(SQL.desc),
     descAfter: database.prepare(SQL.descAfter),
     cleanup: database.prepare(SQL.cleanup),
-    nextPartition: database.prepare(SQL.nextPartition),
   };
 }

@@ -1,9 +1,8 @@
 /**
- * What is checked before an engine sees it, and the cursor that every backend hands out: one rule,
- * one message, whatever the backend. Knows no engine; who calls what and when: checked-backend.ts.
+ * What is checked before an engine sees it: one rule, one message, whatever the backend. Knows no engine; who calls
+ * what and when: checked-backend.ts.
  * Everything here throws `BackendInvalidError` (`addBelow` also `BackendLimitError`).
  */
-import { createHash } from 'node:crypto';
 import type { EpochMs } from '../clock.ts';
 import {
   type ListOptions,
@@ -20,13 +19,6 @@ import { BackendInvalidError, BackendLimitError } from './errors.ts';
 const MAX_PAGE_LIMIT = 1000;
 
 export type ListOrder = NonNullable<ListOptions['order']>;
-
-/** Where a listing goes on: after the id `after`, in `order`, in `partition` and nowhere else. */
-export interface CursorPosition {
-  readonly partition: string;
-  readonly order: ListOrder;
-  readonly after: string;
-}
 
 export function assertKey(key: RecordKey): void {
   assertPartition(key.partition);
@@ -54,15 +46,15 @@ export function assertExpected(expected: Version | 0): void {
   }
 }
 
-/** Checks `limit` and `order`; the cursor is checked where it is read, by {@link decodeCursor}. */
 function assertListOptions(options: ListOptions): void {
-  const { limit, order } = options;
+  const { limit, order, after } = options;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE_LIMIT)) {
     throw new BackendInvalidError(`a page limit must be an integer from 1 to ${MAX_PAGE_LIMIT}, not ${limit}`);
   }
   if (order !== undefined && order !== 'asc' && order !== 'desc') {
     throw new BackendInvalidError(`a listing's order must be 'asc' or 'desc', not ${JSON.stringify(order)}`);
   }
+  if (after !== undefined) assertText('after', after, 1, MAX_ID_BYTES);
 }
 
 /** The arguments of `addIfBelow` that are not its key. */
@@ -109,25 +101,6 @@ export function compareIds(left: string, right: string): number {
   return left.length - right.length;
 }
 
-/** An opaque token; it says nothing about the partition but whether it is the same one. */
-export function encodeCursor(position: CursorPosition): string {
-  const { partition, order, after } = position;
-  return Buffer.from(JSON.stringify([fingerprint(partition), order, after])).toString('base64url');
-}
-
-/** The id after which the page starts. Rejects garbage and what another partition or order handed out. */
-export function decodeCursor(cursor: string, partition: string, order: ListOrder): string {
-  const after = readAfter(cursor);
-  // Encoding again compares everything at once: partition, order, and that nothing was altered or appended.
-  if (after === undefined || encodeCursor({ partition, order, after }) !== cursor) {
-    throw new BackendInvalidError(
-      'unknown cursor: pass the one of the previous page, for the same partition and order',
-    );
-  }
-  assertText('cursor', after, 1, MAX_ID_BYTES);
-  return after;
-}
-
 /** A page of a partition, as a driver reads it. */
 export interface PageQuery {
   readonly partition: string;
@@ -138,31 +111,17 @@ export interface PageQuery {
   readonly after: string | undefined;
 }
 
-/** A listing's options, checked, and its cursor read. */
+/** A listing's options, checked. */
 export function readListOptions(partition: string, options: ListOptions): PageQuery {
   assertPartition(partition);
   assertListOptions(options);
-  const { limit, cursor, order = 'asc' } = options;
-  return { partition, limit, order, after: cursor === undefined ? undefined : decodeCursor(cursor, partition, order) };
+  const { limit, after, order = 'asc' } = options;
+  return { partition, limit, order, after };
 }
 
 /** Whether a record still reads as there at `now`. */
 export function isLive({ expiresAt }: Pick<StoredRecord, 'expiresAt'>, now: EpochMs): boolean {
   return expiresAt === undefined || expiresAt > now;
-}
-
-function readAfter(cursor: string): string | undefined {
-  try {
-    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    const after: unknown = Array.isArray(parts) ? parts[2] : undefined;
-    return typeof after === 'string' ? after : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function fingerprint(partition: string): string {
-  return createHash('sha256').update(partition).digest('base64url').slice(0, 22);
 }
 
 /** Messages name the field, never its content: keys and values may be personal. */

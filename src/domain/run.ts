@@ -43,7 +43,8 @@ export function acquireLease(task: Task, holder: string, leaseMs: number, now: n
   }
   const crashes = task.run.crashes + (lease === undefined ? 0 : 1);
   if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
-  const run = { ...task.run, epoch: epoch + 1, lease: { holder, until: now + leaseMs }, crashes };
+  const { healedAt: _healedAt, ...rest } = task.run;
+  const run = { ...rest, epoch: epoch + 1, lease: { holder, until: now + leaseMs }, crashes };
   return isTerminal(task.status) ? { ...task, run } : closeTimedOut({ ...task, run }, now);
 }
 
@@ -82,6 +83,13 @@ export function boundLease(task: Task, leaseMs: number, now: number): Task {
   return { ...task, run: { ...task.run, lease: { ...lease, until: now + leaseMs } } };
 }
 
+/** Ends the lease of a process that is known to have died: the next run takes it for a crash. */
+export function endLease(task: Task, holder: string, now: number): Task {
+  const { lease } = task.run;
+  if (lease?.holder !== holder || lease.until <= now) return task;
+  return { ...task, run: { ...task.run, lease: { ...lease, until: now } } };
+}
+
 /** Closes inputs whose time ran out while the run goes on. */
 export function closeOverdueInputs(task: Task, claim: LeaseClaim, now: number): Task {
   assertLease(task, claim);
@@ -115,8 +123,6 @@ export interface Suspension {
   readonly dueAt: number | null;
   /** How many turns of its handler the run has gone through. */
   readonly turns: number;
-  /** The longest time ahead for which the queue can take a delivery. */
-  readonly maxDelayMs: number;
   readonly statusMessage?: string;
 }
 
@@ -128,8 +134,8 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   const inputs = without(suspension.inputs, answered);
   const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
   const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
-  const wakeAt = due === null ? task.run.wakeAt : nextWake(due, suspension.maxDelayMs, now);
-  const run = { epoch: task.run.epoch, dueAt: due, wakeAt, crashes: 0, turns: suspension.turns };
+  const { lease: _lease, parked: _parked, ...rest } = task.run;
+  const run = { ...rest, dueAt: due, crashes: 0, turns: suspension.turns };
   const statusMessage = suspension.statusMessage ?? task.statusMessage;
   const suspended = { ...task, ...(statusMessage === undefined ? {} : { statusMessage }), answers, run };
   const changed = statusMessage !== task.statusMessage || !sameKeys(inputs, task.inputs);
@@ -142,26 +148,26 @@ export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: 
   const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
   if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
   const { lease: _lease, parked: _parked, ...rest } = task.run;
-  return { ...task, run: { ...rest, dueAt, wakeAt: dueAt, crashes } };
+  return { ...task, run: { ...rest, dueAt, crashes } };
 }
 
 /**
- * Makes a new delivery the one that counts: for a wait that a queue can reach only in hops, and for a task
- * whose delivery was lost. Deliveries for any other time are left-overs from then on.
+ * Whether the task should have run so long ago that whatever was to bring it to a worker must be taken for lost: `graceMs`
+ * ago, and after each time that it was enqueued anew as long again as it had waited by then, so that a worker that is behind
+ * is not sent more and more.
  */
-export function rewake(task: Task, maxDelayMs: number, now: number): Task {
-  const due = nextRunAt(task);
-  return due === null ? task : { ...task, run: { ...task.run, wakeAt: nextWake(due, maxDelayMs, now) } };
-}
-
-function nextWake(due: number, maxDelayMs: number, now: number): number {
-  return Math.min(Math.max(due, now), now + maxDelayMs);
-}
-
-/** Whether the task should have run `graceMs` ago, and no delivery since then can be on its way. */
 export function isForgotten(task: Task, graceMs: number, now: number): boolean {
   const due = nextRunAt(task);
-  return due !== null && Math.max(due, task.run.wakeAt) + graceMs < now;
+  if (due === null) return false;
+  const { healedAt } = task.run;
+  return healedAt === undefined || healedAt < due
+    ? due + graceMs < now
+    : healedAt + Math.max(graceMs, healedAt - due) < now;
+}
+
+/** Notes that a forgotten task is enqueued again, so that of all who notice one does it. */
+export function heal(task: Task, now: number): Task {
+  return { ...task, run: { ...task.run, healedAt: now } };
 }
 
 export function setStatusMessage(task: Task, claim: LeaseClaim, statusMessage: string, now: number): Task {
@@ -211,8 +217,8 @@ export function finishCleanup(task: Task, claim: LeaseClaim): Task {
 }
 
 function withoutCleanup(task: Task): Task {
-  const { epoch, wakeAt, crashes } = task.run;
-  return { ...task, run: { epoch, dueAt: null, wakeAt, crashes } };
+  const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, cleanup: _cleanup, ...rest } = task.run;
+  return { ...task, run: { ...rest, dueAt: null } };
 }
 
 const FIRST_PARKING_MS = 5_000;
@@ -225,23 +231,11 @@ export function park(task: Task, claim: LeaseClaim, reason: string, now: number)
   const dueAt = now + Math.min(FIRST_PARKING_MS * 2 ** (looks - 1), LONGEST_PARKING_MS);
   const { lease: _lease, ...rest } = task.run;
   const parked: Parking = { reason, looks };
-  const run: RunState = { ...rest, dueAt, wakeAt: dueAt, parked };
+  const run: RunState = { ...rest, dueAt, parked };
   return isTerminal(task.status) ? { ...task, run } : { ...task, run, updatedAt: now };
 }
 
-/**
- * Ends a task whose deliveries all failed. One that another run holds, or that is not due, is left alone:
- * it goes on without that delivery.
- */
-export function failPoisoned(task: Task, now: number): Task {
-  if (isTerminal(task.status)) return task;
-  const due = nextRunAt(task);
-  if (due === null || due > now) return task;
-  const message = 'The task could not be run: its deliveries failed again and again.';
-  return failTask(task, runtimeFailure('attempts_exhausted', message), now);
-}
-
-/** When a queue should next look at the task: its due time, or when the lease on it runs out. `null`: not before an answer. */
+/** When the task may next be run: its due time, or when the lease on it runs out. `null`: not before an answer. */
 export function nextRunAt(task: Task): number | null {
   if (isTerminal(task.status) && task.run.cleanup === undefined) return null;
   return task.run.lease?.until ?? task.run.dueAt;

@@ -33,6 +33,7 @@ export interface Task extends TaskRef {
   readonly retentionMs: number | null;
   /** Until when the task stays readable, as its clients were told; `null`: for ever. */
   readonly promisedUntil: number | null;
+  /** As its tool says, or `BY_AGE`. */
   readonly pollIntervalMs: number;
   /** Crashed runs that are allowed before the task fails. */
   readonly maxAttempts: number;
@@ -55,6 +56,8 @@ export interface Task extends TaskRef {
   readonly related?: TaskId;
   /** Of the idempotency key that the task was created with; its record lives as long as the task. Absent: without one. */
   readonly keyDigest?: string;
+  /** Present where the owner had no limit of active tasks when the task was created: no slot is given back for it. */
+  readonly isUncounted?: true;
 }
 
 export interface PendingInput {
@@ -78,8 +81,8 @@ export interface RunState {
   readonly lease?: Lease;
   /** When the next run is due; `null`: when an answer comes. */
   readonly dueAt: number | null;
-  /** What the newest delivery was enqueued for; one for another time is a left-over. */
-  readonly wakeAt: number;
+  /** When somebody last found that the task should have run, and enqueued it again; absent: not since its last run. */
+  readonly healedAt?: number;
   /** Runs in a row that ended without handing the task back. */
   readonly crashes: number;
   /** How many turns of its handler earlier runs have gone through: what those logged is not logged again. */
@@ -169,7 +172,7 @@ export function createTask(input: NewTask, now: number): Task {
     promisedUntil: promisedUntil(deadlineAt, lifetime.retentionMs),
     inputs: {},
     answers: {},
-    run: { epoch: 0, dueAt: now, wakeAt: now, crashes: 0 },
+    run: { epoch: 0, dueAt: now, crashes: 0 },
   };
 }
 
@@ -195,7 +198,6 @@ function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Ta
   const run = {
     ...after.run,
     dueAt: now,
-    wakeAt: now,
     cleanup: { cause },
     ...(lease === undefined ? {} : { lease }),
     ...(turns === undefined ? {} : { turns }),
@@ -212,6 +214,7 @@ function ended(
   assertTransition(task.status, status);
   const { statusMessage: progress, ...rest } = task;
   const statusMessage = message ?? progress;
+  const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, ...run } = task.run;
   return {
     ...rest,
     status,
@@ -220,7 +223,7 @@ function ended(
     promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
     inputs: {},
     answers: {},
-    run: { epoch: task.run.epoch, dueAt: null, wakeAt: task.run.wakeAt, crashes: task.run.crashes },
+    run: { ...run, dueAt: null },
   };
 }
 
@@ -273,7 +276,7 @@ export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answe
   const open = without(task.inputs, new Set(accepted.map(([key]) => key)));
   const stamped = accepted.map(([key, answer]): [string, Answer] => [key, { ...answer, at: now }]);
   const answered = { ...task.answers, ...Object.fromEntries(stamped) };
-  return withInputs({ ...task, answers: answered, run: { ...task.run, dueAt: now, wakeAt: now } }, open, now);
+  return withInputs({ ...task, answers: answered, run: { ...task.run, dueAt: now } }, open, now);
 }
 
 /** Sets the outstanding inputs, and the status that follows from them. */

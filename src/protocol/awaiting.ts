@@ -9,6 +9,8 @@ export interface WatchOptions {
   /** How often the store is looked at, in milliseconds. */
   readonly lookEveryMs: number;
   readonly signal?: AbortSignal;
+  /** With each look at the store, so that waiting does for a task what polling does. */
+  readonly onLook?: (stored: StoredTask) => Promise<void>;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface WatchOptions {
  * when the task is gone. Changes that come close together may be shown as one.
  */
 export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGenerator<StoredTask> {
-  const { store, clock, lookEveryMs, signal } = options;
+  const { store, clock, lookEveryMs, signal, onLook } = options;
   let wake: () => void = () => {};
   let latest: StoredTask | undefined;
   const stop = store.onChange((stored) => {
@@ -37,6 +39,7 @@ export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGene
         yield stored;
         continue;
       }
+      if (told === undefined) await onLook?.(stored);
       await new Promise<void>((resolve) => {
         const cancel = clock.after(lookEveryMs, resolve);
         wake = () => {

@@ -58,6 +58,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     store,
     clock,
     ownerOf: (authInfo) => extension.ownerOf(authInfo),
+    onLook: (stored) => extension.heal(stored),
     lookEveryMs: LOOK_EVERY_MS,
     maxRequestBodySize: MAX_REQUEST_BYTES,
     closing,

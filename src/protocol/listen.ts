@@ -18,7 +18,7 @@ import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { isTaskId } from '../domain/task-id.ts';
-import type { TaskStore } from '../store/task-store.ts';
+import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
 import { metaDeclaresTasks } from './capability.ts';
 import { BUSY, tasksRequired, toProtocolError } from './errors.ts';
@@ -39,6 +39,8 @@ export interface ListenOptions {
   readonly ownerOf: (authInfo: AuthInfo | undefined) => Owner;
   /** How often the store is looked at for changes that other instances make, in milliseconds. */
   readonly lookEveryMs: number;
+  /** With each of these looks. */
+  readonly onLook: (stored: StoredTask) => Promise<void>;
   readonly maxRequestBodySize: number;
   /** Fires when the endpoint closes: streams then end as if their tasks had. */
   readonly closing: AbortSignal;
@@ -205,13 +207,14 @@ async function carry(entry: ReadableStream<Uint8Array>, merge: Merge, send: (mes
 /** Sends the task as it is, then each change, until it has ended or the client leaves. */
 async function notify(ref: WatchedTask, merge: Merge, send: (message: object) => void): Promise<void> {
   const { lookEveryMs } = ref;
-  const { store, clock, closing } = merge.options;
+  const { store, clock, closing, onLook } = merge.options;
   const signal = AbortSignal.any([merge.signal, closing]);
   let shown = '';
   try {
-    for await (const { task } of watchTask(ref, { store, clock, lookEveryMs, signal })) {
-      const detail = await detailedTask(store, task);
-      const text = JSON.stringify(detail);
+    for await (const { task } of watchTask(ref, { store, clock, lookEveryMs, signal, onLook })) {
+      const detail = await detailedTask(store, task, clock.now());
+      // With a grown interval alone a task has not changed.
+      const text = JSON.stringify({ ...detail, pollIntervalMs: undefined });
       if (text !== shown) {
         shown = text;
         const meta = { ...(isJsonObject(detail._meta) ? detail._meta : {}), [SUBSCRIPTION_ID_META_KEY]: merge.id };

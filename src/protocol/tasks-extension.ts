@@ -22,7 +22,7 @@ import { asTaskId } from '../domain/task-id.ts';
 import { cancel, type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
-import type { TaskStore } from '../store/task-store.ts';
+import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
@@ -116,11 +116,16 @@ export class TasksExtension {
     return owner;
   }
 
+  /** Enqueues a task that a client looks at and that should have run long ago. */
+  heal(stored: StoredTask): Promise<void> {
+    return healForgotten(this.#deliveries, stored, this.#clock.now(), this.#options.healingGraceMs);
+  }
+
   async #get(taskId: string, ctx: ServerContext): Promise<Result> {
-    const { store, healingGraceMs } = this.#options;
+    const { store } = this.#options;
     const stored = await store.get(this.#refOf(taskId, ctx));
-    await healForgotten(this.#deliveries, stored, this.#clock.now(), healingGraceMs);
-    return { resultType: 'complete', ...(await detailedTask(store, stored.task)) };
+    await this.heal(stored);
+    return { resultType: 'complete', ...(await detailedTask(store, stored.task, this.#clock.now())) };
   }
 
   async #update(taskId: string, ctx: ServerContext): Promise<Result> {

@@ -22,6 +22,7 @@ import { TaskError } from '../domain/errors.ts';
 import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
+import { BY_AGE } from '../domain/poll-interval.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { Failure, Task, TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
@@ -54,7 +55,6 @@ const MAX_ARGUMENT_DEPTH = 64;
 /** A path is made of the caller's own keys, which may be of any length. */
 const MAX_SHOWN_PATH_LENGTH = 200;
 const MAX_TRACE_LENGTH = 512;
-const DEFAULT_POLL_INTERVAL_MS = 1_000;
 /** A call that is kept open is answered soon after its task has ended, also where another machine runs it. */
 const LOOK_EVERY_MS = 1_000;
 const DEFAULT_MAX_ATTEMPTS = 5;
@@ -78,9 +78,9 @@ export class TaskCreated extends Error {
   override readonly name = 'TaskCreated';
   readonly result: Result;
 
-  constructor(task: Task) {
+  constructor(task: Task, now: number) {
     super('A task was created.');
-    this.result = createTaskResult(task);
+    this.result = createTaskResult(task, now);
   }
 }
 
@@ -125,7 +125,7 @@ export class ToolCalls {
       throw error;
     }
     const task = made ?? (await this.#createTask(tool, { raw, recorded, admission, owner, related, ctx }));
-    if (declaresTasks(ctx)) throw new TaskCreated(task);
+    if (declaresTasks(ctx)) throw new TaskCreated(task, this.#services.clock.now());
     const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
     this.#waiting.add(answer);
     return answer;
@@ -187,7 +187,7 @@ export class ToolCalls {
       given: input.raw,
       ...(tool.version === undefined ? {} : { toolVersion: tool.version }),
       lifetime: grantLifetime(policy, undefined),
-      pollIntervalMs: tool.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
+      pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
       ...(input.admission === undefined ? {} : { admission: input.admission }),
       ...(input.related === undefined ? {} : { related: input.related }),
@@ -206,13 +206,14 @@ export class ToolCalls {
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
   async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
-    const { store, clock, plainCallWaitMs, closing } = this.#services;
+    const { store, clock, plainCallWaitMs, closing, healingGraceMs } = this.#services;
     const { signal } = ctx.mcpReq;
     const ended = await awaitTask(task, ({ task: now }) => isTerminal(now.status) || now.status === 'input_required', {
       store,
       clock,
-      lookEveryMs: Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
+      lookEveryMs: task.pollIntervalMs === BY_AGE ? LOOK_EVERY_MS : Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
       maxMs: plainCallWaitMs,
+      onLook: (stored) => healForgotten(this.#services, stored, clock.now(), healingGraceMs),
       signal: AbortSignal.any([signal, closing]),
     });
     if (ended === undefined && signal.aborted && !closing.aborted) {

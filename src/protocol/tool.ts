@@ -63,7 +63,7 @@ interface TaskSettings {
   readonly runDeadlineMs?: number;
   /** How long a finished task stays readable; `null`: for ever. @default the server's `lifetime` (24 h) */
   readonly retentionMs?: number | null;
-  /** What clients are told. @default 1000 */
+  /** How often clients are told to ask. @default a quarter of the task's age, from 200 ms to 30 s */
   readonly pollIntervalMs?: number;
   /** Crashed runs in a row before the task fails. @default 5 */
   readonly maxAttempts?: number;

@@ -1,5 +1,6 @@
 /** A task as the 2026-07-28 extension shows it. */
 import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { pollIntervalAt } from '../domain/poll-interval.ts';
 import { shownStatusMessage, type Task } from '../domain/task.ts';
 import { visibleVariables } from '../domain/variables.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -10,7 +11,7 @@ export const VARIABLES_META_KEY = 'mcp-durable-tasks/variables';
 export const IDEMPOTENCY_META_KEY = 'mcp-durable-tasks/idempotency-key';
 
 /** Status and times, flat: what `CreateTaskResult` and every `DetailedTask` have. */
-export function baseTask(task: Task): JsonObject {
+export function baseTask(task: Task, now: number): JsonObject {
   const statusMessage = shownStatusMessage(task);
   return {
     taskId: task.id,
@@ -19,17 +20,17 @@ export function baseTask(task: Task): JsonObject {
     createdAt: new Date(task.createdAt).toISOString(),
     lastUpdatedAt: new Date(task.updatedAt).toISOString(),
     ttlMs: task.promisedUntil === null ? null : task.promisedUntil - task.createdAt,
-    pollIntervalMs: task.pollIntervalMs,
+    pollIntervalMs: pollIntervalAt(task, now),
   };
 }
 
-export function createTaskResult(task: Task): JsonObject {
-  return { resultType: 'task', ...baseTask(task) };
+export function createTaskResult(task: Task, now: number): JsonObject {
+  return { resultType: 'task', ...baseTask(task, now) };
 }
 
 /** With what its status adds: outstanding requests, result or error. Reads more than the head only for large values. */
-export async function detailedTask(store: TaskStore, task: Task): Promise<JsonObject> {
-  return { ...baseTask(task), ...(await statusDetail(store, task)), ...variablesMeta(task) };
+export async function detailedTask(store: TaskStore, task: Task, now: number): Promise<JsonObject> {
+  return { ...baseTask(task, now), ...(await statusDetail(store, task)), ...variablesMeta(task) };
 }
 
 async function statusDetail(store: TaskStore, task: Task): Promise<JsonObject> {

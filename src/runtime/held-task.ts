@@ -58,12 +58,17 @@ export class HeldTask {
   readonly #onSeen = new Set<(task: Task) => void>();
   readonly #stopListening: () => void;
 
-  /** Takes the lease. Rejects with `lease_held`, or `invalid_transition` when the task has ended. */
-  static async acquire(known: StoredTask, holder: string, options: HeldTaskOptions): Promise<HeldTask | undefined> {
+  /**
+   * Takes the lease, or resolves to the task as it is where it is not due any more or its attempts are exhausted. Rejects with `lease_held`, or
+   * `invalid_transition` when the task has ended.
+   */
+  static async acquire(known: StoredTask, holder: string, options: HeldTaskOptions): Promise<HeldTask | Task> {
     const { store, times } = options;
-    const stored = await store.update(known.task, (task, now) => acquireLease(task, holder, times.leaseMs, now), known);
+    const take = (task: Task, now: number) =>
+      isWaiting(task, now) ? task : acquireLease(task, holder, times.leaseMs, now);
+    const stored = await store.update(known.task, take, known);
     const claim = claimOf(stored.task);
-    return claim === undefined ? undefined : new HeldTask(stored, claim, options);
+    return claim?.holder === holder ? new HeldTask(stored, claim, options) : stored.task;
   }
 
   private constructor(stored: StoredTask, claim: LeaseClaim, options: HeldTaskOptions) {
@@ -268,4 +273,10 @@ export class HeldTask {
         });
     });
   }
+}
+
+/** Another run has gone through it since the delivery was looked at, and has left nothing to do for now. */
+function isWaiting(task: Task, now: number): boolean {
+  const due = nextRunAt(task);
+  return task.run.lease === undefined && !isTerminal(task.status) && (due === null || due > now);
 }

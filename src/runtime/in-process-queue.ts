@@ -1,6 +1,6 @@
 /**
  * The queue of a single process: due work in order of its time, a bounded number at once. It holds
- * nothing durable; `enqueueUnfinished` refills it from the store.
+ * nothing durable; whoever looks at the agenda refills it.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
 import { encodeOwner } from '../domain/owner.ts';
@@ -92,7 +92,7 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
     this.#waiting.splice(this.#waiting.indexOf(entry), 1);
     this.#known.delete(entry.key);
     const work = Promise.resolve()
-      .then(() => run(entry.ref))
+      .then(() => run(entry.ref, entry.notBefore))
       .catch((error: unknown) => {
         this.#logger.error('A run failed unexpectedly', { task: entry.ref.id, ...describeError(error) });
         this.#redeliver(entry);

@@ -1,6 +1,6 @@
 /**
- * Where "run this task, now or later" goes. Deliveries may repeat, come late or be lost: the task's
- * head says when it is due, and whoever finds it overdue enqueues it again.
+ * Where "run this task, now or soon" goes. Deliveries may repeat, come late or be lost: the task's head says when it is
+ * due, and the agenda brings back what no delivery does. So a queue makes things quick, and nothing depends on it.
  */
 import type { TaskRef } from '../domain/task.ts';
 
@@ -13,10 +13,7 @@ export function retryDelayMs(failures: number): number {
 }
 
 export interface TaskQueue {
-  /**
-   * The longest time ahead for which a delivery can be enqueued, in milliseconds. Absent: any, by a queue that holds one
-   * delivery a task, so that enqueuing it again costs nothing.
-   */
+  /** The longest time ahead for which a delivery can be enqueued, in milliseconds. @default any */
   readonly maxDelayMs?: number;
   /**
    * Delivers the task to a runner, with `notBefore`, at that time (milliseconds since the epoch) or soon after; at

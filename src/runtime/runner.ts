@@ -8,18 +8,18 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { inline, type Payload } from '../domain/payload.ts';
 import {
   beginCleanup,
+  endLease,
   finishCleanup,
   handBack,
   nextRunAt,
   park,
-  rewake,
   setStatusMessage,
   suspendTask,
 } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
-import { maxDelayOf } from './deliveries.ts';
+import { nudge } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
 import { describeError, describeFailure, type Logger, silentLogger, withFields } from './logger.ts';
 import { shortMessage } from './progress.ts';
@@ -32,6 +32,12 @@ const DEFAULT_CLEANUP_MS = 60_000;
 /** How often the code at hand may prove unable to clean up after a task before nothing is cleaned up. */
 const MAX_CLEANUP_LOOKS = 12;
 
+/**
+ * The longest wait that is enqueued at once. Longer than any time for which a task that is held or has just been created
+ * is not looked at, so that whoever looks next sees a longer wait in time.
+ */
+const SHORT_WAIT_MS = 5 * 60_000;
+
 export interface RunnerOptions {
   readonly store: TaskStore;
   readonly queue: TaskQueue;
@@ -43,6 +49,8 @@ export interface RunnerOptions {
   readonly random?: RandomBytes;
   readonly times?: LeaseTimes;
   readonly logger?: Logger;
+  /** Whether the process that a lease names is known to have ended, so that the lease need not run out. @default never */
+  readonly isGone?: ((holder: string) => boolean) | undefined;
   /** How long a run that could suspend stays for code that may await something else than operations, in milliseconds. */
   readonly graceMs?: number;
 }
@@ -78,30 +86,29 @@ export class Runner {
   }
 
   /**
-   * Runs the task if it is due. `scheduledFor` is what the delivery was enqueued for; one that the task's head no longer
-   * names is a left-over and dropped, because who replaced it has sent another. Without it, as for a delivery
-   * that comes again, a task that is not due is scheduled anew.
+   * Runs the task if it is due. `notBefore` is what the delivery was enqueued for: one that comes early (clocks differ) is
+   * enqueued again for that time, any other that is not due is dropped, since the agenda knows of the task.
    */
-  async runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport> {
+  async runTask(ref: TaskRef, notBefore?: number): Promise<RunReport> {
+    const { store, queue } = this.#options;
     const stops = this.#stops;
-    let stored: StoredTask;
-    try {
-      stored = await this.#options.store.get(ref);
-    } catch (error) {
-      if (isTaskError(error, 'task_not_found')) return 'gone';
+    const stored = await store.get(ref).catch((error: unknown) => {
+      if (isTaskError(error, 'task_not_found')) return undefined;
       throw error;
-    }
+    });
+    if (stored === undefined) return 'gone';
     if (isTerminal(stored.task.status) && stored.task.run.cleanup === undefined) return 'ended_before';
     const due = nextRunAt(stored.task);
     if (due === null) return 'not_due';
-    if (due > this.#clock.now()) {
-      const { lease, wakeAt } = stored.task.run;
-      if (this.#options.queue.maxDelayMs === undefined) await this.#options.queue.enqueue(ref, { notBefore: due });
-      else if (scheduledFor === undefined || (scheduledFor === wakeAt && (lease?.until ?? 0) <= scheduledFor))
-        await this.#rewake(stored);
-      return lease === undefined ? 'not_due' : 'held_elsewhere';
+    if (due <= this.#clock.now()) return this.#takeAndRun(stored, stops);
+    const { lease } = stored.task.run;
+    if (lease === undefined) {
+      if (due === notBefore) await queue.enqueue(ref, { notBefore });
+      return 'not_due';
     }
-    return this.#takeAndRun(stored, stops);
+    if (this.#options.isGone?.(lease.holder) !== true) return 'held_elsewhere';
+    const ended = await store.update(ref, (task, now) => endLease(task, lease.holder, now), stored);
+    return this.#takeAndRun(ended, stops);
   }
 
   /**
@@ -116,7 +123,7 @@ export class Runner {
   async #takeAndRun(stored: StoredTask, stops: number): Promise<RunReport> {
     const { store, holder } = this.#options;
     const logger = withFields(this.#logger, fieldsOf(stored.task));
-    let held: HeldTask | undefined;
+    let held: HeldTask | Task;
     try {
       held = await HeldTask.acquire(stored, holder, { store, clock: this.#clock, times: this.#times, logger });
     } catch (error) {
@@ -124,7 +131,7 @@ export class Runner {
       if (isTaskError(error, 'invalid_transition')) return 'ended_before';
       throw error;
     }
-    if (held === undefined) return 'ended_before';
+    if (!(held instanceof HeldTask)) return isTerminal(held.status) ? 'ended_before' : 'not_due';
     this.#held.add(held);
     if (this.#stops !== stops) held.stop('shutdown');
     try {
@@ -245,7 +252,7 @@ export class Runner {
     }
     const shown = shortMessage(reason);
     const task = await held.changeWhileHeld((current, claim, now) => park(current, claim, shown, now));
-    logger.warn('A task is parked', { reason, looks: looks + 1, nextAt: new Date(task.run.wakeAt).toISOString() });
+    logger.warn('A task is parked', { reason, looks: looks + 1, nextAt: new Date(task.run.dueAt ?? 0).toISOString() });
     await this.#enqueue(task);
     return 'parked';
   }
@@ -297,7 +304,6 @@ export class Runner {
       imported: suspended.inputs.imported(),
       dueAt: hidden === null ? dueAt : Math.min(hidden, dueAt ?? hidden),
       turns: suspended.turns,
-      maxDelayMs: maxDelayOf(this.#options.queue),
       ...(message === undefined ? {} : { statusMessage: message }),
     };
     await held.change((current, claim, now) => suspendTask(current, claim, suspension, now));
@@ -322,7 +328,7 @@ export class Runner {
     return 'stopped';
   }
 
-  /** Rejects when the task could not be enqueued again: then its delivery must come again. */
+  /** Rejects when the task could not be given back: its lease then runs out by itself. */
   async #giveBack(held: HeldTask, delayMs: number, crashed: boolean, logger: Logger): Promise<void> {
     let task: Task;
     try {
@@ -340,23 +346,13 @@ export class Runner {
     if (task.run.dueAt !== null) await this.#enqueue(task);
   }
 
-  /** Makes a new delivery the one that counts; who comes second to that leaves it to the first. */
-  async #rewake(stored: StoredTask): Promise<void> {
-    const { store, queue } = this.#options;
-    let woken = false;
-    const { task: after } = await store.update(
-      stored.task,
-      (task, now) => {
-        woken = task.run.wakeAt === stored.task.run.wakeAt;
-        return woken ? rewake(task, maxDelayOf(queue), now) : task;
-      },
-      stored,
-    );
-    if (woken) await this.#enqueue(after);
-  }
-
+  /** A wait that is longer is left to the agenda, which brings the task back when it is due, and also if the queue is away. */
   async #enqueue(task: Task): Promise<void> {
-    await this.#options.queue.enqueue(task, { notBefore: task.run.wakeAt });
+    const { store, queue } = this.#options;
+    const { dueAt } = task.run;
+    const reachMs = Math.min(SHORT_WAIT_MS, queue.maxDelayMs ?? SHORT_WAIT_MS);
+    if (dueAt === null || dueAt - this.#clock.now() > reachMs) return;
+    await nudge({ store, queue, logger: this.#logger }, task);
   }
 }
 

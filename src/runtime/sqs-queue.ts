@@ -1,7 +1,6 @@
 /**
- * The queue on AWS: one SQS message a delivery. SQS delays a message by 15 minutes at the most; a later
- * due time is reached by deliveries in between, each of which finds the task not due and schedules
- * the next (one message and one read every 15 minutes of waiting).
+ * The queue on AWS: one SQS message a delivery. SQS delays a message by 15 minutes at the most; longer waits are the
+ * agenda's, and reach the queue when they are nearly over.
  */
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../clock.ts';

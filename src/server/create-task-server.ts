@@ -6,17 +6,21 @@
 import type { StorageBackend } from '../backends/backend.ts';
 import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { enqueueUnfinished } from '../runtime/deliveries.ts';
 import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
 import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
+import type { LookOptions } from '../runtime/looker.ts';
 import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
 import type { RunReport } from '../runtime/runner.ts';
+import type { MaxActiveTasks } from '../store/active-limit.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { createTaskEndpoint, type EndpointSettings, type TaskEndpoint } from './create-task-endpoint.ts';
 import { createTaskWorker, type WorkerSettings } from './create-task-worker.ts';
 import { createLineLogger } from './line-logger.ts';
+
+/** Less than `LOCAL_LOOK_TIMES.aheadMs`, so that what is due is enqueued for its very time. */
+const LOOK_EVERY_MS = 5_000;
 
 export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
   /** Where tasks live. Closed by whoever opened it. */
@@ -30,18 +34,18 @@ export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
   readonly consumer?: QueueConsumer;
   /** Tasks that this process runs at the same time, with its own queue. @default 16 */
   readonly concurrency?: number;
-  /** @default 100 */
-  readonly maxActiveTasksPerOwner?: number;
+  /** `null`: no limit. A function gives each owner its own. @default 100 */
+  readonly maxActiveTasksPerOwner?: MaxActiveTasks;
   readonly random?: RandomBytes;
   /** @default readable lines from `info` on, on standard error */
   readonly logger?: Logger;
 }
 
 export interface TaskServer extends Omit<TaskEndpoint, 'close'> {
-  /** The worker: runs a task if it is due. For hosts with a queue of their own; `scheduledFor` is what they enqueued it for. */
-  runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport>;
+  /** The worker: runs a task if it is due. For hosts with a queue of their own; `notBefore` is what it was enqueued for. */
+  runTask(ref: TaskRef, notBefore?: number): Promise<RunReport>;
   readonly store: TaskStore;
-  /** Takes up unfinished tasks and runs what is due, from now on. */
+  /** From now on, looks at the agenda every few seconds and runs what is due. */
   start(): Promise<void>;
   /** No new work; running handlers get their signal and give their tasks back; open streams end. */
   drain(): Promise<void>;
@@ -64,17 +68,27 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
   const endpoint = createTaskEndpoint({ ...options, logger, store, queue });
   const worker = createTaskWorker({ ...options, logger, store, queue });
 
-  let draining = false;
-  let stopSweeping = () => {};
   const { leaseMs } = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
-  const sweep = async () => {
+  let draining = false;
+  const cancels = new Map<string, () => void>();
+  /** Again and again until the server drains; what fails is tried again the next time. */
+  const repeat = async (what: string, everyMs: number, work: () => Promise<unknown>): Promise<void> => {
     try {
-      await enqueueUnfinished(store, queue, { leaseMs, now: clock.now() });
-      await backend.cleanupExpired(clock.now());
+      await work();
     } catch (error) {
-      logger.error('Looking for unfinished tasks failed', describeError(error));
+      logger.error(`${what} failed`, describeError(error));
     }
-    if (!draining) stopSweeping = clock.after(leaseMs / 2, () => void sweep());
+    if (!draining)
+      cancels.set(
+        what,
+        clock.after(everyMs, () => void repeat(what, everyMs, work)),
+      );
+  };
+  // The first look sees as far as a lease goes: whose process has died on this machine is taken over at once.
+  let first: LookOptions = { takeOverMs: 2 * leaseMs };
+  const look = async () => {
+    await worker.look(first);
+    first = {};
   };
 
   return {
@@ -82,14 +96,15 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     extension: endpoint.extension,
     completeCallback: (token, outcome) => endpoint.completeCallback(token, outcome),
     store,
-    runTask: (ref, scheduledFor) => worker.runTask(ref, scheduledFor),
+    runTask: (ref, notBefore) => worker.runTask(ref, notBefore),
     start: async () => {
-      await sweep();
-      consumer.start((ref, scheduledFor) => worker.runTask(ref, scheduledFor));
+      await repeat('Looking at the agenda', LOOK_EVERY_MS, look);
+      void repeat('Removing what has expired', leaseMs / 2, () => backend.cleanupExpired(clock.now()));
+      consumer.start((ref, notBefore) => worker.runTask(ref, notBefore));
     },
     drain: async () => {
       draining = true;
-      stopSweeping();
+      for (const cancel of cancels.values()) cancel();
       // First, so that nothing begins any more that nobody would stop.
       const consumed = consumer.drain();
       worker.stop();

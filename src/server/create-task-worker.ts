@@ -4,6 +4,8 @@ import type { TaskRef } from '../domain/task.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
 import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
+import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/looker.ts';
+import { isGone, processName } from '../runtime/process-name.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
 import { Runner, type RunReport } from '../runtime/runner.ts';
 import { guardStrayErrors, type StrayErrorOptions } from '../runtime/stray-errors.ts';
@@ -14,6 +16,8 @@ export interface WorkerSettings {
   readonly tools: readonly AnyTool[];
   /** @default a lease of 30 s, a heartbeat every 5 s */
   readonly leaseTimes?: LeaseTimes;
+  /** @default for a process that looks every few seconds */
+  readonly lookTimes?: LookTimes;
   /** @default silent */
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -39,10 +43,15 @@ export interface TaskWorkerOptions extends WorkerSettings {
 export interface TaskWorker {
   /**
    * Runs the task if it is due; safe for any task, at any time, any number of times, on any number of machines.
-   * `scheduledFor` is the `notBefore` that the delivery was enqueued with; leave it out for one that comes again.
+   * `notBefore` is what the delivery was enqueued with, so that one that comes a moment early is not lost.
    * Rejects when the delivery must come again.
    */
-  runTask(ref: TaskRef, scheduledFor?: number): Promise<RunReport>;
+  runTask(ref: TaskRef, notBefore?: number): Promise<RunReport>;
+  /**
+   * Looks at the tasks whose time on the agenda has come; see `Looker`. To be called every few seconds by a process that
+   * runs tasks, or by whoever else has the queue.
+   */
+  look(options?: LookOptions): Promise<LookReport>;
   /** Running handlers get their signal and give their tasks back; `hand_over` for a process that goes on. */
   stop(reason?: 'shutdown' | 'hand_over'): void;
 }
@@ -57,18 +66,29 @@ export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
     tools: new Map(
       options.tools.filter(isTaskTool).map((tool) => [toolKey(tool.name, tool.version), toRunnable(tool)]),
     ),
-    holder: Buffer.from(random(12)).toString('hex'),
+    holder: processName(Buffer.from(random(12)).toString('hex')),
+    isGone,
     clock: options.clock ?? systemClock,
     times: options.leaseTimes ?? DEFAULT_LEASE_TIMES,
     random,
     logger,
     ...(graceMs === undefined ? {} : { graceMs }),
   });
+  const looker = new Looker({
+    store: options.store,
+    queue: options.queue,
+    clock: options.clock,
+    logger,
+    times: options.lookTimes,
+    leaseMs: (options.leaseTimes ?? DEFAULT_LEASE_TIMES).leaseMs,
+    isGone,
+  });
   let unguard: (() => void) | undefined;
   return {
-    runTask: (ref, scheduledFor) => {
+    look: (lookOptions) => looker.look(lookOptions),
+    runTask: (ref, notBefore) => {
       unguard ??= guardStrayErrors({ logger, others: options.strayErrors ?? 'exit' });
-      return runner.runTask(ref, scheduledFor);
+      return runner.runTask(ref, notBefore);
     },
     stop: (reason = 'shutdown') => {
       runner.stop(reason);

@@ -8,19 +8,18 @@
  * generation when it looks again, and takes a slot in that one. A slot is given back only to an open
  * generation that its task was counted in. See docs/decisions/0002-active-limit.md.
  */
-import type { StorageBackend } from '../backends/backend.ts';
-import { BackendConflictError, BackendLimitError } from '../backends/errors.ts';
-import type { Clock } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
-import { CountAudit, type CountPage, REMEMBERED_MS } from './count-audit.ts';
+import { CountAudit, REMEMBERED_MS } from './count-audit.ts';
 import { activeCountKey } from './keys.ts';
+import type { Records } from './records.ts';
+import type { TaskHeads } from './task-heads.ts';
 
 /** The counter's value is `generation * SPAN + active`. */
 const SPAN = 2 ** 20;
 /** What stands in place of the number of active tasks while they are being counted. */
 const CLOSED = SPAN - 1;
-export const MAX_ACTIVE_LIMIT = CLOSED - 1;
+const MAX_ACTIVE_LIMIT = CLOSED - 1;
 
 const ATTEMPTS = 12;
 /** Looks, a moment apart, before a counter is taken to be wrong: a create in flight, or another's repair, looks the same. */
@@ -29,53 +28,53 @@ const LOOK_PAUSE_MS = 15;
 /** Owners whose generation this process remembers, to find it at the first try. */
 const REMEMBERED_OWNERS = 10_000;
 
-export interface ActiveLimitOptions {
-  readonly backend: StorageBackend;
-  readonly limit: number;
-  readonly clock: Clock;
-  readonly countPage: CountPage;
-  readonly pause: (maxMs: number) => Promise<void>;
-}
+/** The most unfinished tasks that an owner may have; `null`: any number, and nothing is counted. */
+export type MaxActiveTasks = number | null | ((owner: Owner) => number | null);
 
 export class ActiveLimit {
-  readonly #options: ActiveLimitOptions;
+  readonly #records: Records;
+  readonly #limitOf: (owner: Owner) => number | null;
   readonly #generations = new Map<string, number>();
   readonly #audit: CountAudit;
   /** By owner: whoever is refused meanwhile waits for the same answer. */
   readonly #recounts = new Map<string, Promise<void>>();
 
-  constructor(options: ActiveLimitOptions) {
-    this.#options = options;
-    this.#audit = new CountAudit(options);
+  /** Throws `invalid_definition` for a limit that cannot be counted to. */
+  constructor(records: Records, heads: TaskHeads, max: MaxActiveTasks) {
+    this.#records = records;
+    this.#limitOf = typeof max === 'function' ? (owner) => checked(max(owner)) : () => max;
+    if (typeof max !== 'function') checked(max);
+    this.#audit = new CountAudit(records, heads);
   }
 
-  /** Counts one more task. Resolves to the generation it is counted in; rejects with `too_many_tasks`. */
-  async take(owner: Owner): Promise<number> {
-    const { backend, limit } = this.#options;
+  /**
+   * Counts one more task. Resolves to the generation it is counted in, or `undefined` where the owner has no limit; rejects
+   * with `too_many_tasks`.
+   */
+  async take(owner: Owner): Promise<number | undefined> {
+    const limit = this.#limitOf(owner);
+    if (limit === null) return undefined;
     let generation = this.#generations.get(encodeOwner(owner)) ?? 0;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      try {
-        const sum = await backend.addIfBelow(activeCountKey(owner), 1, { ceiling: generation * SPAN + limit });
-        return this.#remember(owner, decodeCounter(sum).generation);
-      } catch (error) {
-        if (!(error instanceof BackendLimitError)) throw error;
-        const current = decodeCounter(error.current).generation;
-        if (current === generation) await this.#recountOnce(owner, generation);
-        else generation = this.#remember(owner, current);
-      }
+    for await (const _attempt of this.#records.attempts(ATTEMPTS)) {
+      const added = await this.#records.add(activeCountKey(owner), 1, generation * SPAN + limit);
+      if ('sum' in added) return this.#remember(owner, decodeCounter(added.sum).generation);
+      const current = decodeCounter(added.refusedAt).generation;
+      if (current === generation) await this.#recountOnce(owner, generation, limit);
+      else generation = this.#remember(owner, current);
     }
-    throw this.#tooMany(REMEMBERED_MS);
+    throw tooMany(limit, REMEMBERED_MS);
   }
 
   /** Gives a slot back to the generation it was taken in; nothing happens if a recount has come since. */
-  giveBack(owner: Owner, generation: number): Promise<void> {
-    return this.#addWhileOpen(owner, -1, generation * SPAN + CLOSED - 2);
+  async giveBack(owner: Owner, generation: number): Promise<void> {
+    // Refused where a repair has come since, which counts what there is; so are all additions to an open generation below.
+    await this.#records.add(activeCountKey(owner), -1, generation * SPAN + CLOSED - 2);
   }
 
   /** Counts a slot that was given back wrongly, whatever the limit. */
   async restore(owner: Owner): Promise<void> {
     const generation = await this.generation(owner);
-    if (generation !== undefined) await this.#addWhileOpen(owner, 1, generation * SPAN + CLOSED - 1);
+    if (generation !== undefined) await this.#records.add(activeCountKey(owner), 1, generation * SPAN + CLOSED - 1);
   }
 
   /**
@@ -94,58 +93,43 @@ export class ActiveLimit {
   }
 
   /** Returns when there is room after all; rejects with `too_many_tasks` when there is none, as far as is known. */
-  async #recountOnce(owner: Owner, generation: number): Promise<void> {
+  async #recountOnce(owner: Owner, generation: number, limit: number): Promise<void> {
     const holdsMs = this.#audit.holdsMs(owner, generation);
-    if (holdsMs > 0) throw this.#tooMany(holdsMs);
+    if (holdsMs > 0) throw tooMany(limit, holdsMs);
     const key = encodeOwner(owner);
-    const recount = this.#recounts.get(key) ?? this.#recount(owner).finally(() => this.#recounts.delete(key));
+    const recount = this.#recounts.get(key) ?? this.#recount(owner, limit).finally(() => this.#recounts.delete(key));
     this.#recounts.set(key, recount);
     await recount;
   }
 
-  async #recount(owner: Owner): Promise<void> {
-    const { limit, pause } = this.#options;
+  async #recount(owner: Owner, limit: number): Promise<void> {
     for (let look = 1; look <= LOOKS; look += 1) {
       const counter = await this.#read(owner);
       if (counter === undefined || counter.active < limit) return;
-      const verdict = await this.#audit.look(owner, counter.generation);
-      if (verdict === 'full') throw this.#tooMany(REMEMBERED_MS);
+      const verdict = await this.#audit.look(owner, counter.generation, limit);
+      if (verdict === 'full') throw tooMany(limit, REMEMBERED_MS);
       // Another look would begin anew, and not come to an end.
       if (verdict === 'fewer_over_time') break;
-      await pause(LOOK_PAUSE_MS);
+      await this.#records.pause(LOOK_PAUSE_MS);
     }
-    await this.#repair(owner);
+    await this.#repair(owner, limit);
   }
 
   /** Counts all tasks. A repair that another one has overtaken leaves the counter to that one. */
-  async #repair(owner: Owner): Promise<void> {
-    const { backend, limit } = this.#options;
+  async #repair(owner: Owner, limit: number): Promise<void> {
     const counter = await this.#read(owner);
     if (counter === undefined || counter.active < limit) return;
     const generation = counter.generation + 1;
     const write = (active: number, version: number) =>
-      backend.putIfVersion(activeCountKey(owner), { value: String(generation * SPAN + active) }, version);
-    try {
-      const closed = await write(CLOSED, counter.version);
-      await write(Math.min(await this.#audit.countAll(owner), CLOSED - 1), closed);
-    } catch (error) {
-      if (!(error instanceof BackendConflictError)) throw error;
-    }
+      this.#records.write(activeCountKey(owner), { value: String(generation * SPAN + active) }, version);
+    const closed = await write(CLOSED, counter.version);
+    if (closed !== undefined) await write(Math.min(await this.#audit.countAll(owner), CLOSED - 1), closed);
   }
 
   async #read(owner: Owner): Promise<{ generation: number; active: number; version: number } | undefined> {
-    const record = await this.#options.backend.get(activeCountKey(owner));
+    const record = await this.#records.read(activeCountKey(owner));
     if (record === undefined) return undefined;
     return { ...decodeCounter(Number(record.value)), version: record.version };
-  }
-
-  /** A refusal says that a repair has come since, which counts what there is. */
-  async #addWhileOpen(owner: Owner, delta: number, ceiling: number): Promise<void> {
-    try {
-      await this.#options.backend.addIfBelow(activeCountKey(owner), delta, { ceiling });
-    } catch (error) {
-      if (!(error instanceof BackendLimitError)) throw error;
-    }
   }
 
   #remember(owner: Owner, generation: number): number {
@@ -154,15 +138,20 @@ export class ActiveLimit {
     this.#generations.set(encodeOwner(owner), generation);
     return generation;
   }
+}
 
-  #tooMany(retryAfterMs: number): TaskError {
-    const { limit } = this.#options;
-    return new TaskError(
-      'too_many_tasks',
-      `There are already ${limit} unfinished tasks, which is the limit; wait for one to end, or cancel one.`,
-      { detail: { limit, retryAfterMs } },
-    );
-  }
+function checked(limit: number | null): number | null {
+  if (limit === null || (Number.isInteger(limit) && limit >= 1 && limit <= MAX_ACTIVE_LIMIT)) return limit;
+  const bounds = `from 1 to ${MAX_ACTIVE_LIMIT}, or null for no limit`;
+  throw new TaskError('invalid_definition', `maxActiveTasksPerOwner must be ${bounds}, not ${limit}.`);
+}
+
+function tooMany(limit: number, retryAfterMs: number): TaskError {
+  return new TaskError(
+    'too_many_tasks',
+    `There are already ${limit} unfinished tasks, which is the limit; wait for one to end, or cancel one.`,
+    { detail: { limit, retryAfterMs } },
+  );
 }
 
 /** What a counter's value says. */

@@ -1,17 +1,12 @@
 /**
- * Between values and the text that a backend keeps: canonical JSON (sorted keys), and the format
- * of task heads. Text is checked on the way in; a format that this build does not know is a
- * clear error, never a guess.
+ * Between values and the text that a backend keeps: canonical JSON (sorted keys), and kinds of stored text. A kind has a
+ * format number of its own and a chain of formats, each with the step from the one before, so that what an earlier
+ * release wrote stays readable. Text is checked on the way in; a format that this build does not know is a clear
+ * error, never a guess. What is in the text: task-head.ts and whoever else defines a kind.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { RecordWrite } from '../backends/backend.ts';
 import { TaskError } from '../domain/errors.ts';
-import { isTerminal, TASK_STATUSES, type TaskStatus } from '../domain/status.ts';
-import { END_CAUSES, type RunState, type Task, type TaskRef } from '../domain/task.ts';
-
-/** Raised when a head written by this build could be misread by an older one. */
-const FORMAT = 1;
 
 /** Where a record holds a user's own JSON, whose key order is the user's (a form's fields, say). */
 const VERBATIM = 'json';
@@ -39,121 +34,83 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-const payload = z.union([
-  // Whatever JSON.parse gave is JSON; a closer look would cost time and drop an own `__proto__`.
-  z.strictObject({ json: z.unknown() }),
-  z.strictObject({ ref: z.strictObject({ id: z.string(), bytes: z.int(), chunks: z.int(), sha256: z.string() }) }),
-]);
+/** A schema for each member that a type has, optional ones included: one that is forgotten is a compile error. */
+export type ShapeOf<T> = { readonly [Member in keyof T]-?: z.ZodType<T[Member]> };
 
-const answer = z.discriminatedUnion('outcome', [
-  z.strictObject({ outcome: z.literal('answered'), value: payload, at: z.int() }),
-  z.strictObject({ outcome: z.literal('failed'), message: z.string(), at: z.int() }),
-  z.strictObject({ outcome: z.literal('timed_out'), at: z.int() }),
-]);
-
-/** A head without what its key already says (owner and id). */
-const head = z.strictObject({
-  format: z.literal(FORMAT),
-  tool: z.string(),
-  toolVersion: z.int().exactOptional(),
-  status: z.enum(TASK_STATUSES),
-  statusMessage: z.string().exactOptional(),
-  createdAt: z.int(),
-  updatedAt: z.int(),
-  deadlineAt: z.int(),
-  retentionMs: z.int().nullable(),
-  promisedUntil: z.int().nullable(),
-  pollIntervalMs: z.int(),
-  maxAttempts: z.int(),
-  arguments: payload,
-  admission: payload.exactOptional(),
-  variables: payload.exactOptional(),
-  result: payload.exactOptional(),
-  error: payload.exactOptional(),
-  inputs: z.record(
-    z.string(),
-    z.strictObject({ request: payload.exactOptional(), timeoutAt: z.int().exactOptional() }),
-  ),
-  answers: z.record(z.string(), answer),
-  run: z.strictObject({
-    epoch: z.int(),
-    lease: z.strictObject({ holder: z.string(), until: z.int() }).exactOptional(),
-    dueAt: z.int().nullable(),
-    wakeAt: z.int(),
-    crashes: z.int(),
-    turns: z.int().exactOptional(),
-    parked: z.strictObject({ reason: z.string(), looks: z.int() }).exactOptional(),
-    cleanup: z.strictObject({ cause: z.enum(END_CAUSES), until: z.int().exactOptional() }).exactOptional(),
-  }),
-  trace: z
-    .strictObject({
-      traceparent: z.string(),
-      tracestate: z.string().exactOptional(),
-      baggage: z.string().exactOptional(),
-    })
-    .exactOptional(),
-  related: z.string().exactOptional(),
-  keyDigest: z.string().exactOptional(),
-});
+interface Format {
+  readonly schema: z.ZodType;
+  /** Makes what the format before this one held into what this one holds. */
+  readonly upgrade: (before: never) => unknown;
+}
 
 /**
- * Whether a head's text is of a task that has ended and has nothing to clean up, without checking the rest of it;
- * `false` for what cannot be read.
+ * One kind of stored text. A member that older builds can do without is added to the newest schema as an optional one,
+ * which must let unknown members through (`z.looseObject`): a build that does not know the member then keeps it where it
+ * writes the text again. A change of meaning is a {@link next} format, which older builds refuse.
  */
-export function hasEnded(text: string): boolean {
-  try {
-    const { status, run } = JSON.parse(text) as { status: TaskStatus; run: RunState };
-    return isTerminal(status) && run.cleanup === undefined;
-  } catch {
-    return false;
+export class StoredKind<T extends object> {
+  readonly #name: string;
+  readonly #formats: readonly Format[];
+
+  private constructor(name: string, formats: readonly Format[]) {
+    this.#name = name;
+    this.#formats = formats;
   }
-}
 
-export function encodeTask(task: Task): string {
-  const { owner: _owner, id: _id, ...rest } = task;
-  return canonicalJson({ format: FORMAT, ...rest }, VERBATIM);
-}
-
-/** `expiresAt`: milliseconds since the epoch; `null`: never. */
-export function recordWrite(value: string, expiresAt: number | null): RecordWrite {
-  return expiresAt === null ? { value } : { value, expiresAt };
-}
-
-/** A task's head as it is written. */
-export function headWrite(task: Task): RecordWrite {
-  return recordWrite(encodeTask(task), task.promisedUntil);
-}
-
-/** Throws `unreadable_record` for text that is no task head of a format that this build knows. */
-export function decodeTask(ref: TaskRef, text: string): Task {
-  const parsed = parseRecord(text, `task ${ref.id}`);
-  const checked = head.safeParse(parsed);
-  if (!checked.success) throw unreadable(`task ${ref.id}`, z.prettifyError(checked.error));
-  const { format: _format, ...rest } = checked.data;
-  return { owner: ref.owner, id: ref.id, ...(rest as Omit<Task, 'owner' | 'id'>) };
-}
-
-/** Parses a record's JSON and refuses formats other than this build's. */
-export function parseRecord(text: string, what: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw new TaskError('unreadable_record', `The record of ${what} is no JSON.`, { cause });
+  static first<T extends object>(name: string, schema: z.ZodType<T>): StoredKind<T> {
+    return new StoredKind<T>(name, [{ schema, upgrade: (before) => before }]);
   }
-  const format = typeof parsed === 'object' && parsed !== null && 'format' in parsed ? parsed.format : undefined;
-  if (typeof format === 'number' && format > FORMAT) {
-    throw unreadable(what, `it has format ${format}, this build knows up to ${FORMAT}; upgrade this server`);
+
+  /** The kind with one more format. `upgrade` makes of what the format before held what this one holds. */
+  next<U extends object>(schema: z.ZodType<U>, upgrade: (before: T) => U): StoredKind<U> {
+    return new StoredKind<U>(this.#name, [...this.#formats, { schema, upgrade: upgrade as Format['upgrade'] }]);
   }
-  if (format !== FORMAT) throw unreadable(what, 'it names no known format');
-  return parsed as Record<string, unknown>;
-}
 
-/** The text of a record other than a head. */
-export function encodeRecord(members: object): string {
-  return canonicalJson({ format: FORMAT, ...members }, VERBATIM);
-}
+  /** The number of the newest format, which is the one that is written. */
+  get format(): number {
+    return this.#formats.length;
+  }
 
-function unreadable(what: string, problem: string): TaskError {
-  return new TaskError('unreadable_record', `The record of ${what} cannot be read: ${problem}.`);
+  encode(value: T): string {
+    return canonicalJson(this.wrap(value), VERBATIM);
+  }
+
+  /** Throws `unreadable_record` for text that is none of this kind, of a format that this build knows. */
+  decode(text: string, what: string): T {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch (cause) {
+      throw this.#unreadable(what, 'it is no JSON', cause);
+    }
+    return this.unwrap(parsed, what);
+  }
+
+  /** For text that is part of another one. */
+  wrap(value: T): { readonly format: number } & T {
+    return { format: this.format, ...value };
+  }
+
+  unwrap(value: unknown, what: string): T {
+    const { format, ...members }: { format?: unknown } = typeof value === 'object' && value !== null ? value : {};
+    if (typeof format === 'number' && format > this.format) {
+      throw this.#unreadable(
+        what,
+        `it has format ${format}, this build knows up to ${this.format}; upgrade this server`,
+      );
+    }
+    const at = this.#formats.findIndex((_, index) => index + 1 === format);
+    const written = this.#formats[at];
+    if (written === undefined) throw this.#unreadable(what, 'it names no known format');
+    const checked = written.schema.safeParse(members);
+    if (!checked.success) throw this.#unreadable(what, z.prettifyError(checked.error));
+    return this.#formats
+      .slice(at + 1)
+      .reduce<unknown>((before, { upgrade }) => upgrade(before as never), checked.data) as T;
+  }
+
+  #unreadable(what: string, problem: string, cause?: unknown): TaskError {
+    const message = `The ${this.#name} of ${what} cannot be read: ${problem}.`;
+    return new TaskError('unreadable_record', message, cause === undefined ? {} : { cause });
+  }
 }

@@ -3,8 +3,14 @@
  * on where the last refusal stopped, and what was found holds for some seconds. So a refusal costs a few
  * reads, and most cost none, however many tasks are kept and however large the limit is.
  */
-import { type Clock, type EpochMs, eventLoopTurn } from '../clock.ts';
+import { type EpochMs, eventLoopTurn } from '../clock.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
+import { isTerminal } from '../domain/status.ts';
+import { isOverdue } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
+import type { Records } from './records.ts';
+import { decodeTask, hasEnded } from './task-head.ts';
+import type { ListOrder, TaskHeads } from './task-heads.ts';
 
 /** Pages of tasks that one refusal reads at most. */
 const PAGES_PER_LOOK = 4;
@@ -13,15 +19,15 @@ export const REMEMBERED_MS = 3_000;
 /** Owners at their limit that one process knows of; past that it starts anew. */
 const MAX_OWNERS = 10_000;
 
-export interface CountedPage {
-  /** Tasks of the page that have not ended. */
-  readonly active: number;
-  /** Absent after the last page. */
-  readonly cursor?: string;
-}
+/** Tasks of a page. */
+const PAGE = 100;
 
-/** Counts one page of an owner's tasks. */
-export type CountPage = (owner: Owner, order: 'asc' | 'desc', cursor?: string) => Promise<CountedPage>;
+interface CountedPage {
+  /** Tasks of the page that are counted and have not ended. */
+  readonly active: number;
+  /** The id that more may come after. */
+  readonly next: string | undefined;
+}
 
 export type Verdict =
   /** There are as many tasks as the counter says, or it is not known yet that there are fewer: the counter is believed. */
@@ -37,41 +43,42 @@ interface Finding {
   /** No new look until then. */
   readonly until: EpochMs;
   readonly found: number;
-  /** Where the next look goes on; absent: at the newest task. */
-  readonly cursor?: string;
+  /** The id that the next look goes on after; absent: it begins with the newest task. */
+  readonly after?: string;
 }
 
 export class CountAudit {
-  readonly #options: { readonly limit: number; readonly countPage: CountPage; readonly clock: Clock };
+  readonly #records: Records;
+  readonly #heads: TaskHeads;
   readonly #findings = new Map<string, Finding>();
 
-  constructor(options: { readonly limit: number; readonly countPage: CountPage; readonly clock: Clock }) {
-    this.#options = options;
+  constructor(records: Records, heads: TaskHeads) {
+    this.#records = records;
+    this.#heads = heads;
   }
 
   /** For how many milliseconds more a refusal may rest on the last look; 0: it needs another. */
   holdsMs(owner: Owner, generation: number): number {
     const finding = this.#findings.get(encodeOwner(owner));
     if (finding?.generation !== generation) return 0;
-    const left = finding.until - this.#options.clock.now();
+    const left = finding.until - this.#records.now();
     // More than that is of a clock that has been put back.
     return left > REMEMBERED_MS ? 0 : Math.max(0, left);
   }
 
   /** Newest first, since unfinished tasks mostly are, and few pages then show that the counter is right. */
-  async look(owner: Owner, generation: number): Promise<Verdict> {
-    const { limit, countPage } = this.#options;
+  async look(owner: Owner, generation: number, limit: number): Promise<Verdict> {
     const before = this.#findings.get(encodeOwner(owner));
-    const earlier = before?.generation === generation && before.cursor !== undefined ? before : undefined;
+    const earlier = before?.generation === generation && before.after !== undefined ? before : undefined;
     let found = earlier?.found ?? 0;
-    let cursor = earlier?.cursor;
+    let after = earlier?.after;
     for (let pages = 1; ; pages += 1) {
-      const page: CountedPage = await countPage(owner, 'desc', cursor);
+      const page: CountedPage = await this.#count(owner, 'desc', after);
       found += page.active;
-      cursor = page.cursor;
+      after = page.next;
       if (found >= limit) return this.#remember(owner, { generation, found: 0 });
-      if (cursor === undefined) break;
-      if (pages === PAGES_PER_LOOK) return this.#remember(owner, { generation, found, cursor });
+      if (after === undefined) break;
+      if (pages === PAGES_PER_LOOK) return this.#remember(owner, { generation, found, after });
       await eventLoopTurn();
     }
     this.#findings.delete(encodeOwner(owner));
@@ -81,19 +88,30 @@ export class CountAudit {
   /** All unfinished tasks, oldest first, so that one that is written meanwhile is seen. Reads everything that is kept. */
   async countAll(owner: Owner): Promise<number> {
     let active = 0;
-    let cursor: string | undefined;
+    let after: string | undefined;
     do {
       await eventLoopTurn();
-      const page: CountedPage = await this.#options.countPage(owner, 'asc', cursor);
+      const page: CountedPage = await this.#count(owner, 'asc', after);
       active += page.active;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+      after = page.next;
+    } while (after !== undefined);
     return active;
+  }
+
+  async #count(owner: Owner, order: ListOrder, after: string | undefined): Promise<CountedPage> {
+    const now = this.#records.now();
+    const { heads, next } = await this.#heads.page(owner, { limit: PAGE, order, after });
+    const active = heads.filter(({ id, value }) => {
+      if (hasEnded(value)) return false;
+      const task = decodeTask({ owner, id: asTaskId(id) }, value);
+      return !isTerminal(task.status) && !isOverdue(task, now) && task.isUncounted === undefined;
+    }).length;
+    return { active, next };
   }
 
   #remember(owner: Owner, finding: Omit<Finding, 'until'>): Verdict {
     if (this.#findings.size >= MAX_OWNERS) this.#findings.clear();
-    this.#findings.set(encodeOwner(owner), { ...finding, until: this.#options.clock.now() + REMEMBERED_MS });
+    this.#findings.set(encodeOwner(owner), { ...finding, until: this.#records.now() + REMEMBERED_MS });
     return 'full';
   }
 }

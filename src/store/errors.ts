@@ -2,22 +2,14 @@
 import { BackendError } from '../backends/errors.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
 
-/** Runs a storage call; a `BackendError` that the caller did not handle becomes a `TaskError`. */
-export async function translated<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw error instanceof BackendError ? toTaskError(error) : error;
-  }
-}
-
 /** Whether a write that failed so may have landed all the same. */
 export function mayHaveLanded(error: unknown): boolean {
-  const code = error instanceof BackendError || isTaskError(error) ? error.code : undefined;
-  return code === 'unavailable' || code === 'lost' || code === 'storage_lost';
+  return isTaskError(error, 'unavailable') || isTaskError(error, 'storage_lost');
 }
 
-function toTaskError(error: BackendError): TaskError {
+/** What a storage error is to a task's client; any other error is itself. */
+export function toTaskError(error: unknown): unknown {
+  if (!(error instanceof BackendError)) return error;
   switch (error.code) {
     case 'conflict':
     case 'limit':

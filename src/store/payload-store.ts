@@ -3,57 +3,63 @@
  * each under a name that is never used again. Chunks are written before the head that refers
  * to them, so a head never names what is not there.
  */
-
-import type { StorageBackend } from '../backends/backend.ts';
-import type { RandomBytes } from '../clock.ts';
 import { TaskError, valueTooLarge } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES, type Payload, type PayloadRef } from '../domain/payload.ts';
-import type { TaskRef } from '../domain/task.ts';
-import { recordWrite, sha256 } from './codec.ts';
+import { keptUntil, type Task, type TaskRef } from '../domain/task.ts';
+import { sha256 } from './codec.ts';
 import { valuesPartition } from './keys.ts';
+import { type Records, recordWrite } from './records.ts';
+import type { PayloadKind } from './task-store.ts';
 
 /** Of UTF-8. Below every backend's limit for one value. */
 const CHUNK_BYTES = 300 * 1024;
 
-export interface KeepOptions {
+interface Bounds {
+  /** Largest JSON text that stays in the record that refers to the value. */
   readonly inlineBytes: number;
-  /** @default 5 MiB */
-  readonly maxBytes?: number;
-  /** Milliseconds since the epoch; `null`: never. */
-  readonly expiresAt: number | null;
+  readonly maxBytes: number;
 }
 
-export class PayloadStore {
-  readonly #backend: StorageBackend;
-  readonly #random: RandomBytes;
+const inHead = (inlineBytes: number): Bounds => ({ inlineBytes, maxBytes: MAX_PAYLOAD_BYTES });
 
-  constructor(backend: StorageBackend, random: RandomBytes) {
-    this.#backend = backend;
-    this.#random = random;
+/** What stays in the head keeps a usual head below 4 KB in all, one read unit. */
+const BOUNDS: Readonly<Record<PayloadKind | 'log_entry', Bounds>> = {
+  arguments: inHead(1200),
+  result: inHead(1200),
+  variables: inHead(800),
+  request: inHead(500),
+  further_request: inHead(0),
+  answer: inHead(300),
+  // The largest holds a batch whose largest outcome has the largest size a value may have, escaped as a string in JSON.
+  log_entry: { inlineBytes: 200 * 1024, maxBytes: 16 * 1024 * 1024 },
+};
+
+export class PayloadStore {
+  readonly #records: Records;
+
+  constructor(records: Records) {
+    this.#records = records;
   }
 
-  /**
-   * Inline if the JSON text has at most `inlineBytes`, else written. Throws `value_too_large`
-   * above `maxBytes`.
-   */
-  async keep(ref: TaskRef, value: JsonValue, options: KeepOptions): Promise<Payload> {
-    const { inlineBytes, expiresAt, maxBytes = MAX_PAYLOAD_BYTES } = options;
+  /** Inline where it is small, else written, to live as long as the task may. Rejects with `value_too_large`. */
+  async keep(task: Task, kind: keyof typeof BOUNDS, value: JsonValue): Promise<Payload> {
+    const { inlineBytes, maxBytes } = BOUNDS[kind];
     const bytes = Buffer.from(JSON.stringify(value), 'utf8');
     if (bytes.length <= inlineBytes) return { json: value };
     if (bytes.length > maxBytes) throw valueTooLarge(bytes.length, maxBytes);
     const chunks = chunksOf(bytes);
-    const id = Buffer.from(this.#random(16)).toString('hex');
+    const id = Buffer.from(this.#records.random(16)).toString('hex');
     const kept = { id, bytes: bytes.length, chunks: chunks.length, sha256: sha256(bytes.toString('utf8')) };
     const outcomes = await Promise.allSettled(
       chunks.map((chunk, index) =>
-        this.#backend.putIfVersion(chunkKey(ref, id, index), recordWrite(chunk, expiresAt), 0),
+        this.#records.write(chunkKey(task, id, index), recordWrite(chunk, keptUntil(task)), 0),
       ),
     );
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failure === undefined) return { ref: kept };
     // No head names these chunks; those that stay after all expire with the task.
-    await this.remove(ref, kept).catch(() => undefined);
+    await this.remove(task, kept).catch(() => undefined);
     throw failure.reason;
   }
 
@@ -62,7 +68,7 @@ export class PayloadStore {
     if ('json' in payload) return payload.json;
     const { id, chunks, sha256: expected } = payload.ref;
     const records = await Promise.all(
-      Array.from({ length: chunks }, (_, index) => this.#backend.get(chunkKey(ref, id, index))),
+      Array.from({ length: chunks }, (_, index) => this.#records.read(chunkKey(ref, id, index))),
     );
     const text = records.map((record) => record?.value ?? '').join('');
     if (sha256(text) !== expected) {
@@ -73,7 +79,7 @@ export class PayloadStore {
 
   async remove(ref: TaskRef, payload: PayloadRef): Promise<void> {
     await Promise.all(
-      Array.from({ length: payload.chunks }, (_, index) => this.#backend.delete(chunkKey(ref, payload.id, index))),
+      Array.from({ length: payload.chunks }, (_, index) => this.#records.remove(chunkKey(ref, payload.id, index))),
     );
   }
 }

@@ -1,21 +1,21 @@
 /**
- * Creating a task: a slot of its owner's limit, its values, its head, and one more look at the limit; in this order, and
- * with everything undone when one of them is refused, so that a refused create leaves nothing behind.
+ * Creating a task: a slot of its owner's limit, a record on the agenda, its values, its head, and one more look at the
+ * limit; in this order, and with everything undone when one of them is refused, so that a refused create leaves nothing
+ * behind, and one that dies in between leaves a task that runs or none.
  */
-import type { StorageBackend } from '../backends/backend.ts';
-import { BackendConflictError } from '../backends/errors.ts';
-import type { Clock } from '../clock.ts';
+import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { type Payload, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
-import { createTask, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
-import type { TaskId } from '../domain/task-id.ts';
+import { createTask, failTask, runtimeFailure, type Task } from '../domain/task.ts';
+import { newTaskId, type TaskId } from '../domain/task-id.ts';
 import type { ActiveLimit } from './active-limit.ts';
-import { headWrite } from './codec.ts';
+import type { Agenda } from './agenda.ts';
 import { mayHaveLanded } from './errors.ts';
-import { headKey } from './keys.ts';
 import type { PayloadStore } from './payload-store.ts';
-import type { CreateTask, PayloadKind, StoredTask } from './task-store.ts';
+import type { Records } from './records.ts';
+import type { TaskHeads } from './task-heads.ts';
+import type { CreateTask, StoredTask } from './task-store.ts';
 
 export type Creation = { readonly stored: StoredTask; readonly created: boolean };
 
@@ -26,12 +26,11 @@ export interface KeyedCreation {
 }
 
 export interface TaskCreationOptions {
-  readonly backend: StorageBackend;
-  readonly clock: Clock;
+  readonly records: Records;
+  readonly heads: TaskHeads;
   readonly limit: ActiveLimit;
   readonly payloads: PayloadStore;
-  readonly keep: (task: Task, kind: PayloadKind, value: JsonValue) => Promise<Payload>;
-  readonly find: (ref: TaskRef) => Promise<StoredTask | undefined>;
+  readonly agenda: Agenda;
 }
 
 export class TaskCreation {
@@ -41,30 +40,26 @@ export class TaskCreation {
     this.#options = options;
   }
 
+  newId(): TaskId {
+    const { records } = this.#options;
+    return newTaskId(records.now(), records.random);
+  }
+
   /** Resolves to the task that is there already when one has the id. Rejects with `too_many_tasks`, `value_too_large`. */
   async create(id: TaskId, input: CreateTask, keyed?: KeyedCreation): Promise<Creation> {
-    const { arguments: args, given: _given, admission, idempotencyKey: _key, ...rest } = input;
-    const { backend, clock, limit, keep, find } = this.#options;
+    const { heads, limit } = this.#options;
     const generation = await limit.take(input.owner);
-    const draft = createTask(
-      { ...rest, id, arguments: { json: null }, ...(keyed === undefined ? {} : { keyDigest: keyed.keyDigest }) },
-      keyed?.createdAt ?? clock.now(),
-    );
+    const draft = this.#draft(id, input, keyed, generation === undefined);
     const kept: Payload[] = [];
-    const keepArguments = async (value: JsonValue) => {
-      const payload = await keep(draft, 'arguments', value);
-      kept.push(payload);
-      return payload;
-    };
     let stored: StoredTask | undefined;
+    let isTaken = false;
     try {
-      const task: Task = {
-        ...draft,
-        arguments: await keepArguments(args),
-        ...(admission === undefined ? {} : { admission: await keepArguments(admission) }),
-      };
-      stored = { task, version: await backend.putIfVersion(headKey(task), headWrite(task), 0) };
-      await limit.confirm(input.owner, generation);
+      stored = await heads.swap(await this.#prepared(draft, input, kept), 0);
+      if (stored === undefined) {
+        isTaken = true;
+        throw new TaskError('contention', 'Another task has this id.');
+      }
+      if (generation !== undefined) await limit.confirm(input.owner, generation);
     } catch (error) {
       // The next call with the same key finds what landed, or completes it.
       if (keyed !== undefined && mayHaveLanded(error)) throw error;
@@ -73,13 +68,39 @@ export class TaskCreation {
         await this.#refuse(stored, error);
         throw error;
       }
-      const isTaken = error instanceof BackendConflictError;
-      await this.#undo(draft, generation, kept, { head: !isTaken });
-      const existing = isTaken ? await find(draft) : undefined;
+      await this.#undo(draft, generation, kept, isTaken);
+      const existing = isTaken ? await heads.read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
     }
     return { stored, created: true };
+  }
+
+  #draft(id: TaskId, input: CreateTask, keyed: KeyedCreation | undefined, isUncounted: boolean): Task {
+    const { arguments: _args, given: _given, admission: _admission, idempotencyKey: _key, ...rest } = input;
+    const members = { ...rest, id, arguments: { json: null }, ...(keyed && { keyDigest: keyed.keyDigest }) };
+    const draft = createTask(members, keyed?.createdAt ?? this.#options.records.now());
+    return isUncounted ? { ...draft, isUncounted } : draft;
+  }
+
+  /** The task with its values, which are written, as its record on the agenda is. `kept` gets what was written. */
+  async #prepared(draft: Task, { arguments: args, admission }: CreateTask, kept: Payload[]): Promise<Task> {
+    const { agenda, payloads } = this.#options;
+    const keep = async (value: JsonValue) => {
+      const payload = await payloads.keep(draft, 'arguments', value);
+      kept.push(payload);
+      return payload;
+    };
+    const [keptArguments, keptAdmission] = await settled([
+      keep(args),
+      admission === undefined ? undefined : keep(admission),
+      agenda.noteNew(draft, draft.createdAt),
+    ] as const);
+    return {
+      ...draft,
+      arguments: keptArguments,
+      ...(keptAdmission && { admission: keptAdmission }),
+    };
   }
 
   /**
@@ -87,41 +108,45 @@ export class TaskCreation {
    * before, that one gave back a slot of somebody else's, which is put right.
    */
   async #refuse(created: StoredTask, error: unknown): Promise<void> {
-    const { backend, clock, limit, find } = this.#options;
+    const { records, heads, limit } = this.#options;
     const failure = runtimeFailure('refused', error instanceof Error ? error.message : 'The task was refused.');
     let current: StoredTask | undefined = created;
     while (current !== undefined && !isTerminal(current.task.status)) {
       const { task, version }: StoredTask = current;
-      try {
-        await backend.putIfVersion(headKey(task), headWrite(failTask(task, failure, clock.now())), version);
-        return;
-      } catch (conflict) {
-        if (!(conflict instanceof BackendConflictError)) throw conflict;
-        current = await find(task);
-      }
+      if ((await heads.swap(failTask(task, failure, records.now()), version)) !== undefined) return;
+      current = await heads.read(task);
     }
     await limit.restore(created.task.owner);
   }
 
-  /** In this order, and no further than storage answers: the slot is given back only if the task is surely gone. */
-  async #undo(
-    task: Task,
-    generation: number,
-    kept: readonly Payload[],
-    what: { readonly head: boolean },
-  ): Promise<void> {
-    const { backend, limit, payloads } = this.#options;
+  /**
+   * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. A task of
+   * somebody else's that has the id stays, and so does its record on the agenda, which may be the same one.
+   */
+  async #undo(task: Task, generation: number | undefined, kept: readonly Payload[], isTaken: boolean): Promise<void> {
+    const { agenda, heads, limit, payloads } = this.#options;
     try {
-      if (what.head) await backend.delete(headKey(task));
+      if (!isTaken) {
+        await heads.remove(task);
+        await agenda.forgetNew(task, task.createdAt);
+      }
       await Promise.all(
         kept.map(async (payload) => {
           const ref = refOf(payload);
           if (ref !== undefined) await payloads.remove(task, ref);
         }),
       );
-      await limit.giveBack(task.owner, generation);
+      if (generation !== undefined) await limit.giveBack(task.owner, generation);
     } catch (error) {
       if (!mayHaveLanded(error)) throw error;
     }
   }
+}
+
+/** `Promise.all`, but for one that fails the others are waited for: what is undone must not land afterwards. */
+async function settled<T extends readonly unknown[]>(
+  work: T,
+): Promise<{ -readonly [Place in keyof T]: Awaited<T[Place]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
 }

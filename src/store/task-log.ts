@@ -3,103 +3,79 @@
  * compare-and-swap and the fence. Nothing is rewritten; the cost of an entry does not grow with
  * their number. What entries mean is the runtime's business.
  */
-import type { StorageBackend, StoredRecord } from '../backends/backend.ts';
-import { BackendConflictError } from '../backends/errors.ts';
+import * as z from 'zod';
+import type { StoredRecord } from '../backends/backend.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import { keptUntil, type Task } from '../domain/task.ts';
-import { encodeRecord, parseRecord, recordWrite } from './codec.ts';
-import { translated } from './errors.ts';
+import { StoredKind } from './codec.ts';
 import { logPartition } from './keys.ts';
-import { pagesOf } from './paging.ts';
 import type { PayloadStore } from './payload-store.ts';
+import { type Records, recordWrite } from './records.ts';
+import { payload } from './task-head.ts';
 
-/** An entry up to this many bytes is one record; a larger one is kept as a large value that the record names. */
-const INLINE_ENTRY_BYTES = 200 * 1024;
-/** Room for a batch whose largest outcome has the largest size a value may have, escaped as a string in JSON. */
-const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
-const PAGE = 500;
+const logEntry = StoredKind.first<{ entry: Payload }>('log entry', z.looseObject({ entry: payload }));
 
 export class TaskLog {
-  readonly #backend: StorageBackend;
+  readonly #records: Records;
   readonly #payloads: PayloadStore;
 
-  constructor(backend: StorageBackend, payloads: PayloadStore) {
-    this.#backend = backend;
+  constructor(records: Records, payloads: PayloadStore) {
+    this.#records = records;
     this.#payloads = payloads;
   }
 
   /** The entries in order up to the first that is missing, and how many there are behind that gap. */
-  read(task: Task): Promise<{ readonly entries: JsonValue[]; readonly behindGap: number }> {
-    return translated(async () => {
-      const entries: JsonValue[] = [];
-      let behindGap = 0;
-      for await (const record of this.#records(task)) {
-        if (behindGap > 0 || record.id !== entryId(entries.length)) {
-          behindGap += 1;
-          continue;
-        }
-        const { entry } = parseRecord(record.value, `log entry ${record.id} of task ${task.id}`);
-        entries.push(await this.#payloads.load(task, entry as Payload));
+  async read(task: Task): Promise<{ readonly entries: JsonValue[]; readonly behindGap: number }> {
+    const entries: JsonValue[] = [];
+    let behindGap = 0;
+    for await (const record of this.#entriesOf(task)) {
+      if (behindGap > 0 || record.id !== entryId(entries.length)) {
+        behindGap += 1;
+        continue;
       }
-      return { entries, behindGap };
-    });
+      const { entry } = logEntry.decode(record.value, `task ${task.id}, number ${record.id}`);
+      entries.push(await this.#payloads.load(task, entry));
+    }
+    return { entries, behindGap };
   }
 
   /**
    * Moves entry `from` and all after it out of the way, so that their numbers are free. They are kept under names
    * of their own, for people, and expire with the task.
    */
-  setAside(task: Task, from: number, epoch: number): Promise<void> {
-    return translated(async () => {
-      const partition = logPartition(task);
-      for await (const record of this.#records(task)) {
-        if (record.id < entryId(from)) continue;
-        const aside = { partition, id: `${ASIDE} ${entryId(epoch)} ${record.id}` };
-        await this.#backend.putIfVersion(aside, recordWrite(record.value, keptUntil(task)), 0).catch(ignoreConflict);
-        await this.#backend.delete({ partition, id: record.id });
-      }
-    });
-  }
-
-  async *#records(task: Task): AsyncIterable<StoredRecord> {
-    for await (const records of pagesOf(this.#backend, logPartition(task), { limit: PAGE })) {
-      for (const record of records) {
-        // Those that were set aside come last.
-        if (record.id.startsWith(ASIDE)) return;
-        yield record;
-      }
+  async setAside(task: Task, from: number, epoch: number): Promise<void> {
+    const partition = logPartition(task);
+    for await (const record of this.#entriesOf(task)) {
+      if (record.id < entryId(from)) continue;
+      const aside = { partition, id: `${ASIDE} ${entryId(epoch)} ${record.id}` };
+      // There already: it was set aside before, by a run that died before it could remove it.
+      await this.#records.write(aside, recordWrite(record.value, keptUntil(task)), 0);
+      await this.#records.remove({ partition, id: record.id });
     }
   }
 
   /** Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. */
-  append(task: Task, sequence: number, entry: JsonValue): Promise<boolean> {
-    return translated(async () => {
-      const expiresAt = keptUntil(task);
-      const payload = await this.#payloads.keep(task, entry, {
-        inlineBytes: INLINE_ENTRY_BYTES,
-        maxBytes: MAX_ENTRY_BYTES,
-        expiresAt,
-      });
-      const key = { partition: logPartition(task), id: entryId(sequence) };
-      try {
-        await this.#backend.putIfVersion(key, recordWrite(encodeRecord({ entry: payload }), expiresAt), 0);
-        return true;
-      } catch (error) {
-        if (!(error instanceof BackendConflictError)) throw error;
-        if ('ref' in payload) await this.#payloads.remove(task, payload.ref);
-        return false;
-      }
-    });
+  async append(task: Task, sequence: number, entry: JsonValue): Promise<boolean> {
+    const kept = await this.#payloads.keep(task, 'log_entry', entry);
+    const key = { partition: logPartition(task), id: entryId(sequence) };
+    const write = recordWrite(logEntry.encode({ entry: kept }), keptUntil(task));
+    if ((await this.#records.write(key, write, 0)) !== undefined) return true;
+    if ('ref' in kept) await this.#payloads.remove(task, kept.ref);
+    return false;
+  }
+
+  async *#entriesOf(task: Task): AsyncGenerator<StoredRecord> {
+    for await (const record of this.#records.all(logPartition(task))) {
+      // Those that were set aside come last.
+      if (record.id.startsWith(ASIDE)) return;
+      yield record;
+    }
   }
 }
 
 /** Sorts after every number. */
 const ASIDE = 'aside';
-
-function ignoreConflict(error: unknown): void {
-  if (!(error instanceof BackendConflictError)) throw error;
-}
 
 function entryId(sequence: number): string {
   return String(sequence).padStart(10, '0');

@@ -5,6 +5,7 @@ import type { Owner } from '../domain/owner.ts';
 import type { Payload } from '../domain/payload.ts';
 import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
+import type { Agenda } from './agenda.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A task as it was read, with the version that a compare-and-swap needs. */
@@ -38,6 +39,12 @@ export type KeyedCall = Pick<CreateTask, 'owner' | 'tool' | 'arguments'> & { rea
 export interface TaskPage {
   readonly tasks: readonly Task[];
   readonly cursor?: string;
+}
+
+/** A task as it is after an update. */
+export interface UpdatedTask extends StoredTask {
+  /** Whether the transition changed it, this call's own, and not one that came in between. */
+  readonly changed: boolean;
 }
 
 /** Pure; returns the very same task where nothing is to change. */
@@ -74,7 +81,7 @@ export interface TaskStore {
    * has just read the task hands it in as `known` and saves the read. Resolves to the task as stored;
    * rejects with what the transition throws, `task_not_found`, or `contention` after many conflicts.
    */
-  update(ref: TaskRef, transition: Transition, known?: StoredTask): Promise<StoredTask>;
+  update(ref: TaskRef, transition: Transition, known?: StoredTask): Promise<UpdatedTask>;
 
   /** Merges variables (see `mergeVariables`) by the same compare-and-swap; `guard` may refuse first. */
   mergeVariables(ref: TaskRef, changes: JsonObject, guard?: (task: Task) => void): Promise<StoredTask>;
@@ -83,7 +90,7 @@ export interface TaskStore {
   readVariables(ref: TaskRef): Promise<JsonObject>;
 
   /** Newest first. A cursor is valid for the owner it was given to. Rejects with `invalid_cursor`. */
-  list(owner: Owner, options: { readonly limit: number; readonly cursor?: string }): Promise<TaskPage>;
+  list(owner: Owner, options: { readonly limit: number; readonly cursor?: string | undefined }): Promise<TaskPage>;
 
   /** Writes a value of a task where it is too large for the head. */
   keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload>;
@@ -97,9 +104,6 @@ export interface TaskStore {
    */
   onChange(listener: ChangeListener): () => void;
 
-  /**
-   * Every task that has not ended, where the backend can be walked (one machine's own); nothing
-   * elsewhere.
-   */
-  unfinished(): AsyncIterable<Task>;
+  /** When which unfinished task is to be looked at. */
+  readonly agenda: Agenda;
 }

@@ -9,7 +9,7 @@ import { expiryCases } from './contract/expiry.ts';
 import { keyAndValueCases } from './contract/keys-and-values.ts';
 import { listingCases } from './contract/listing.ts';
 import { racingCases } from './contract/racing.ts';
-import { walkingCases } from './contract/walking.ts';
+import { sweepingCases } from './contract/sweeping.ts';
 import { writingCases } from './contract/writing.ts';
 
 export type { ContractCase, ContractEnvironment } from './contract/contract-case.ts';
@@ -24,5 +24,5 @@ export const backendContract: readonly ContractCase[] = [
   ...racingCases,
 ];
 
-/** For a `WalkableBackend`, besides {@link backendContract}. */
-export const walkableBackendContract: readonly ContractCase[] = walkingCases;
+/** For a backend whose engine expires nothing by itself, besides {@link backendContract}. */
+export const sweepingBackendContract: readonly ContractCase[] = sweepingCases;

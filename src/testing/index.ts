@@ -6,6 +6,6 @@ export {
   backendContract,
   type ContractCase,
   type ContractEnvironment,
-  walkableBackendContract,
+  sweepingBackendContract,
 } from './backend-contract.ts';
 export { ManualClock, manualRandom } from './manual-clock.ts';

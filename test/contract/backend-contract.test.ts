@@ -2,15 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { isWalkable } from '../../src/backends/backend.ts';
 import { CheckedBackend } from '../../src/backends/checked-backend.ts';
-import { backendContract, type ContractCase, walkableBackendContract } from '../../src/testing/backend-contract.ts';
+import { backendContract, type ContractCase, sweepingBackendContract } from '../../src/testing/backend-contract.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { backends, type OpenEngine } from './backends.ts';
 
 describe.each(backends.map((backend) => ({ variant: '', ...backend, cited: backend.ids.join(' ') })))(
   'the $driver$variant backend [$cited]',
-  ({ driver, walkable, open }) => {
+  ({ driver, sweeps, open }) => {
     let engine: OpenEngine;
 
     beforeAll(async () => {
@@ -21,7 +20,7 @@ describe.each(backends.map((backend) => ({ variant: '', ...backend, cited: backe
       await engine.dispose();
     });
 
-    const cases = walkable ? [...backendContract, ...walkableBackendContract] : backendContract;
+    const cases = sweeps ? [...backendContract, ...sweepingBackendContract] : backendContract;
     for (const contractCase of cases) {
       test(`${contractCase.name} [${contractCase.ids.join(' ')}]`, () => runCase(engine, contractCase));
     }
@@ -34,11 +33,10 @@ describe.each(backends.map((backend) => ({ variant: '', ...backend, cited: backe
       await backend?.close();
     });
 
-    test('is named after its driver and walkable exactly where one machine owns it [STORE-1]', async () => {
+    test('is named after its driver [STORE-1]', async () => {
       const [backend] = await engine.create(new ManualClock(), 1);
 
       expect(backend?.name).toBe(driver);
-      expect(backend !== undefined && isWalkable(backend)).toBe(walkable);
 
       await backend?.close();
     });
@@ -57,7 +55,7 @@ test('every driver in src/backends runs the contract [STORE-5]', async () => {
 });
 
 test('the cases of the contract have names and requirement ids to be found by [STORE-5]', () => {
-  const cases = [...backendContract, ...walkableBackendContract];
+  const cases = [...backendContract, ...sweepingBackendContract];
 
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   expect(cases.filter(({ ids }) => ids.length === 0)).toEqual([]);

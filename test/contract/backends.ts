@@ -26,7 +26,7 @@ export interface BackendUnderTest {
   /** The requirement that asks for this backend. */
   readonly ids: readonly string[];
   /** Whether it is a `WalkableBackend`. */
-  readonly walkable: boolean;
+  readonly sweeps: boolean;
   /** Starts the engine, once for all cases. */
   readonly open: () => Promise<OpenEngine>;
 }
@@ -38,15 +38,15 @@ export interface OpenEngine {
 }
 
 export const backends: readonly BackendUnderTest[] = [
-  { driver: 'memory', ids: ['STORE-7'], walkable: true, open: openMemory },
-  { driver: 'sqlite', ids: ['STORE-8'], walkable: true, open: openSqlite },
-  { driver: 'dynamodb', ids: ['STORE-9'], walkable: false, open: openDynamoDb },
-  { driver: 'redis', ids: ['STORE-10'], walkable: false, open: () => openRedis(redisClient()) },
+  { driver: 'memory', ids: ['STORE-7'], sweeps: true, open: openMemory },
+  { driver: 'sqlite', ids: ['STORE-8'], sweeps: true, open: openSqlite },
+  { driver: 'dynamodb', ids: ['STORE-9'], sweeps: false, open: openDynamoDb },
+  { driver: 'redis', ids: ['STORE-10'], sweeps: false, open: () => openRedis(redisClient()) },
   {
     driver: 'redis',
     variant: ' (cluster)',
     ids: ['STORE-10'],
-    walkable: false,
+    sweeps: false,
     open: () => openRedis(redisClusterClient()),
   },
 ];

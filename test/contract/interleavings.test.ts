@@ -127,7 +127,7 @@ class Worker {
         return this.#run((task, claim, now) => showInputs(task, claim, inputsOf(operation.keys), now));
       case 'suspend': {
         const imported = new Set(operation.imported);
-        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null, turns: 1, maxDelayMs: 900_000 };
+        const suspension = { inputs: inputsOf(operation.keys), imported, dueAt: null, turns: 1 };
         return this.#run((task, claim, now) => suspendTask(task, claim, suspension, now), imported);
       }
       case 'complete':

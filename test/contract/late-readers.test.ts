@@ -19,7 +19,7 @@ async function askingTask({ store, owner }: Stores) {
   const claim = claimOf(held);
   if (claim === undefined) throw new Error('no lease');
   const inputs = { k: { request: await store.keep(task, 'request', LARGE_REQUEST) } };
-  const suspension = { inputs, imported: new Set<string>(), dueAt: null, turns: 1, maxDelayMs: HOUR_MS };
+  const suspension = { inputs, imported: new Set<string>(), dueAt: null, turns: 1 };
   return store.update(task, (now, at) => suspendTask(now, claim, suspension, at));
 }
 
@@ -37,7 +37,7 @@ onEveryBackend('a request too large for the head', (open) => {
     const repeated = await checkAnswers(other, second.task, RECEIVED);
     const after = await other.update(task, (now, at) => acceptAnswers(now, repeated, at), second);
     expect(after.task).toMatchObject({ inputs: {}, answers: { k: answers['k'] } });
-    expect(await detailedTask(other, poll.task)).toMatchObject({
+    expect(await detailedTask(other, poll.task, poll.task.createdAt)).toMatchObject({
       status: 'input_required',
       inputRequests: { k: LARGE_REQUEST },
     });

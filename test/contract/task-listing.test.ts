@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import type { TaskError } from '../../src/domain/errors.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
-import { tasksPartition } from '../../src/store/keys.ts';
+import { headsPartitions } from '../../src/store/keys.ts';
 import { call, createdTask, onEveryBackend, recordsOf, type Stores } from './task-stores.ts';
 
 onEveryBackend('a listing', (open) => {
@@ -56,7 +56,7 @@ onEveryBackend('a listing', (open) => {
     const task = await createdTask(store, call(owner, { arguments: { text: 'x'.repeat(900_000) } }));
     for (let entry = 0; entry < 10; entry += 1) await store.log.append(task, entry, { entry });
     await store.mergeVariables(task, { a: 'x'.repeat(60_000) });
-    const costs: unknown[] = [];
+    const costs: string[][][] = [];
 
     for (const more of [0, 10, 190]) {
       await Promise.all(Array.from({ length: more }, () => store.create(call(owner))));
@@ -65,9 +65,13 @@ onEveryBackend('a listing', (open) => {
       costs.push(backend.calls.map(({ verb, partition }) => [verb, partition]));
     }
 
-    const once = [['list', tasksPartition(owner)]];
-    expect(costs).toEqual([once, once, once]);
-    const heads = await recordsOf(backend, [tasksPartition(owner)]);
+    const once = headsPartitions(owner).map((partition) => ['list', partition]);
+    for (const [place, cost] of costs.entries()) {
+      expect(cost.slice(0, once.length)).toEqual(once);
+      // Where one shard has more of the newest than its share, it is read on.
+      expect([place, cost.length <= once.length + 2]).toEqual([place, true]);
+    }
+    const heads = await recordsOf(backend, headsPartitions(owner));
     expect(heads).toHaveLength(201);
     expect(Math.max(...heads.map(({ value }) => Buffer.byteLength(value)))).toBeLessThan(4096);
   });
@@ -79,11 +83,11 @@ onEveryBackend('a listing', (open) => {
     await createInTurn(stores, 3);
     await createInTurn({ ...stores, owner: stranger }, 3);
     const { cursor = '' } = await store.list(owner, { limit: 1 });
-    const { cursor: upward = '' } = await backend.list(tasksPartition(owner), { limit: 1, order: 'asc' });
+    const unknown = Buffer.from(`${'0'.repeat(44)} 0123456789abcdef`).toString('base64url');
     const theirs = await store.list(stranger, { limit: 1, cursor: '' }).catch((error: TaskError) => error);
 
     expect(theirs).toMatchObject({ code: 'invalid_cursor' });
-    for (const wrong of ['', 'x', 'null', 'e30', '💥', `${cursor}A`, cursor.slice(0, -2), upward, 'x'.repeat(5000)]) {
+    for (const wrong of ['', 'x', 'null', 'e30', '💥', `${cursor}A`, cursor.slice(0, -2), unknown, 'x'.repeat(5000)]) {
       await expect(store.list(owner, { limit: 1, cursor: wrong })).rejects.toMatchObject({ code: 'invalid_cursor' });
     }
     await expect(store.list(stranger, { limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_cursor' });

@@ -143,12 +143,12 @@ export function complete(task: Task, now: number): Task {
 export async function recordsOf(backend: StorageBackend, partitions: Iterable<string>): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
   for (const partition of new Set(partitions)) {
-    let cursor: string | undefined;
+    let after: string | undefined;
     do {
-      const page = await backend.list(partition, { limit: 100, ...(cursor !== undefined && { cursor }) });
+      const page = await backend.list(partition, { limit: 100, after });
       records.push(...page.records);
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+      after = page.next;
+    } while (after !== undefined);
   }
   return records;
 }
@@ -158,7 +158,7 @@ export async function tasksOf(store: GenericTaskStore, owner: Owner): Promise<Ta
   const tasks: Task[] = [];
   let cursor: string | undefined;
   do {
-    const page = await store.list(owner, { limit: 100, ...(cursor !== undefined && { cursor }) });
+    const page = await store.list(owner, { limit: 100, cursor });
     tasks.push(...page.tasks);
     cursor = page.cursor;
   } while (cursor !== undefined);

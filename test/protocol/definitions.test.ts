@@ -108,7 +108,7 @@ test('a tool is served as it was defined, with its own times [DX-2]', async () =
 
   expect(answers.map(({ message }) => message?.result)).toMatchObject([
     { ttlMs: 12_000, pollIntervalMs: 250 },
-    { ttlMs: null, pollIntervalMs: 1000 },
+    { ttlMs: null, pollIntervalMs: 200 },
   ]);
   expect(tools).toMatchObject([
     { name: 'timed' },

@@ -79,7 +79,7 @@ describe('a subscription', () => {
           createdAt: '2100-01-01T00:00:00.000Z',
           lastUpdatedAt: '2100-01-01T00:00:00.000Z',
           ttlMs: 172_800_000,
-          pollIntervalMs: 1000,
+          pollIntervalMs: 200,
           _meta: { [SUBSCRIPTION_KEY]: 1 },
         },
       },

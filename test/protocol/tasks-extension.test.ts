@@ -139,7 +139,7 @@ test('a created task is flat: a task and nothing of a tool result [MOD-1]', asyn
     createdAt: '2100-01-01T00:00:00.000Z',
     lastUpdatedAt: '2100-01-01T00:00:00.000Z',
     ttlMs: 172_800_000,
-    pollIntervalMs: 1000,
+    pollIntervalMs: 200,
     _meta: SERVER,
   });
 });
@@ -157,7 +157,7 @@ describe('tasks/get of a task that is', () => {
     createdAt: '2100-01-01T00:00:00.000Z',
     lastUpdatedAt: '2100-01-01T00:00:00.000Z',
     ttlMs: 172_800_000,
-    pollIntervalMs: 1000,
+    pollIntervalMs: 200,
     _meta: SERVER,
   };
 

@@ -3,7 +3,6 @@
  * refuse it, or lose its answer. Changes nothing by itself. For tests and benchmarks.
  */
 import {
-  isWalkable,
   type ListOptions,
   type RecordKey,
   type RecordWrite,
@@ -71,6 +70,5 @@ export function countingBackend(inner: StorageBackend): CountingBackend {
       pass({ verb: 'addIfBelow', ...key }, () => inner.addIfBelow(key, delta, options)),
     cleanupExpired: (now: number) => inner.cleanupExpired(now),
     close: () => inner.close(),
-    ...(isWalkable(inner) && { partitions: (prefix: string) => inner.partitions(prefix) }),
   };
 }

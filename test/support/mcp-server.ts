@@ -90,16 +90,16 @@ export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServe
 
 export async function recordsOf(backend: MemoryBackend): Promise<ReadonlyMap<string, string>> {
   const records = new Map<string, string>();
-  for await (const partition of backend.partitions('')) {
-    let cursor: string | undefined;
+  for (const partition of backend.partitions()) {
+    let after: string | undefined;
     do {
-      const page = await backend.list(partition, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
+      const page = await backend.list(partition, { limit: 1000, after });
       for (const { id, version, value } of page.records) {
         // A count that went up and down again is what it was; any other record must not even be written anew.
-        records.set(JSON.stringify([partition, id]), id === 'active' ? value : `${version} ${value}`);
+        records.set(JSON.stringify([partition, id]), id === 'active 1' ? value : `${version} ${value}`);
       }
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+      after = page.next;
+    } while (after !== undefined);
   }
   return records;
 }

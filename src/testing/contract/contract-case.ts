@@ -50,13 +50,13 @@ export async function readAll(
   betweenPages?: () => Promise<unknown>,
 ): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
-  let cursor: string | undefined;
+  let { after } = options;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const page = await backend.list(partition, { ...options, ...(cursor !== undefined && { cursor }) });
+    const page = await backend.list(partition, { ...options, after });
     assert.ok(page.records.length <= options.limit, `a page of ${page.records.length}, over limit ${options.limit}`);
     records.push(...page.records);
-    cursor = page.cursor;
-    if (cursor === undefined) return records;
+    after = page.next;
+    if (after === undefined) return records;
     await betweenPages?.();
   }
   assert.fail(`the listing did not end within ${MAX_PAGES} pages`);
@@ -64,14 +64,6 @@ export async function readAll(
 
 export async function readIds(backend: StorageBackend, partition: string, options: ListOptions): Promise<string[]> {
   return (await readAll(backend, partition, options)).map(({ id }) => id);
-}
-
-/** A cursor from a listing that has more than one page. */
-export async function someCursor(backend: StorageBackend, partition: string, order: 'asc' | 'desc'): Promise<string> {
-  for (const id of ['1', '2', '3', '4']) await create(backend, { partition, id });
-  const { cursor } = await backend.list(partition, { limit: 1, order });
-  assert.ok(cursor !== undefined, 'three more records follow, so a cursor must be there');
-  return cursor;
 }
 
 export async function rejectsAsConflict(call: Promise<unknown>, expected: number, actual: number): Promise<void> {

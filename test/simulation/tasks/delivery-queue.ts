@@ -29,8 +29,12 @@ export class DeliveryQueue implements TaskQueue {
     if (hopMs > 0) this.maxDelayMs = hopMs;
   }
 
+  /** Tasks that are there beside the one that is watched have no worker. */
+  isWatched: (ref: TaskRef) => boolean = () => true;
+
   async enqueue(ref: TaskRef, { notBefore }: { readonly notBefore: number }): Promise<void> {
     this.#admit();
+    if (!this.isWatched(ref)) return;
     this.#add({ ref, meantFor: notBefore, comesAt: this.#in(notBefore - this.#time.now), times: 0 });
   }
 

@@ -68,7 +68,7 @@ export class HeadLedger {
         complain(`${writer} took a lease that ${lease.holder} has [I7]`);
       return;
     }
-    const isOwn = lease?.holder === writer;
+    const isOwn = lease?.holder.startsWith(`${writer}/`) === true;
     if (isByRun(before, after) && !isOwn && !isTerminal(before.status))
       complain(`${writer} changed a task that ${lease?.holder ?? 'nobody'} holds [I7]`);
     // Only a run that holds the task gives it back, or sees that there is nothing to clean up.

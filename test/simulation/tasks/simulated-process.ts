@@ -7,9 +7,9 @@ import type {
   Page,
   RecordKey,
   RecordWrite,
+  StorageBackend,
   StoredRecord,
   Version,
-  WalkableBackend,
 } from '../../../src/backends/backend.ts';
 import { BackendUnavailableError } from '../../../src/backends/errors.ts';
 import type { MemoryBackend } from '../../../src/backends/memory.ts';
@@ -52,7 +52,8 @@ export class SimulatedProcess {
     const backend = new ProcessBackend(this, world, mayDie);
     const { clock, random } = this;
     const limit = world.settings.limit === 0 ? {} : { maxActiveTasksPerOwner: world.settings.limit };
-    this.store = new GenericTaskStore({ backend, clock, random, ...limit });
+    const firstLookMs = world.settings.queueHopMs === 0 ? undefined : 120_000;
+    this.store = new GenericTaskStore({ backend, clock, random, firstLookMs, ...limit });
   }
 
   die(): void {
@@ -62,7 +63,7 @@ export class SimulatedProcess {
   }
 }
 
-class ProcessBackend implements WalkableBackend {
+class ProcessBackend implements StorageBackend {
   readonly name = 'memory';
   readonly #process: SimulatedProcess;
   readonly #world: SharedWorld;
@@ -108,10 +109,6 @@ class ProcessBackend implements WalkableBackend {
 
   cleanupExpired(): Promise<number> {
     return Promise.resolve(0);
-  }
-
-  partitions(prefix: string): AsyncIterable<string> {
-    return this.#world.records.partitions(prefix);
   }
 
   async close(): Promise<void> {}

@@ -1,5 +1,6 @@
 /** A worker of a world: a runner with the program as its tool, in a process that may die. */
 import type { JsonValue } from '../../../src/domain/json.ts';
+import { Looker } from '../../../src/runtime/looker.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
 import type { RunnableTool } from '../../../src/runtime/tool.ts';
@@ -20,29 +21,42 @@ export interface Live {
 
 const NEVER = new Promise<never>(() => {});
 const RETRY_MS = 5_000;
+const LEASE_MS = 30_000;
 
 export class Worker {
   readonly process: SimulatedProcess;
   readonly inHand = new Set<QueuedDelivery>();
   readonly #world: World;
   readonly #program: Program;
-  readonly #runner: Runner;
+  readonly #looker: Looker;
+  isLooking = false;
+  #runs = 0;
   #live: Live | undefined;
 
   constructor(world: World, process: SimulatedProcess, program: Program) {
     this.#world = world;
     this.process = process;
     this.#program = program;
-    const { store, clock, random, name } = process;
-    this.#runner = new Runner({
+    const { store, clock } = process;
+    this.#looker = new Looker({
       store,
       queue: world.queue,
-      tools: new Map([['program', this.#tool()]]),
-      holder: name,
       clock,
-      random,
-      graceMs: 0,
+      times: world.lookTimes,
+      leaseMs: LEASE_MS,
+      isGone: (holder) => world.isKnownToBeGone(holder),
     });
+  }
+
+  /** Looks at the agenda, as a server does every few seconds, and somebody on AWS every minute. */
+  look(takeOverMs?: number): void {
+    this.isLooking = true;
+    const looked = this.#looker.look(takeOverMs === undefined ? {} : { takeOverMs });
+    this.#world.inBackground(
+      looked.finally(() => {
+        this.isLooking = false;
+      }),
+    );
   }
 
   /** Runs the task; a delivery that fails comes again. */
@@ -50,13 +64,14 @@ export class Worker {
     const { queue } = this.#world;
     queue.take(delivery);
     this.inHand.add(delivery);
-    const isFirst = delivery.times === 0 && queue.maxDelayMs !== undefined;
-    void this.#runner.runTask(delivery.ref, isFirst ? delivery.meantFor : undefined).then(
-      () => this.inHand.delete(delivery),
-      () => {
-        if (this.inHand.delete(delivery)) queue.repeat(delivery, RETRY_MS);
-      },
-    );
+    void this.#runner()
+      .runTask(delivery.ref, delivery.meantFor)
+      .then(
+        () => this.inHand.delete(delivery),
+        () => {
+          if (this.inHand.delete(delivery)) queue.repeat(delivery, RETRY_MS);
+        },
+      );
   }
 
   /** What the run that goes on here has written is in the journal. */
@@ -64,19 +79,36 @@ export class Worker {
     if (this.#live !== undefined) this.#live.durable = this.#live.trace.length;
   }
 
-  #tool(): RunnableTool {
+  /** Each delivery has a runner, and a name in leases, of its own, so that it is known which run does what. */
+  #runner(): Runner {
+    const { store, clock, random, name } = this.process;
+    this.#runs += 1;
+    const holder = `${name}/${this.#runs}`;
+    return new Runner({
+      store,
+      queue: this.#world.queue,
+      tools: new Map([['program', this.#tool(holder)]]),
+      holder,
+      clock,
+      random,
+      graceMs: 0,
+      isGone: (other) => this.#world.isKnownToBeGone(other),
+    });
+  }
+
+  #tool(holder: string): RunnableTool {
     return {
       name: 'program',
-      run: (_args, task) => this.#run(task),
+      run: (_args, task) => this.#run(task, holder),
       outcomeOf: (error) => ({ kind: 'result', result: { isError: true, text: String(error) } }),
     };
   }
 
-  async #run(task: TaskContext): Promise<JsonValue> {
+  async #run(task: TaskContext, holder: string): Promise<JsonValue> {
     const live: Live = { trace: [], durable: 0, isOldCode: this.#program !== this.#world.newestCode };
     this.#live = live;
     this.#world.lives.push(live);
-    const run = this.#world.actingRun(this.process.name);
+    const run = this.#world.actingRun(holder);
     const trace = await runProgram(this.#program, task, this.#surroundings(live, run));
     if (this.process.isDead) return NEVER;
     return { trace };

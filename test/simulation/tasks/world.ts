@@ -5,14 +5,13 @@
  */
 import type { RecordKey } from '../../../src/backends/backend.ts';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
-import { nextRunAt } from '../../../src/domain/run.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
-import type { Task, TaskRef } from '../../../src/domain/task.ts';
-import { HEALING_GRACE_MS, healForgotten } from '../../../src/runtime/deliveries.ts';
-import { silentLogger } from '../../../src/runtime/logger.ts';
+import type { TaskRef } from '../../../src/domain/task.ts';
+import { LOCAL_LOOK_TIMES, type LookTimes } from '../../../src/runtime/looker.ts';
 import { headKey, logPartition } from '../../../src/store/keys.ts';
 import { Seeded } from '../seeded.ts';
 import { type ActingRun, ActionsLedger } from './actions-ledger.ts';
+import { AgendaLedger } from './agenda-ledger.ts';
 import { Clients, OWNER } from './clients.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { isQuiet, turnOfEventLoop } from './event-loop.ts';
@@ -29,6 +28,7 @@ const FAULTY_EVENTS = 150;
 const MOST_EVENTS = 3_000;
 const LONG_MS = 24 * 3_600_000;
 const RESTART_MS = [0, 1_000, 60_000];
+const TAKE_OVER_MS = 60_000;
 /** Until a delivery comes again whose worker has died. */
 const VISIBILITY_MS = 31_000;
 
@@ -50,6 +50,7 @@ export class World {
   readonly journal: JournalLedger;
   readonly heads: HeadLedger;
   readonly actions: ActionsLedger;
+  agenda: AgendaLedger | undefined;
   /** Of all runs, in order; those of dead workers, too. */
   readonly lives: Live[] = [];
   readonly clients: Clients;
@@ -71,6 +72,7 @@ export class World {
   #isDeploying: boolean;
   #jumps = 0;
   #holders = 0;
+  #nextLookAt = 0;
 
   constructor({ program, settings, seed }: WorldOptions) {
     this.settings = settings;
@@ -99,6 +101,7 @@ export class World {
           this.#workers.find(({ process }) => process === writer)?.acknowledged();
       },
       onRemoved: (key) => {
+        if (this.heads.head !== undefined) this.agenda?.removed(key, this.heads.head);
         if (key.partition === this.#logPartition) this.complain('a part of the journal was set aside [I3]');
       },
       onFault: (process) => {
@@ -121,11 +124,18 @@ export class World {
     return head;
   }
 
-  /** The newest run that a process began, as the head has it. */
+  /** The run that took the task under that name, as the head has it. */
   actingRun(holder: string): ActingRun {
     const run = this.#runs.get(holder);
     if (run === undefined) throw new Error(`${holder} runs the task without having taken it.`);
     return run;
+  }
+
+  /** On one machine it is known which processes have ended. */
+  isKnownToBeGone(holder: string): boolean {
+    return (
+      this.settings.queueHopMs === 0 && !this.#workers.some(({ process }) => holder.startsWith(`${process.name}/`))
+    );
   }
 
   get areTimesComparable(): boolean {
@@ -142,8 +152,7 @@ export class World {
       if (!isQuiet() && !(this.settings.haste > 0 && this.chance.chance(this.settings.haste))) continue;
       const next = this.#possible();
       if (next.length === 0) {
-        if (!isQuiet()) continue;
-        if (!(await this.#isForgotten())) break;
+        if (isQuiet()) break;
         continue;
       }
       events += 1;
@@ -173,10 +182,16 @@ export class World {
     this.#logPartition = logPartition(this.ref);
     const { owner: _owner, id: _id, ...head } = task;
     this.heads.add('witness', head);
+    this.queue.isWatched = ({ id }) => id === this.ref.id;
+    this.agenda = new AgendaLedger(this.ref, (problem) => this.complain(problem));
+    for (const id of this.#notedBefore) this.agenda.written(id);
+    this.agenda.check(head);
     for (let index = 0; index < settings.workers; index += 1) this.#startWorker();
-    await this.queue.enqueue(this.ref, { notBefore: task.run.wakeAt });
+    await this.queue.enqueue(this.ref, { notBefore: task.createdAt });
   }
   #logPartition = '';
+  /** Records on the agenda from before the task was there. */
+  readonly #notedBefore: RecordKey[] = [];
 
   #startWorker(): void {
     this.#holders += 1;
@@ -198,14 +213,9 @@ export class World {
     this.clients.leave(worker.process);
     this.time.after(this.chance.pick(RESTART_MS), () => {
       this.#startWorker();
-      if (isQueueInside) this.inBackground(this.#refill());
+      // A server's first look.
+      this.#workers.at(-1)?.look(TAKE_OVER_MS);
     });
-  }
-
-  async #refill(): Promise<void> {
-    for await (const task of this.witness.store.unfinished()) {
-      if (task.id === this.ref.id) await this.queue.enqueue(task, { notBefore: dueAt(task) });
-    }
   }
 
   /** New code comes as it does everywhere: all workers end, and others begin with it. */
@@ -223,6 +233,8 @@ export class World {
       if (this.#workers.length > 0) events.push([6, () => chance.pick(this.#workers).take(delivery)]);
     }
     for (const answer of clients.possible()) events.push([2, answer]);
+    if (this.#untilLook === 0)
+      for (const worker of this.#workers) if (!worker.isLooking) events.push([2, () => this.#look(worker)]);
     const { untilNext } = this;
     // Nobody takes days for what can be done at once.
     if (untilNext !== undefined && (untilNext < LONG_MS || events.length === 0)) {
@@ -245,9 +257,26 @@ export class World {
   }
 
   get untilNext(): number | undefined {
-    const times = [this.time.untilNext, this.queue.untilNext].filter((ms) => ms !== undefined);
+    const times = [this.time.untilNext, this.queue.untilNext, this.#untilLook].filter((ms) => ms !== undefined);
     const [first] = times.sort((a, b) => a - b);
     return first === 0 && this.time.untilNext !== 0 ? this.time.untilNext : first;
+  }
+
+  #look(worker: Worker): void {
+    this.#nextLookAt = this.time.passed + (this.settings.queueHopMs === 0 ? 5_000 : 60_000);
+    worker.look();
+  }
+
+  /** Until a look would find the task. */
+  get #untilLook(): number | undefined {
+    const { next } = this.agenda ?? {};
+    if (next === undefined) return undefined;
+    return Math.max(0, next - this.lookTimes.aheadMs - this.time.now, this.#nextLookAt - this.time.passed);
+  }
+
+  /** As on AWS where the queue is one of its own. */
+  get lookTimes(): LookTimes {
+    return this.settings.queueHopMs === 0 ? LOCAL_LOOK_TIMES : { aheadMs: 60_000, settleMs: 120_000, heldMs: 240_000 };
   }
 
   /** What goes on by itself takes a moment at the most. */
@@ -260,33 +289,21 @@ export class World {
     this.time.jump(this.chance.pick([-600_000, -5_000, -1, 1_000, 60_000, 900_000]));
   }
 
-  /**
-   * Whether nothing brings the task to a worker though it is due, now or later. A poll heals that. It is forgiven where what a
-   * client said was cut off, and where it was looking that found the task past its deadline.
-   */
-  async #isForgotten(): Promise<boolean> {
-    const { store } = this.witness;
-    const stored = await store.get(this.ref).catch(() => undefined);
-    const due = stored === undefined ? null : nextRunAt(stored.task);
-    if (stored === undefined || due === null) return false;
-    const isOverdue = stored.task.run.cleanup?.cause === 'deadline';
-    if (!this.wereClientsCutOff && !isOverdue)
-      this.complain(`the task is due, and nobody was told: ${JSON.stringify(stored.task.run)} [I5]`);
-    this.#pass(Math.max(0, due - this.time.now) + HEALING_GRACE_MS + 1);
-    await healForgotten({ store, queue: this.queue, logger: silentLogger }, stored, this.time.now);
-    return true;
-  }
-
   #landedHead(writer: SimulatedProcess, head: Head): void {
-    const { epoch } = head.run;
-    if (epoch > this.head.run.epoch) {
-      this.#runs.set(writer.name, { epoch, entries: this.journal.entries.length, actions: this.actions.count });
+    const { epoch, lease } = head.run;
+    if (epoch > this.head.run.epoch && lease !== undefined) {
+      this.#runs.set(lease.holder, { epoch, entries: this.journal.entries.length, actions: this.actions.count });
     }
     this.heads.add(writer.name, head);
+    this.agenda?.check(head);
   }
 
   #landed(writer: SimulatedProcess, key: RecordKey, value: string): void {
-    if (this.ref === undefined) return;
+    if (this.ref === undefined) {
+      this.#notedBefore.push(key);
+      return;
+    }
+    this.agenda?.written(key);
     if (key.partition === this.#logPartition) {
       if (!/^\d+$/.test(key.id)) return;
       const { entry } = JSON.parse(value) as { entry: { json?: LandedEntry } };
@@ -297,8 +314,4 @@ export class World {
       else this.clients.noteOther(key.id, JSON.parse(value) as Head);
     }
   }
-}
-
-function dueAt({ run, deadlineAt }: Task): number {
-  return Math.min(run.lease?.until ?? run.dueAt ?? deadlineAt, deadlineAt);
 }

@@ -18,7 +18,7 @@ class TrustingBackend extends CheckedBackend {
   readonly name = 'trusting';
   readonly asked: unknown[][] = [];
   /** The id after which the next page starts, or none. */
-  last: string | undefined;
+  next: string | undefined;
 
   protected read(key: RecordKey): StoredRecord | undefined {
     this.asked.push(['read', key]);
@@ -37,7 +37,7 @@ class TrustingBackend extends CheckedBackend {
 
   protected page(query: PageQuery): PageRead {
     this.asked.push(['page', query]);
-    return { records: [], last: this.last };
+    return { records: [], next: this.next };
   }
 
   protected add(key: RecordKey, delta: number, ceiling: number): number {
@@ -80,7 +80,7 @@ const WRONG_ARGUMENTS: readonly (readonly [what: string, call: Call])[] = [
   ['a page without a record', (b, { partition }) => b.list(partition, { limit: 0 })],
   ['a page that is too long', (b, { partition }) => b.list(partition, { limit: 1_001 })],
   ['an order that does not exist', (b, { partition }) => b.list(partition, { limit: 1, order: 'up' as 'asc' })],
-  ['a cursor that nobody handed out', (b, { partition }) => b.list(partition, { limit: 1, cursor: 'x' })],
+  ['an empty id to start after', (b, { partition }) => b.list(partition, { limit: 1, after: '' })],
 ];
 
 describe('a driver that checks nothing itself is not asked', () => {
@@ -116,11 +116,11 @@ describe('a driver is handed', () => {
 
   test('the id that its own page ended with, when the page after it is asked for [STORE-1 STORE-6]', async () => {
     const backend = new TrustingBackend();
-    backend.last = 'm';
-    const { cursor = '' } = await backend.list('p', { limit: 2, order: 'desc' });
-    backend.last = undefined;
+    backend.next = 'm';
+    const { next } = await backend.list('p', { limit: 2, order: 'desc' });
+    backend.next = undefined;
 
-    const after = await backend.list('p', { limit: 3, order: 'desc', cursor });
+    const after = await backend.list('p', { limit: 3, order: 'desc', after: next });
 
     expect(after).toEqual({ records: [] });
     expect(backend.asked).toEqual([

@@ -33,7 +33,6 @@ const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['listByPrefix', () => backend.list('p', { limit: 10 })],
   ['addIfBelow', () => backend.addIfBelow(COUNT, 1, { ceiling: 10 })],
   ['cleanupExpired', () => backend.cleanupExpired(Date.now())],
-  ['partitions', () => backend.partitions('')[Symbol.asyncIterator]().next()],
 ];
 
 describe.each(calls)('%s', (_verb, call) => {

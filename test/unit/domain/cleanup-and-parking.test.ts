@@ -18,14 +18,14 @@ const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
 const held = acquireLease(sampleTask(), 'one', LEASE_MS, NOW);
 const finished = completeTask(held, { json: {} }, NOW);
-const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1, maxDelayMs: MAX_DELAY_MS };
+const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1 };
 const renewal = { leaseMs: LEASE_MS, progressed: false };
 
 describe('cleaning up', () => {
   const cancelled = cancelTask(held, undefined, NOW + 1);
 
   test('is for handlers that have begun: a task that never ran has nothing to clean up [EXEC-15]', () => {
-    expect(cancelTask(sampleTask(), undefined, NOW).run).toEqual({ epoch: 0, dueAt: null, wakeAt: NOW, crashes: 0 });
+    expect(cancelTask(sampleTask(), undefined, NOW).run).toEqual({ epoch: 0, dueAt: null, crashes: 0 });
     expect(cancelled.run).toMatchObject({ dueAt: NOW + 1, cleanup: { cause: 'cancelled' }, lease: { holder: 'one' } });
     expect(enforceDeadline(held, NOW + RUN_DEADLINE_MS).run.cleanup).toEqual({ cause: 'deadline' });
     expect(finished.run.cleanup).toBeUndefined();
@@ -40,7 +40,7 @@ describe('cleaning up', () => {
     const cleaned = finishCleanup(taken, { holder: 'two', epoch: 2 });
 
     expect(() => finishCleanup(taken, claim)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
-    expect(cleaned.run).toEqual({ epoch: 2, dueAt: null, wakeAt: NOW + 1, crashes: 1 });
+    expect(cleaned.run).toEqual({ epoch: 2, dueAt: null, crashes: 1 });
     const { run: _run, ...outcome } = cleaned;
     const { run: _other, ...before } = cancelled;
     expect(outcome).toEqual(before);

@@ -6,14 +6,14 @@ import {
   boundLease,
   claimOf,
   closeOverdueInputs,
+  endLease,
   extendDeadline,
-  failPoisoned,
   handBack,
+  heal,
   isForgotten,
   type LeaseClaim,
   nextRunAt,
   renewLease,
-  rewake,
   type Suspension,
   setStatusMessage,
   showInputs,
@@ -25,7 +25,7 @@ import { ANSWER, MAX_DELAY_MS, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, samp
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
 const held = acquireLease(sampleTask(), 'one', LEASE_MS, NOW);
-const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1, maxDelayMs: MAX_DELAY_MS };
+const nothing: Suspension = { inputs: {}, imported: new Set(), dueAt: null, turns: 1 };
 const renewal = { leaseMs: LEASE_MS, progressed: false };
 const finished = completeTask(held, { json: {} }, NOW);
 
@@ -35,7 +35,6 @@ describe('a lease', () => {
       epoch: 1,
       lease: { holder: 'one', until: NOW + LEASE_MS },
       dueAt: NOW,
-      wakeAt: NOW,
       crashes: 0,
     });
     expect(claimOf(held)).toEqual(claim);
@@ -146,13 +145,11 @@ describe('crashed runs', () => {
     expect(handBack(held, claim, NOW + 50, true, NOW).run).toEqual({
       epoch: 1,
       dueAt: NOW + 50,
-      wakeAt: NOW + 50,
       crashes: 1,
     });
     expect(handBack(held, claim, NOW + 50, false, NOW).run).toEqual({
       epoch: 1,
       dueAt: NOW + 50,
-      wakeAt: NOW + 50,
       crashes: 0,
     });
     const last = acquireLease(sampleTask({ maxAttempts: 1 }), 'one', LEASE_MS, NOW);
@@ -163,25 +160,6 @@ describe('crashed runs', () => {
     const crashed = acquireLease(held, 'two', LEASE_MS, NOW + LEASE_MS);
 
     expect(suspendTask(crashed, { holder: 'two', epoch: 2 }, nothing, NOW).run.crashes).toBe(0);
-  });
-});
-
-describe('a task whose deliveries all failed', () => {
-  test('fails, with the reason, once it is due [EXEC-4]', () => {
-    const task = handBack(held, claim, NOW + 50, false, NOW);
-
-    expect(failPoisoned(task, NOW + 49)).toBe(task);
-    expect(failPoisoned(task, NOW + 50)).toMatchObject({
-      status: 'failed',
-      statusMessage: 'The task could not be run: its deliveries failed again and again.',
-      error: { json: { data: { reason: 'attempts_exhausted' } } },
-    });
-  });
-
-  test('goes on without that delivery while it is held, waits for an answer, or has ended [EXEC-4 I2]', () => {
-    const asking = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
-
-    for (const task of [held, asking, finished]) expect(failPoisoned(task, NOW + LEASE_MS - 1)).toBe(task);
   });
 });
 
@@ -207,7 +185,7 @@ describe('suspending', () => {
     );
 
     expect(suspended).toMatchObject({ status: 'input_required', inputs, statusMessage: 'Waiting.' });
-    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, wakeAt: NOW + 300, crashes: 0, turns: 1 });
+    expect(suspended.run).toEqual({ epoch: 1, dueAt: NOW + 300, crashes: 0, turns: 1 });
     expect(suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW).run.dueAt).toBeNull();
     expect(suspendTask(held, claim, { ...nothing, dueAt: NOW + 400 }, NOW).run.dueAt).toBe(NOW + 400);
   });
@@ -350,34 +328,41 @@ describe('the next run', () => {
   });
 });
 
-describe('the delivery that counts', () => {
-  const far = suspendTask(held, claim, { ...nothing, dueAt: NOW + 3 * MAX_DELAY_MS }, NOW);
-
-  test('of a wait beyond the queue’s reach is the first hop towards it [EXEC-3]', () => {
-    expect([far.run.dueAt, far.run.wakeAt]).toEqual([NOW + 3 * MAX_DELAY_MS, NOW + MAX_DELAY_MS]);
-    expect(rewake(far, MAX_DELAY_MS, NOW + MAX_DELAY_MS).run.wakeAt).toBe(NOW + 2 * MAX_DELAY_MS);
-    expect(rewake(far, MAX_DELAY_MS, NOW + 2.5 * MAX_DELAY_MS).run.wakeAt).toBe(NOW + 3 * MAX_DELAY_MS);
-  });
-
-  test('of a task that is overdue is for now, and of one that waits for an answer stays [EXEC-4]', () => {
-    const waiting = suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW);
-
-    expect(rewake(sampleTask(), MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW + 99);
-    expect(rewake(waiting, MAX_DELAY_MS, NOW + 99)).toBe(waiting);
-    expect(rewake(finished, MAX_DELAY_MS, NOW + 99).run.wakeAt).toBe(NOW);
-  });
+describe('a task that should have run', () => {
+  const far = suspendTask(held, claim, { ...nothing, dueAt: NOW + 9e6 }, NOW);
+  const healed = heal(sampleTask(), NOW + 500);
 
   test.each<[string, Task, number, boolean]>([
     ['due, within its grace', sampleTask(), NOW + 10, false],
     ['due for longer', sampleTask(), NOW + 11, true],
     ['held, while its lease holds and a grace after', held, NOW + LEASE_MS + 10, false],
     ['held by a lease that ran out longer ago', held, NOW + LEASE_MS + 11, true],
-    ['woken anew just now', rewake(sampleTask(), MAX_DELAY_MS, NOW + 500), NOW + 510, false],
-    ['waiting for a far time', far, NOW + 2 * MAX_DELAY_MS, false],
+    ['enqueued anew, for as long as it had waited by then', healed, NOW + 1000, false],
+    ['enqueued anew, for longer than that', healed, NOW + 1001, true],
+    ['waiting for a far time', far, NOW + 9e6, false],
     ['waiting for an answer', suspendTask(held, claim, { ...nothing, inputs: { a: REQUEST } }, NOW), NOW + 9e9, false],
     ['finished', finished, NOW + 9e9, false],
     ['cancelled and not cleaned up after', cancelTask(held, undefined, NOW), NOW + 9e9, true],
-  ])('is missing or not for a task that is %s [EXEC-4 I5]', (_what, task, now, forgotten) => {
+  ])('is forgotten or not when it is %s [EXEC-4 I5]', (_what, task, now, forgotten) => {
     expect(isForgotten(task, 10, now)).toBe(forgotten);
+  });
+
+  test('is not taken for healed once it has run [EXEC-4]', () => {
+    expect(acquireLease(healed, 'x', LEASE_MS, NOW + 501).run).not.toHaveProperty('healedAt');
+  });
+});
+
+describe('a lease', () => {
+  test('of a process that has died ends at once, and counts as a crash [EXEC-23 EXEC-7]', () => {
+    const ended = endLease(held, claim.holder, NOW + 5);
+
+    expect(ended.run.lease).toEqual({ holder: claim.holder, until: NOW + 5 });
+    expect(acquireLease(ended, 'another', LEASE_MS, NOW + 5).run).toMatchObject({ crashes: held.run.crashes + 1 });
+  });
+
+  test('of another process, or one that has run out, stays as it is [EXEC-4]', () => {
+    expect(endLease(held, 'somebody else', NOW + 5)).toBe(held);
+    expect(endLease(held, claim.holder, NOW + LEASE_MS)).toBe(held);
+    expect(endLease(sampleTask(), claim.holder, NOW)).toEqual(sampleTask());
   });
 });

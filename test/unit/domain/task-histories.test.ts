@@ -93,7 +93,6 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
               imported: new Set(imported),
               dueAt: due === null ? null : now + due,
               turns: 1,
-              maxDelayMs: 100,
             },
             now,
           ),

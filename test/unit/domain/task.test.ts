@@ -60,7 +60,7 @@ describe('a new task', () => {
       promisedUntil: NOW + RUN_DEADLINE_MS + RETENTION_MS,
       inputs: {},
       answers: {},
-      run: { epoch: 0, dueAt: NOW, wakeAt: NOW, crashes: 0 },
+      run: { epoch: 0, dueAt: NOW, crashes: 0 },
     });
   });
 
@@ -123,7 +123,7 @@ describe('the end of a task', () => {
   });
 
   const claim = { holder: 'w', epoch: 1 };
-  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null, turns: 1, maxDelayMs: 1000 };
+  const nothing = { inputs: {}, imported: new Set<string>(), dueAt: null, turns: 1 };
   const renewal = { leaseMs: 1000, progressed: true };
 
   /** Every function of the domain that changes a task, and what it does to one that has ended. */
@@ -210,7 +210,7 @@ describe('what belongs to a task', () => {
 
 describe('answers', () => {
   const asking = withInputs(
-    { ...sampleTask(), run: { epoch: 1, dueAt: null, wakeAt: NOW, crashes: 0 } },
+    { ...sampleTask(), run: { epoch: 1, dueAt: null, crashes: 0 } },
     { a: REQUEST, b: REQUEST },
     NOW,
   );
@@ -261,7 +261,7 @@ describe('answers', () => {
   test('leave the lease of a running task alone [I7]', () => {
     const held = acquireLease(asking, 'w', 1000, NOW);
 
-    expect(acceptAnswers(held, { a: ANSWER }, NOW + 1).run).toEqual({ ...held.run, dueAt: NOW + 1, wakeAt: NOW + 1 });
+    expect(acceptAnswers(held, { a: ANSWER }, NOW + 1).run).toEqual({ ...held.run, dueAt: NOW + 1 });
   });
 });
 

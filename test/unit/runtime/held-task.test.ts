@@ -11,7 +11,7 @@ async function hold(runtime = new RuntimeUnderTest()) {
   const created = await runtime.create('held');
   const { clock, store, logger } = runtime;
   const held = await HeldTask.acquire(await store.get(created), 'first', { store, clock, times: TIMES, logger });
-  if (held === undefined) throw new Error('not held');
+  if (!(held instanceof HeldTask)) throw new Error('not held');
   return { runtime, held, ref: created };
 }
 
@@ -64,7 +64,7 @@ describe('the heartbeat', () => {
     await clock.advance(TIMES.heartbeatMs);
 
     expect((await runtime.read(created)).run.lease?.until).toBe(stepped.now() + TIMES.leaseMs);
-    held?.close();
+    if (held instanceof HeldTask) held.close();
   });
 
   test('tells a handler of a cancel by another process within a beat [EXEC-5]', async () => {

@@ -2,7 +2,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../../src/backends/errors.ts';
 import { TaskError } from '../../../src/domain/errors.ts';
-import { acquireLease } from '../../../src/domain/run.ts';
 import { Gate, NotingQueue, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 /** As SQS, it can reach only so far ahead, and repeats deliveries. */
@@ -32,33 +31,26 @@ describe('a delivery', () => {
     expect(isLost).toBe(true);
     const { run } = await runtime.read(task);
     expect(run).toMatchObject({ dueAt: runtime.clock.now() + 60_000 });
-    expect(runtime.queue.deliveries).toEqual([{ ref: { owner: task.owner, id: task.id }, notBefore: run.wakeAt }]);
+    expect(runtime.queue.deliveries).toEqual([{ ref: { owner: task.owner, id: task.id }, notBefore: run.dueAt }]);
   });
 
-  test('that a clock brings a moment before the lease of a run that died is over comes again [EXEC-4 I5]', async () => {
+  test('that a clock brings a moment before its task is due comes again, and no other does [EXEC-2 I5]', async () => {
     const runtime = new RuntimeUnderTest(new HoppingQueue());
-    const runner = runtime.runner([]);
-    const task = await runtime.create('any');
-    await runtime.store.update(task, (current, now) => acquireLease(current, 'a dead runner', 30_000, now));
-    const until = runtime.clock.now() + 30_000;
+    const runner = runtime.runner([
+      toolOf('waits', async (task) => {
+        await task.wait('pause', { seconds: 60 });
+        return {};
+      }),
+    ]);
+    const task = await runtime.create('waits');
     await runner.runTask(task);
-    await runtime.clock.advance(29_999);
+    const due = runtime.clock.now() + 60_000;
+    runtime.queue.deliveries.length = 0;
+    await runtime.clock.advance(59_999);
 
-    expect(await runner.runTask(task, until)).toBe('held_elsewhere');
+    for (const notBefore of [due - 1, undefined, due]) expect(await runner.runTask(task, notBefore)).toBe('not_due');
 
-    expect(runtime.queue.deliveries.map(({ notBefore }) => notBefore)).toEqual([until, until]);
-  });
-
-  test('for the end of a lease that its run has renewed since is dropped: that run has a delivery of its own [EXEC-4]', async () => {
-    const runtime = new RuntimeUnderTest(new HoppingQueue());
-    const task = await runtime.create('any');
-    const { task: held } = await runtime.store.update(task, (current, now) =>
-      acquireLease(current, 'a busy runner', 30_000, now),
-    );
-
-    await runtime.runner([]).runTask(task, held.run.wakeAt);
-
-    expect(runtime.queue.deliveries).toEqual([]);
+    expect(runtime.queue.deliveries.map(({ notBefore }) => notBefore)).toEqual([due]);
   });
 });
 

@@ -48,24 +48,6 @@ describe('a delivery', () => {
     expect(report).toBe('gone');
   });
 
-  test('that comes too early is scheduled again for when the task is due', async () => {
-    const runtime = new RuntimeUnderTest();
-    const tool = toolOf('waits', async (task) => {
-      await task.wait('pause', { seconds: 60 });
-      return {};
-    });
-    const runner = runtime.runner([tool]);
-    const task = await runtime.create('waits');
-    expect(await runner.runTask(task)).toBe('suspended');
-    const [scheduled] = runtime.queue.deliveries;
-
-    const report = await runner.runTask(task);
-
-    expect(report).toBe('not_due');
-    expect(scheduled?.notBefore).toBe(runtime.clock.now() + 60_000);
-    expect(runtime.queue.deliveries.at(-1)).toEqual(scheduled);
-  });
-
   test('of a task that waits for an answer only is dropped: the answer will enqueue it', async () => {
     const runtime = new RuntimeUnderTest();
     const runner = runtime.runner([toolOf('asks', async (task) => ({ roots: (await task.listRoots()).length }))]);
@@ -76,7 +58,7 @@ describe('a delivery', () => {
     expect(runtime.queue.deliveries).toEqual([]);
   });
 
-  test('of a task that another runner holds waits for the end of that lease [EXEC-4]', async () => {
+  test('of a task that another runner holds is dropped: whoever looks finds it, should that runner die [EXEC-4 EXEC-20]', async () => {
     const runtime = new RuntimeUnderTest();
     const gate = new Gate();
     const tool = toolOf('busy', async () => {
@@ -90,7 +72,7 @@ describe('a delivery', () => {
     const report = await runtime.runner([tool], runtime.otherStore()).runTask(task);
 
     expect(report).toBe('held_elsewhere');
-    expect(runtime.queue.deliveries.at(-1)?.notBefore).toBe(runtime.clock.now() + TIMES.leaseMs);
+    expect(runtime.queue.deliveries).toEqual([]);
     gate.open();
     expect(await running).toBe('finished');
   });
@@ -191,7 +173,7 @@ describe('a run that is interrupted', () => {
     const after = await runtime.read(task);
     expect(after.status).toBe('working');
     const again = runtime.clock.now() + 1000;
-    expect(after.run).toEqual({ epoch: 1, dueAt: again, wakeAt: again, crashes: 1 });
+    expect(after.run).toEqual({ epoch: 1, dueAt: again, crashes: 1 });
     expect(runtime.queue.deliveries.at(-1)?.notBefore).toBe(again);
 
     await runtime.clock.advance(1000);
@@ -250,10 +232,9 @@ describe('a wait', () => {
 
     expect(await runtime.store.get(task)).toEqual(suspended);
     const end = startedAt + 3_600_000;
-    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: end, wakeAt: end, crashes: 0, turns: 1 });
-    expect(runtime.queue.deliveries).toEqual([
-      { ref: { owner: OWNER, id: task.id }, notBefore: startedAt + 3_600_000 },
-    ]);
+    expect(suspended.task.run).toEqual({ epoch: 1, dueAt: end, crashes: 0, turns: 1 });
+    // So long a wait is the agenda's.
+    expect(runtime.queue.deliveries).toEqual([]);
     await runtime.clock.advance(1);
     expect(await runtime.runner([tool]).runTask(task)).toBe('finished');
     expect(runs).toBe(2);
@@ -307,7 +288,7 @@ describe('stopping a runner', () => {
     expect(reason).toMatchObject({ reason: 'shutdown' });
     const { status, run } = await runtime.read(task);
     expect(status).toBe('working');
-    expect(run).toEqual({ epoch: 1, dueAt: runtime.clock.now(), wakeAt: runtime.clock.now(), crashes: 0 });
+    expect(run).toEqual({ epoch: 1, dueAt: runtime.clock.now(), crashes: 0 });
   });
 
   test('reaches a run that is only just taking its lease', async () => {
@@ -326,7 +307,7 @@ describe('stopping a runner', () => {
     expect(await running).toBe('stopped');
     expect(aborted).not.toBe(false);
     const now = runtime.clock.now();
-    expect((await runtime.read(task)).run).toEqual({ epoch: 1, dueAt: now, wakeAt: now, crashes: 0 });
+    expect((await runtime.read(task)).run).toEqual({ epoch: 1, dueAt: now, crashes: 0 });
   });
 
   test('does not reach a run that begins after it', async () => {

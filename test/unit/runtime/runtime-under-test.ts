@@ -18,6 +18,7 @@ import {
 import type { JournalEntry } from '../../../src/engine/journal.ts';
 import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
+import { Looker } from '../../../src/runtime/looker.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
@@ -108,7 +109,11 @@ export class RuntimeUnderTest {
   }
 
   /** A runner as another process would have it; on the same store unless given one of its own. */
-  runner(tools: readonly RunnableTool[], store: GenericTaskStore = this.store): Runner {
+  runner(
+    tools: readonly RunnableTool[],
+    store: GenericTaskStore = this.store,
+    isGone?: (holder: string) => boolean,
+  ): Runner {
     this.#runners += 1;
     return new Runner({
       store,
@@ -119,7 +124,14 @@ export class RuntimeUnderTest {
       times: TIMES,
       logger: this.logger,
       graceMs: 0,
+      isGone,
     });
+  }
+
+  /** As a server looks at the agenda every few seconds. */
+  looker(isGone?: (holder: string) => boolean): Looker {
+    const { store, queue, clock, logger } = this;
+    return new Looker({ store, queue, clock, logger, leaseMs: TIMES.leaseMs, isGone });
   }
 
   /** A second process's view of the same records: it is not told of changes that the first makes. */

@@ -22,8 +22,8 @@ test.each<[string, { readonly leaseTimes?: LeaseTimes }, number]>([
     ...times,
   });
   const cleanup = jest.spyOn(backend, 'cleanupExpired');
-  const unfinished = jest.spyOn(server.store, 'unfinished');
-  const looks = () => [cleanup.mock.calls.length, unfinished.mock.calls.length];
+  const agenda = jest.spyOn(server.store.agenda, 'due');
+  const looks = () => [cleanup.mock.calls.length, agenda.mock.calls.length];
   await server.start();
   expect(looks()).toEqual([1, 1]);
 

@@ -1,0 +1,161 @@
+/**
+ * The agenda: for every unfinished task at least one small record that says when somebody must look at it, in shards, in
+ * order of time. A record is written before the head that needs it, so that a crash in between leaves a record too many
+ * and never a task that nobody knows of. Records say when to look and nothing else: who looks reads the head, decides,
+ * and moves the record. So records that are early, late or double do no harm, and the head need not name its record.
+ */
+import * as z from 'zod';
+import type { RecordKey } from '../backends/backend.ts';
+import type { EpochMs } from '../clock.ts';
+import { isTaskError, type TaskError } from '../domain/errors.ts';
+import { encodeOwner, type Owner } from '../domain/owner.ts';
+import { nextRunAt } from '../domain/run.ts';
+import type { Task, TaskRef } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
+import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
+import { agendaPartition, SHARDS, shardOf } from './keys.ts';
+import type { Records } from './records.ts';
+
+/** Times that nothing depends on are rounded up to this, so that records for about the same time are one. */
+const GRID_MS = 10_000;
+const TIME_DIGITS = 15;
+const DIGEST_DIGITS = 32;
+const PAGE = 100;
+
+/** After how long a task is looked at that should have begun, unless it has ended by then; in milliseconds. */
+export const DEFAULT_FIRST_LOOK_MS = 30_000;
+
+export interface AgendaEntry {
+  readonly at: EpochMs;
+  readonly key: RecordKey;
+  readonly ref: TaskRef;
+}
+
+/** A record that this build cannot read, most likely of a newer one; it stays where it is. */
+export interface UnreadableEntry {
+  readonly at: EpochMs;
+  readonly key: RecordKey;
+  readonly fault: TaskError;
+}
+
+const owner = {
+  issuer: z.string(),
+  subject: z.string(),
+  tenant: z.string().exactOptional(),
+} satisfies ShapeOf<Owner>;
+const agendaRecord = StoredKind.first<{ owner: Owner }>(
+  'agenda record',
+  z.looseObject({ owner: z.looseObject(owner) }),
+);
+
+export class Agenda {
+  readonly #records: Records;
+  readonly #firstLookMs: number;
+
+  constructor(records: Records, firstLookMs: number) {
+    this.#records = records;
+    this.#firstLookMs = firstLookMs;
+  }
+
+  /** Has the task looked at soon. To be called before its head is written. */
+  async noteNew(ref: TaskRef, createdAt: EpochMs): Promise<void> {
+    await this.note(ref, this.#firstLookAt(createdAt));
+  }
+
+  /** Takes the record of a new task back. */
+  async forgetNew(ref: TaskRef, createdAt: EpochMs): Promise<void> {
+    await this.#records.remove(keyOf(ref, this.#firstLookAt(createdAt)));
+  }
+
+  /**
+   * Has a task looked at soon that waited and, with the change, does not any more. To be called before the
+   * change is written, and what it resolves to after that: whoever looked in between saw the task as it was before, and
+   * put it down for a later time.
+   */
+  async noteChange(before: Task, after: Task): Promise<() => Promise<void>> {
+    const now = this.#records.now();
+    if (!isWaiting(before, now) || isWaiting(after, now)) return async () => {};
+    const notedAt = this.#isAhead(before.createdAt) ? before.createdAt : now;
+    if (notedAt === now) await this.noteNew(after, now);
+    return async () => {
+      if (!this.#isAhead(notedAt)) await this.noteNew(after, this.#records.now());
+    };
+  }
+
+  /** Takes the record of a task that has ended off, where it is known: whoever looks takes off what stays. */
+  async noteEnd(ended: Task): Promise<void> {
+    if (ended.run.cleanup === undefined && this.#isAhead(ended.createdAt)) await this.forgetNew(ended, ended.createdAt);
+  }
+
+  /** Has the task looked at, at `at`. */
+  async note(ref: TaskRef, at: EpochMs): Promise<void> {
+    // Another record for the same time is as good.
+    await this.#records.write(keyOf(ref, at), { value: agendaRecord.encode({ owner: ref.owner }) }, 0);
+  }
+
+  /** What is to be looked at until then, in order within each shard; each shard by itself. */
+  due(until: EpochMs): readonly AsyncGenerator<AgendaEntry | UnreadableEntry>[] {
+    return SHARDS.map((shard) => this.#dueOf(agendaPartition(shard), until));
+  }
+
+  /** A new record for the task before the old one goes. */
+  async move(entry: AgendaEntry, at: EpochMs): Promise<void> {
+    if (at === entry.at) return;
+    await this.note(entry.ref, at);
+    await this.remove(entry);
+  }
+
+  remove(entry: AgendaEntry): Promise<void> {
+    return this.#records.remove(entry.key);
+  }
+
+  #firstLookAt(createdAt: EpochMs): EpochMs {
+    return onGrid(createdAt + this.#firstLookMs);
+  }
+
+  /** Whether nobody can have looked yet at what was noted then as new: whoever looks sees half of that time ahead at most. */
+  #isAhead(notedAt: EpochMs): boolean {
+    return this.#records.now() < this.#firstLookAt(notedAt) - this.#firstLookMs / 2;
+  }
+
+  async *#dueOf(partition: string, until: EpochMs): AsyncGenerator<AgendaEntry | UnreadableEntry> {
+    let after: string | undefined;
+    do {
+      const { records, next } = await this.#records.page(partition, { limit: PAGE, after });
+      for (const { id, value } of records) {
+        const [time = '', , task] = id.split(' ');
+        const at = Number(time);
+        if (at > until) return;
+        yield { at, key: { partition, id }, ...read(value, id, task) };
+      }
+      after = next;
+    } while (after !== undefined);
+  }
+}
+
+function read(value: string, id: string, task: unknown): { readonly ref: TaskRef } | { readonly fault: TaskError } {
+  try {
+    return { ref: { owner: agendaRecord.decode(value, id).owner, id: asTaskId(task) } };
+  } catch (error) {
+    if (isTaskError(error)) return { fault: error };
+    throw error;
+  }
+}
+
+/** A time that is no exact appointment. */
+export function onGrid(at: EpochMs): EpochMs {
+  return Math.ceil(at / GRID_MS) * GRID_MS;
+}
+
+/** Whether nobody need look at the task soon: no run holds it, and it is due later, or when an answer comes, or never. */
+function isWaiting(task: Task, now: EpochMs): boolean {
+  const due = nextRunAt(task);
+  return due === null || (task.run.lease === undefined && due > now);
+}
+
+/** Two owners may have tasks of the same id, so the owner is part of the record's. */
+function keyOf(ref: TaskRef, at: EpochMs): RecordKey {
+  const time = String(Math.max(0, Math.floor(at))).padStart(TIME_DIGITS, '0');
+  const digest = sha256(encodeOwner(ref.owner)).slice(0, DIGEST_DIGITS);
+  return { partition: agendaPartition(shardOf(ref.id)), id: `${time} ${digest} ${ref.id}` };
+}
