@@ -24,9 +24,11 @@ export interface Watched {
 export interface AlarmSpec {
   readonly id: string;
   readonly metric: IMetric;
-  /** Reached or passed. */
+  /** Reached or passed, unless `below` is set. */
   readonly threshold: number;
   readonly description: string;
+  /** It goes off where the metric stays below the threshold, or stays away, instead. */
+  readonly below?: true;
   /** Periods of five minutes in a row. @default 1 */
   readonly evaluationPeriods?: number;
   /** What new code is taken back when it goes off while that code is deployed. */
@@ -164,6 +166,22 @@ function functionAlarms({ endpoint, worker }: Watched): AlarmSpec[] {
       metric: worker.worker.metricThrottles({ period }),
       threshold: 5,
       description: 'Lambda throttles the worker: the account or its reservation is at its limit.',
+    },
+    {
+      id: 'LookerErrors',
+      metric: worker.looker.metricErrors({ period }),
+      threshold: 3,
+      description: 'The function that looks at the agenda fails again and again.',
+      rollsBack: 'worker',
+    },
+    {
+      id: 'LookerSilent',
+      // Also where it is throttled, or its schedule was switched off: Lambda publishes nothing then.
+      metric: worker.looker.metricInvocations({ period }),
+      threshold: 1,
+      below: true,
+      description: 'Nobody looks at the agenda: long waits, deadlines and lost messages are not seen to.',
+      evaluationPeriods: 2,
     },
     {
       id: 'EndpointErrors',

@@ -23,6 +23,15 @@ export interface MonitoringProps extends Watched {
 
 const PERIOD = Duration.minutes(5);
 
+const WHEN_REACHED = {
+  comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+  treatMissingData: TreatMissingData.NOT_BREACHING,
+};
+const WHEN_MISSED = {
+  comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+  treatMissingData: TreatMissingData.BREACHING,
+};
+
 export class Monitoring extends Construct {
   readonly alarms: readonly Alarm[];
   readonly dashboard: Dashboard;
@@ -36,8 +45,7 @@ export class Monitoring extends Construct {
         metric: spec.metric,
         threshold: spec.threshold,
         evaluationPeriods: spec.evaluationPeriods ?? 1,
-        comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treatMissingData: TreatMissingData.NOT_BREACHING,
+        ...(spec.below === undefined ? WHEN_REACHED : WHEN_MISSED),
         alarmDescription: `${spec.description} See docs/operations.md, "${spec.id}".`,
       });
       alarm.addAlarmAction(...actions);
@@ -76,7 +84,7 @@ function taskRow({ deployment }: Watched): IWidget[] {
   ];
 }
 
-function runRow({ deployment, queue, worker: { worker } }: Watched): IWidget[] {
+function runRow({ deployment, queue, worker: { worker, looker } }: Watched): IWidget[] {
   const metrics = new TaskMetrics(deployment, PERIOD);
   return [
     graph('Queue lag (s)', queue.queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum' })),
@@ -93,6 +101,7 @@ function runRow({ deployment, queue, worker: { worker } }: Watched): IWidget[] {
       worker.metricDuration({ statistic: 'p50' }),
       worker.metricDuration({ statistic: 'p95' }),
     ),
+    graph('Looker', looker.metricInvocations(), looker.metricErrors(), looker.metricThrottles()),
     graph('Lease takeovers, parked tasks', metrics.takeovers(), metrics.parked()),
   ];
 }

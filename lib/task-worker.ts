@@ -1,11 +1,11 @@
 /** The functions that run due tasks, look at the agenda, and give back what cannot be delivered. */
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
-import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { Aws, CfnOutput, Duration } from 'aws-cdk-lib';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type Alias, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
-import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
@@ -88,11 +88,7 @@ export class TaskWorker extends Construct {
       timeout: LOOK_TIMEOUT,
       memoryMiB: 256,
     });
-    new Schedule(this, 'EachMinute', {
-      description: 'Has somebody look at unfinished MCP tasks',
-      schedule: ScheduleExpression.rate(Duration.minutes(1)),
-      target: new LambdaInvoke(this.looker, { retryAttempts: 0 }),
-    });
+    this.#lookEachMinute(this.looker.functionArn);
     this.deadLetterConsumer = bundledFunction(this, 'DeadLetterConsumer', {
       ...common,
       entry: 'dead-letter.ts',
@@ -113,5 +109,20 @@ export class TaskWorker extends Construct {
     storage.grantTasks(this.looker);
     queue.grantSend(this.worker);
     queue.grantSend(this.looker);
+  }
+  /** A target of our own: the library's role may invoke each version of the function, and this one needs no version. */
+  #lookEachMinute(arn: string): void {
+    const conditions = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
+    const role = new Role(this, 'SchedulerRole', {
+      description: 'Lets the schedule invoke the looker',
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', { conditions }),
+    });
+    role.addToPolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [arn] }));
+    new Schedule(this, 'EachMinute', {
+      description: 'Has somebody look at unfinished MCP tasks',
+      schedule: ScheduleExpression.rate(Duration.minutes(1)),
+      // The next look comes in a minute: one that failed is not repeated.
+      target: { bind: () => ({ arn, role, retryPolicy: { maximumRetryAttempts: 0 } }) },
+    });
   }
 }

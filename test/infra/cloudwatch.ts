@@ -35,17 +35,22 @@ const STATISTICS: Readonly<Record<string, (values: readonly number[]) => number>
   Minimum: (values) => Math.min(...values),
 };
 
+/** A period without a value is as the alarm says. */
+const BREACHES: Readonly<Record<string, (value: number | undefined, threshold: number) => boolean>> = {
+  'GreaterThanOrEqualToThreshold notBreaching': (value, threshold) => value !== undefined && value >= threshold,
+  'LessThanThreshold breaching': (value, threshold) => value === undefined || value < threshold,
+};
+
 /** Whether the alarm is on, after each period of the samples. */
 export function statesOf(alarm: Properties, samples: readonly Sample[]): boolean[] {
   const { Threshold, EvaluationPeriods, ComparisonOperator, TreatMissingData } = alarm as Record<string, number>;
-  if (String(ComparisonOperator) !== 'GreaterThanOrEqualToThreshold' || String(TreatMissingData) !== 'notBreaching') {
-    throw new Error('This evaluator knows alarms at or above a threshold for which missing data is no breach.');
-  }
+  const isBreach = BREACHES[`${ComparisonOperator} ${TreatMissingData}`];
+  if (isBreach === undefined) throw new Error('This evaluator does not know how this alarm compares.');
   const last = Math.max(...samples.map(({ minute }) => minute), 0);
   const seconds = periodOf(alarm);
   const periods = Array.from({ length: Math.floor((last * 60) / seconds) + 1 }, (_, index) => index);
   const values = seriesOf(alarm, { samples, periods });
-  const breaches = periods.map((period) => (values.get(period) ?? Number.NEGATIVE_INFINITY) >= Number(Threshold));
+  const breaches = periods.map((period) => isBreach(values.get(period), Number(Threshold)));
   return periods.map((period) => {
     const window = breaches.slice(Math.max(0, period + 1 - Number(EvaluationPeriods)), period + 1);
     return window.length === EvaluationPeriods && window.every(Boolean);

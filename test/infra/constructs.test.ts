@@ -20,7 +20,7 @@ const SERVER = { authorization: { mode: 'iam' }, toolsEntry: 'lambda/tools.ts' }
 describe('in another app', () => {
   test('the server of docs/deploying.md takes grants and variables of the team’s own [AWS-5]', () => {
     const resources = resourcesOf(Template.fromStack(new TeamStack(appWithoutBundling(), 'Team')));
-    const worker = only(resources, 'AWS::Lambda::Function', /^ServerWorker(?!DeadLetter)/);
+    const worker = only(resources, 'AWS::Lambda::Function', /^ServerWorker(?!DeadLetter|Looker)/);
     const policy = (id: RegExp) => JSON.stringify(only(resources, 'AWS::IAM::Policy', id).properties);
 
     expect(worker.properties['Environment']).toMatchObject({ Variables: { REPORTS: { Ref: expect.anything() } } });
@@ -36,7 +36,7 @@ describe('in another app', () => {
     const resources = resourcesOf(Template.fromStack(stack));
 
     expect(ofType(resources, 'AWS::DynamoDB::GlobalTable')).toHaveLength(2);
-    expect(ofType(resources, 'AWS::Lambda::Function')).toHaveLength(6);
+    expect(ofType(resources, 'AWS::Lambda::Function')).toHaveLength(8);
   });
 
   test('a cache goes into the team’s own network, and two caches get different names [AWS-5]', () => {
@@ -78,7 +78,7 @@ describe('in another app', () => {
     new TaskWorker(stack, 'Worker', { storage, queue, toolsEntry: 'lambda/tools.ts', reservedConcurrency: 60 });
     const resources = resourcesOf(Template.fromStack(stack));
 
-    expect(only(resources, 'AWS::Lambda::Function', /^Worker(?!Dead)/).properties).toMatchObject({
+    expect(only(resources, 'AWS::Lambda::Function', /^Worker(?!Dead|Looker)/).properties).toMatchObject({
       ReservedConcurrentExecutions: 60,
     });
     for (const { properties } of ofType(resources, 'AWS::SQS::Queue')) {

@@ -191,7 +191,7 @@ describe('the function’s environment', () => {
   test('of the worker has a store and a queue, and no word on callers [AWS-1]', () => {
     const { server } = synthesize({ ...JWT, api: 'http' });
 
-    expect(Object.keys(environmentOf(server, /^ServerWorker(?!DeadLetter)/)).sort()).toEqual([
+    expect(Object.keys(environmentOf(server, /^ServerWorker(?!DeadLetter|Looker)/)).sort()).toEqual([
       'backend',
       'deployment',
       'logLevel',
@@ -201,7 +201,7 @@ describe('the function’s environment', () => {
   });
 });
 
-const WORKER = /^ServerWorker(?!DeadLetter)/;
+const WORKER = /^ServerWorker(?!DeadLetter|Looker)/;
 
 test('endpoint and worker each can have concurrency of their own, so that open streams leave room for work [AWS-9]', () => {
   const reservedOf = (context: Record<string, string>) =>

@@ -25,6 +25,7 @@ function consume(queue: string): string[] {
 const FUNCTIONS = [
   ['the MCP function', /EndpointFunction/, [SEND]],
   ['the worker', /WorkerWorker|Worker[0-9A-F]{8}$/, [...consume('queue'), SEND]],
+  ['the looker', /Looker/, [SEND]],
   ['the dead-letter consumer', /DeadLetterConsumer/, consume('dead letters')],
 ] as const;
 
@@ -94,6 +95,23 @@ describe('who may call', () => {
     expect(called.filter((permission) => /Worker|DeadLetter/.test(permission))).toEqual([]);
   });
 
+  test('the schedule may invoke the looker and nothing else, for this account alone [SEC-5 EXEC-20]', () => {
+    const { server } = synthesize();
+    const { properties } = only(server, 'AWS::Scheduler::Schedule');
+    const target = properties['Target'] as { readonly Arn: unknown; readonly RoleArn: unknown };
+    const role = only(server, 'AWS::IAM::Role', /SchedulerRole/);
+
+    expect(properties['ScheduleExpression']).toBe('rate(1 minute)');
+    expect(target).toMatchObject({
+      Arn: { 'Fn::GetAtt': [only(server, 'AWS::Lambda::Function', /Looker/).id, 'Arn'] },
+      RoleArn: { 'Fn::GetAtt': [role.id, 'Arn'] },
+    });
+    expect(statementsOf(server, role)).toEqual([
+      { Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: target.Arn },
+    ]);
+    expect(JSON.stringify(role.properties['AssumeRolePolicyDocument'])).toContain('"aws:SourceAccount"');
+  });
+
   test('the queues refuse who does not use TLS [SEC-5]', () => {
     const { server } = synthesize();
     const policies = ofType(server, 'AWS::SQS::QueuePolicy').map(({ properties }) => JSON.stringify(properties));
@@ -106,18 +124,20 @@ describe('who may call', () => {
 /** `action resource`, sorted. */
 function permissionsOf(resources: readonly Resource[], functionId: RegExp): string[] {
   const role = roleOf(resources, functionId);
-  const policies = ofType(resources, 'AWS::IAM::Policy').filter(({ properties }) =>
-    JSON.stringify(properties['Roles']).includes(`"${role.id}"`),
-  );
   const inline = JSON.stringify(role.properties['Policies'] ?? []);
   expect(inline).toBe('[]');
-  const statements = policies.flatMap(
-    ({ properties }) => (properties['PolicyDocument'] as { readonly Statement: readonly Statement[] }).Statement,
-  );
-  const all = statements.flatMap(({ Action, Resource: target }) =>
+  const all = statementsOf(resources, role).flatMap(({ Action, Resource: target }) =>
     [Action].flat().flatMap((action) => [target].flat().map((one) => `${action} ${nameOf(one, role)}`)),
   );
   return [...new Set(all)].sort();
+}
+
+function statementsOf(resources: readonly Resource[], role: Resource): readonly Statement[] {
+  return ofType(resources, 'AWS::IAM::Policy')
+    .filter(({ properties }) => JSON.stringify(properties['Roles']).includes(`"${role.id}"`))
+    .flatMap(
+      ({ properties }) => (properties['PolicyDocument'] as { readonly Statement: readonly Statement[] }).Statement,
+    );
 }
 
 function managedPoliciesOf(resources: readonly Resource[], functionId: RegExp): string[] {

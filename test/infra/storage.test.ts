@@ -118,7 +118,7 @@ describe('the cache', () => {
     const endpoints = ofType(state, 'AWS::EC2::VPCEndpoint').map(({ properties }) => JSON.stringify(properties));
     const functions = ofType(server, 'AWS::Lambda::Function');
 
-    expect(functions).toHaveLength(3);
+    expect(functions).toHaveLength(4);
     for (const { properties } of functions) {
       expect(properties['VpcConfig']).toEqual({
         SecurityGroupIds: [{ 'Fn::ImportValue': expect.stringContaining('Clients') }],

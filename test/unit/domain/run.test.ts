@@ -190,12 +190,6 @@ describe('suspending', () => {
     expect(suspendTask(held, claim, { ...nothing, dueAt: NOW + 400 }, NOW).run.dueAt).toBe(NOW + 400);
   });
 
-  test('for answers alone leaves the delivery that counts as it was [EXEC-8]', () => {
-    const asking = { ...nothing, inputs: { a: REQUEST } };
-
-    expect(suspendTask(held, claim, asking, NOW + 7).run).toMatchObject({ dueAt: null, wakeAt: NOW });
-  });
-
   test('keeps the answers that came meanwhile, is due at once, and does not ask again [I4]', () => {
     const asking = showInputs(held, claim, { a: REQUEST, b: REQUEST, c: REQUEST }, NOW);
     const answered = acceptAnswers(asking, { a: ANSWER, b: ANSWER }, NOW);
