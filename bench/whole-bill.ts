@@ -3,6 +3,7 @@
  * one list of prices and one of assumptions. Measures nothing itself.
  */
 import { API_KINDS, type ApiKind } from '../lib/front.ts';
+import { SHARDS } from '../src/store/keys.ts';
 import type { Operation } from './cost-operations.ts';
 import { type CostRow, priceOf } from './costs.ts';
 import { markdownTable } from './text-table.ts';
@@ -21,6 +22,8 @@ export const AWS_PRICES = {
   alarmMetric: 0.1,
   dashboard: 3,
   customMetric: 0.3,
+  tableRead: 0.125,
+  scheduledCall: 1,
 } as const;
 
 /** What no local measurement tells: times in a region, and sizes of what others write. */
@@ -40,6 +43,8 @@ export const ASSUMED = {
   queueRequests: 3,
   /** For each of two queues, a long poll of 20 seconds each. */
   pollers: 5,
+  /** At the agenda, each minute, with half as much memory as the other functions: a query of each shard. */
+  look: { perMonth: 30 * 24 * 60, ms: 100, memoryGb: 0.25, reads: SHARDS.length },
 } as const;
 
 const POLLS = [1, 10, 30, 100] as const;
@@ -99,8 +104,16 @@ export function idleMonth({ alarmMetrics, tools }: { readonly alarmMetrics: numb
     alarmMetrics * AWS_PRICES.alarmMetric +
     AWS_PRICES.dashboard +
     metrics * AWS_PRICES.customMetric +
-    (receives / MILLION) * AWS_PRICES.emptyReceive
+    (receives / MILLION) * AWS_PRICES.emptyReceive +
+    lookPrice() * (ASSUMED.look.perMonth / MILLION)
   );
+}
+
+/** USD for a million looks at an agenda on which nothing has fallen due. */
+function lookPrice(): number {
+  const { ms, memoryGb, reads } = ASSUMED.look;
+  const compute = AWS_PRICES.invocation + MILLION * (ms / 1000) * memoryGb * AWS_PRICES.gbSecond;
+  return AWS_PRICES.scheduledCall + compute + reads * AWS_PRICES.tableRead;
 }
 
 /** Of the table's deployment; a test counts them. */
@@ -142,7 +155,7 @@ ${markdownTable({ head: ['USD/million', ...API_KINDS.map((api) => `\`${api}\``)]
 - A stream (\`subscriptions/listen\`) costs its function's memory for as long as it is open: ${usd(3_600 * memoryGb * AWS_PRICES.gbSecond * 1_000)} USD for a thousand hours of listening.
 - Lambda's own lines about each invocation would add about 1.5 KB to each, ${usd((12 * 1_500 * MILLION * logGb) / GB)} USD to a million tasks with ${GOAL.polls} polls. They are
   written of failed invocations only.
-- By the month, used or not: about ${usd(idleMonth({ alarmMetrics: ALARM_METRICS, tools: 3 }))} USD with three tools in use, for alarms, metrics, a dashboard and empty polls of
-  the queues. Redis adds the cache and an endpoint in two zones, and with internet access a NAT gateway.
+- By the month, used or not: about ${usd(idleMonth({ alarmMetrics: ALARM_METRICS, tools: 3 }))} USD with three tools in use, for alarms, metrics, a dashboard, empty polls of
+  the queues, and a look at the agenda each minute. Redis adds the cache and an endpoint in two zones, and with internet access a NAT gateway.
 `;
 }

@@ -97,7 +97,7 @@ const body = {
   isUncounted: z.literal(true).exactOptional(),
 } satisfies ShapeOf<Body>;
 
-export const taskHead: StoredKind<Body> = StoredKind.first<Body>('record', z.looseObject(body));
+const taskHead: StoredKind<Body> = StoredKind.first<Body>('record', z.looseObject(body));
 
 /**
  * Whether a head's text is of a task that has ended and has nothing to clean up, without checking the rest of it;

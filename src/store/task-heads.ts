@@ -61,7 +61,7 @@ export class TaskHeads {
     const share = Math.min(limit, Math.ceil(limit / SHARDS.length) + SPARE);
     const heads: StoredRecord[] = [];
     for (let round = 0; round < ROUNDS && heads.length < limit; round += 1) {
-      await Promise.all(shards.map((shard) => (shard.isDry ? shard.read(share) : undefined)));
+      await Promise.all(shards.filter(({ isDry }) => isDry).map((shard) => shard.read(share)));
       for (
         let next = nearest(shards, order);
         next !== undefined && heads.length < limit;

@@ -131,7 +131,7 @@ onEveryBackend('a value', (open) => {
       await expect(store.create(call(owner, { admission: textOf(5 * MIB + 1) }))).rejects.toMatchObject(tooLarge);
 
       const touched = backend.calls.map(({ partition }) => partition);
-      expect(await recordsOf(backend, touched)).toEqual([
+      expect(await recordsOf(backend, touched, owner)).toEqual([
         expect.objectContaining({ id: activeCountKey(owner).id, value: '0' }),
       ]);
       await expect(store.create(call(owner))).resolves.toMatchObject({ created: true });
@@ -239,7 +239,7 @@ onEveryBackend('a value', (open) => {
       const touched = backend.calls.flatMap(({ partition }) =>
         headsPartitions(owner).includes(partition) ? [] : [partition],
       );
-      const left = (await recordsOf(backend, touched)).map(({ id }) => id);
+      const left = (await recordsOf(backend, touched, owner)).map(({ id }) => id);
       // The task that was created before is on the agenda, and nothing else is.
       expect(left.filter((id) => !id.endsWith(task.id))).toEqual([activeCountKey(owner).id]);
       expect(left).toHaveLength(2);

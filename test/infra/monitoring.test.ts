@@ -53,9 +53,10 @@ describe('an alarm', () => {
     expect(alarmSections.filter((id) => !onTable.has(id) && !onCache.has(id))).toEqual([]);
   });
 
-  test('and its end is told to the topic, if there is one; silence is no alarm [AWS-4]', () => {
-    for (const alarm of onTable.values()) {
-      expect(alarm).toMatchObject({ AlarmActions: [TOPIC], OKActions: [TOPIC], TreatMissingData: 'notBreaching' });
+  test('and its end is told to the topic, if there is one; silence is an alarm only where something is to be heard each minute [AWS-4]', () => {
+    for (const [id, alarm] of onTable) {
+      const TreatMissingData = id === 'LookerSilent' ? 'breaching' : 'notBreaching';
+      expect(alarm).toMatchObject({ AlarmActions: [TOPIC], OKActions: [TOPIC], TreatMissingData });
     }
     for (const alarm of onCache.values()) expect(alarm).not.toHaveProperty('AlarmActions');
   });

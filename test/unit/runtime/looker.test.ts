@@ -244,7 +244,8 @@ describe('a change that makes a waiting task due', () => {
     runtime.backend.putIfVersion = async (...args) => {
       if (args[0].id === task.id) {
         await runtime.clock.advance(30_000);
-        await new Looker({ ...runtime, leaseMs: TIMES.leaseMs }).look();
+        const { store, queue, clock } = runtime;
+        await new Looker({ store, queue, clock, leaseMs: TIMES.leaseMs }).look();
         runtime.backend.putIfVersion = putIfVersion;
       }
       return putIfVersion(...args);
