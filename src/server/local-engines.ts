@@ -66,12 +66,12 @@ export const engines = {
     }
   },
 
-  async redis(url: string): Promise<OpenedBackend> {
+  async redis({ url, keyPrefix }: { readonly url: string; readonly keyPrefix?: string }): Promise<OpenedBackend> {
     const { connectRedis } = await import('../backends/redis-client.ts');
     const { checkRedisDurability, RedisBackend } = await import('../backends/redis.ts');
     const client = await connectRedis(url);
     try {
-      const backend = new RedisBackend({ client });
+      const backend = new RedisBackend({ client, ...(keyPrefix === undefined ? {} : { keyPrefix }) });
       const { host } = new URL(url);
       return {
         backend,

@@ -12,14 +12,19 @@ export type BackendAddress =
   | { readonly engine: 'memory' }
   | { readonly engine: 'sqlite'; readonly file: string }
   | { readonly engine: 'dynamodb'; readonly table: string; readonly endpoint?: string }
-  | { readonly engine: 'redis'; readonly url: string };
+  | {
+      readonly engine: 'redis';
+      readonly url: string;
+      /** Begins each key, so that deployments which know nothing of each other can share one Redis. */
+      readonly keyPrefix?: string;
+    };
 
 export interface OpenBackendOptions {
   /** Creates the DynamoDB table if it is missing. */
   readonly createTable?: boolean;
 }
 
-export const BACKEND_ADDRESSES = 'memory, sqlite:FILE, dynamodb:TABLE[?endpoint=URL], redis://HOST or rediss://HOST';
+export const BACKEND_ADDRESSES = 'memory, sqlite:FILE, dynamodb:TABLE[?endpoint=URL], redis[s]://HOST[?keyPrefix=TEXT]';
 
 /** Throws `BackendInvalidError`, which says what is wrong with the address, and connects to nothing. */
 export function parseBackendAddress(text: string): BackendAddress {
@@ -36,8 +41,7 @@ export function parseBackendAddress(text: string): BackendAddress {
       return parseDynamoDb(rest);
     case 'redis':
     case 'rediss':
-      if (!isUrl(text, /^rediss?:$/)) throw new BackendInvalidError('this is no Redis address: use redis://HOST:PORT');
-      return { engine: 'redis', url: text };
+      return parseRedis(text);
     default:
       throw new BackendInvalidError(`unknown backend "${text}": use ${BACKEND_ADDRESSES}`);
   }
@@ -62,6 +66,17 @@ function parseDynamoDb(rest: string): BackendAddress {
     throw new BackendInvalidError(`endpoint "${endpoint}" is no URL: use one like http://localhost:8000`);
   }
   return { engine: 'dynamodb', table, endpoint };
+}
+
+/** Of the options, ioredis would take some for its own. */
+function parseRedis(text: string): BackendAddress {
+  if (!isUrl(text, /^rediss?:$/)) throw new BackendInvalidError('this is no Redis address: use redis://HOST:PORT');
+  const [url = '', query = ''] = text.split('?', 2);
+  const options = new URLSearchParams(query);
+  const unknown = [...options.keys()].find((name) => name !== 'keyPrefix');
+  if (unknown !== undefined) throw new BackendInvalidError(`redis: knows no "${unknown}": use ?keyPrefix=TEXT`);
+  const keyPrefix = options.get('keyPrefix');
+  return keyPrefix === null ? { engine: 'redis', url } : { engine: 'redis', url, keyPrefix };
 }
 
 function isUrl(text: string, protocol: RegExp): boolean {
@@ -98,7 +113,7 @@ function open(address: BackendAddress, createTable: boolean): Promise<OpenedBack
     case 'dynamodb':
       return engines.dynamodb(address, createTable);
     case 'redis':
-      return engines.redis(address.url);
+      return engines.redis(address);
   }
 }
 

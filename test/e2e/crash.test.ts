@@ -253,7 +253,12 @@ async function run(
   runs += 1;
   const name = `run ${runs}`;
   const trace = join(durable.folder, `${name}.boundaries`);
-  const data = { programs, address: durable.address(), owner: name, effects: join(durable.folder, `${name}.effects`) };
+  const data = {
+    programs,
+    address: await durable.address(),
+    owner: name,
+    effects: join(durable.folder, `${name}.effects`),
+  };
   const plans = crashesAt.map((at, index) => ({
     backend,
     trace: index === 0 ? trace : `${trace} ${index}`,

@@ -9,7 +9,7 @@ import { dynamoDbClient } from '../support/engines/clients.ts';
 export interface DurableBackend {
   /** The driver's file in `src/backends`, without `.ts`. */
   readonly name: string;
-  /** One machine's own: finds its unfinished tasks itself, and not only when a client asks. */
+  /** In a file of its own: so quick that it can be killed at each boundary. */
   readonly local: boolean;
   readonly open: () => Promise<OpenDurable>;
 }
@@ -17,29 +17,30 @@ export interface DurableBackend {
 export interface OpenDurable {
   /** A folder for files of the test. */
   readonly folder: string;
-  /** The address of data that nobody else uses, or of shared data on which each run has an owner of its own. */
-  address(): string;
+  /** The address of data that nobody else uses: whoever serves a store runs all tasks in it. */
+  address(): Promise<string>;
   dispose(): Promise<void>;
 }
 
-async function open(addressIn: (folder: string) => string): Promise<OpenDurable> {
+async function open(addressIn: (folder: string) => string | Promise<string>): Promise<OpenDurable> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-crash-'));
-  return { folder, address: () => addressIn(folder), dispose: () => rm(folder, { recursive: true }) };
+  return { folder, address: async () => addressIn(folder), dispose: () => rm(folder, { recursive: true }) };
+}
+
+async function newTable(): Promise<string> {
+  const table = `crash-${randomUUID()}`;
+  const client = dynamoDbClient();
+  await createTable({ client, tableName: table });
+  client.destroy();
+  return `dynamodb:${table}?endpoint=${encodeURIComponent(process.env['TEST_DYNAMODB_ENDPOINT'] ?? '')}`;
 }
 
 export const durableBackends: readonly DurableBackend[] = [
   { name: 'sqlite', local: true, open: () => open((folder) => `sqlite:${join(folder, `${randomUUID()}.sqlite`)}`) },
+  { name: 'dynamodb', local: false, open: () => open(newTable) },
   {
-    name: 'dynamodb',
+    name: 'redis',
     local: false,
-    open: async () => {
-      const table = `crash-${randomUUID()}`;
-      const client = dynamoDbClient();
-      await createTable({ client, tableName: table });
-      client.destroy();
-      const endpoint = encodeURIComponent(process.env['TEST_DYNAMODB_ENDPOINT'] ?? '');
-      return open(() => `dynamodb:${table}?endpoint=${endpoint}`);
-    },
+    open: () => open(() => `${process.env['TEST_REDIS_URL'] ?? ''}?keyPrefix=${randomUUID()}`),
   },
-  { name: 'redis', local: false, open: () => open(() => process.env['TEST_REDIS_URL'] ?? '') },
 ];

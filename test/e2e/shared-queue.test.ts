@@ -63,7 +63,7 @@ describe.each([
     durable = await found.open();
     data = {
       programs,
-      address: durable.address(),
+      address: await durable.address(),
       owner: randomUUID(),
       effects: join(durable.folder, 'effects'),
       queue: queues[engine](),

@@ -52,7 +52,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
 
   beforeAll(async () => {
     durable = await open();
-    data = { programs, address: durable.address(), owner: 'pair', effects: join(durable.folder, 'pair.effects') };
+    data = { programs, address: await durable.address(), owner: 'pair', effects: join(durable.folder, 'pair.effects') };
     a = new CrashServerProcess(data);
     b = new CrashServerProcess(data);
     [peerA, peerB] = await Promise.all([a.peer(), b.peer()]);

@@ -36,6 +36,7 @@ describe('a backend address', () => {
       { engine: 'dynamodb', table: 'tasks', endpoint: 'http://localhost:8000' },
     ],
     ['redis://localhost', { engine: 'redis', url: 'redis://localhost' }],
+    ['redis://localhost?keyPrefix=one%3A', { engine: 'redis', url: 'redis://localhost', keyPrefix: 'one:' }],
     ['rediss://user:pass@cache.example:6380/2', { engine: 'redis', url: 'rediss://user:pass@cache.example:6380/2' }],
   ])('%s is understood [DX-1]', (text, address) => {
     expect(parseBackendAddress(text)).toEqual(address);
@@ -56,6 +57,7 @@ describe('a backend address', () => {
     ['dynamodb:tasks?endpoint=ftp://localhost', 'is no URL'],
     ['redis:localhost', 'is no Redis address'],
     ['redis://', 'is no Redis address'],
+    ['redis://localhost?db=1', 'knows no "db": use ?keyPrefix=TEXT'],
   ])('"%s" is refused with what is wrong with it [DX-1]', (text, problem) => {
     expect(() => parseBackendAddress(text)).toThrow(BackendInvalidError);
     expect(() => parseBackendAddress(text)).toThrow(problem);
