@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ApplicationInputHandler } from '@modelcontextprotocol/ext-tasks/client';
+import { DeployedAgenda } from '../support/lambda/deployed-agenda.ts';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import { httpApiEvent, restProxyEvent } from '../support/lambda/events.ts';
 import { readPrelude } from '../support/lambda/gateway.ts';
@@ -26,6 +27,7 @@ const ENDPOINT = 'the deployed tasks';
 const OWNER = { issuer: 'https://issuer.example', subject: 'direct' };
 
 let deployment: Deployment;
+let agenda: DeployedAgenda;
 let folder: string;
 let file: string;
 const clients: OfficialClient[] = [];
@@ -37,9 +39,11 @@ beforeAll(async () => {
     dynamoDbEndpoint: process.env['TEST_DYNAMODB_ENDPOINT'] ?? '',
     variables: { TASKS_LEASE_MS: String(LEASE_MS), TASKS_HEARTBEAT_MS: '250' },
   });
+  agenda = new DeployedAgenda(deployment.tableName, process.env['TEST_DYNAMODB_ENDPOINT'] ?? '');
 });
 
 afterAll(async () => {
+  agenda?.close();
   await deployment?.[Symbol.asyncDispose]();
 });
 
@@ -225,11 +229,64 @@ async function listenForLong(): Promise<{ readonly rest: Promise<readonly unknow
   return { rest: events.rest() };
 }
 
+// Nobody asks about these tasks: only the schedule's look brings them on.
+describe('without any client', () => {
+  /** The queue as a stack that was deleted and deployed anew has it, or a restored table finds it: empty. */
+  async function createWithLostMessage(name: string, args: object = {}): Promise<string> {
+    deployment.poller.isPaused = true;
+    const taskId = await peer().createTask(name, { ...args });
+    await until('the message', () => deployment.queue.counts().waiting > 0);
+    await deployment.queue.lose();
+    deployment.poller.isPaused = false;
+    return taskId;
+  }
+
+  test('a task whose queue was lost goes on after a look [AWS-10 EXEC-20 I12]', async () => {
+    const taskId = await createWithLostMessage('work');
+    expect(await deployment.look()).toMatchObject({ enqueued: 0 });
+
+    await agenda.letTimeCome(taskId);
+
+    expect(await deployment.look()).toMatchObject({ enqueued: 1 });
+    await until('the end', async () => (await agenda.headOf(taskId)).status === 'completed');
+  });
+
+  test('a task whose worker died, and its message with it, is taken over [AWS-10 EXEC-4 EXEC-20 I12]', async () => {
+    const taskId = await peer().createTask('endless', { file });
+    await until('the start', async () => (await signs()) !== '');
+    deployment.worker.killBusy();
+    await deployment.queue.lose();
+
+    await until('the second start', async () => {
+      await agenda.letTimeCome(taskId);
+      await deployment.look();
+      return (await signs()).startsWith('started\nstarted\n');
+    });
+    await peer().result('tasks/cancel', { taskId });
+    await until('the end of the run', async () => (await signs()).includes('aborted'));
+  });
+
+  test('a deadline is enforced [EXEC-20 LIFE-3]', async () => {
+    const taskId = await peer().createTask('brief');
+    await until('the deadline to have passed', async () => (await agenda.headOf(taskId)).deadlineAt < Date.now());
+
+    await agenda.letTimeCome(taskId);
+    await deployment.look();
+
+    expect(await agenda.headOf(taskId)).toMatchObject({
+      status: 'failed',
+      error: { json: { data: { reason: 'deadline_exceeded' } } },
+    });
+  });
+});
+
 // Most of it is waiting, for leases, messages and a function's time; so all of it is waited for at once.
 describe('in the long run', () => {
   let shared: string;
   let deadLetterLogs: number;
-  let ends: Readonly<Record<'poison' | 'lasting' | 'turns', Promise<unknown>>>;
+  /** Nobody asks about it, so that its message alone brings it to a worker. */
+  let lasting: string;
+  let ends: Readonly<Record<'poison' | 'turns', Promise<unknown>>>;
   let streamed: Promise<readonly unknown[]>;
 
   beforeAll(async () => {
@@ -243,9 +300,9 @@ describe('in the long run', () => {
       const execution = await client.session.callTool(name, { ...args });
       return await execution.result();
     };
+    lasting = await peer().createTask('lasting_poison', { file: join(shared, 'lasting') });
     ends = {
       poison: begin('poison', { file: join(shared, 'poison') }),
-      lasting: begin('lasting_poison', { file: join(shared, 'lasting') }),
       turns: begin('in_turns', { steps: 10, stepMs: 1_000 }),
     };
     // What goes wrong is told to the test that waits for it.
@@ -262,11 +319,13 @@ describe('in the long run', () => {
     expect(await readFile(join(shared, 'poison'), 'utf8')).toBe('run\nrun\n');
   });
 
-  test('a task that could not be delivered fails through the dead-letter queue [AWS-2 EXEC-7 EXEC-8]', async () => {
-    expect(await ends.lasting).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
+  test('a task that could not be delivered is given back to the agenda, and fails by its own attempts alone [AWS-2 EXEC-7 EXEC-20]', async () => {
     const said = () => deployment.deadLetter.logs.slice(deadLetterLogs).join('\n');
     await until('the log', () => said().includes('A task could not be delivered'));
     await until('the dead letter to be gone', () => deployment.queue.counts().dead === 0);
+
+    expect((await agenda.headOf(lasting)).status).toBe('working');
+    expect(await agenda.isOn(lasting)).toBe(true);
   });
 
   test('a task that takes longer than its function may run comes to its end [AWS-2 EXEC-1]', async () => {

@@ -37,6 +37,7 @@ export interface QueueSettings {
 export interface Assembly {
   readonly mcp: FunctionSettings;
   readonly worker: FunctionSettings & { readonly eventSource: EventSource };
+  readonly looker: FunctionSettings;
   readonly deadLetter: FunctionSettings & { readonly eventSource: EventSource };
   readonly queue: QueueSettings;
 }
@@ -66,6 +67,7 @@ export async function synthesize(name: string, context: Readonly<Record<string, 
   return {
     mcp: functionOf('Server/Endpoint/Function/', resources, folder),
     worker: withEventSource('Server/Worker/Worker/', resources, folder),
+    looker: functionOf('Server/Worker/Looker/', resources, folder),
     deadLetter: withEventSource('Server/Worker/DeadLetterConsumer/', resources, folder),
     queue: queueOf(resources),
   };

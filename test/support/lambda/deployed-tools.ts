@@ -105,6 +105,16 @@ const tools: readonly AnyTool[] = [
     },
   }),
   defineTaskTool({
+    name: 'brief',
+    description: 'Asks for a word, and may wait for it for a second.',
+    inputSchema: z.object({}),
+    runDeadlineMs: 1_000,
+    run: async (_args, task) => {
+      await task.elicit({ message: 'A word?', requestedSchema: { type: 'object', properties: {} } });
+      return text('never');
+    },
+  }),
+  defineTaskTool({
     name: 'lasting_poison',
     description: 'Kills its process in each run, and is tried for longer than its message is.',
     inputSchema: withFile,

@@ -5,9 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SQSClient } from '@aws-sdk/client-sqs';
+import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { createTable } from '../../../src/backends/dynamodb-table.ts';
+import type { LookReport } from '../../../src/runtime/looker.ts';
 import { COMPILE_CACHE } from '../compile-cache.ts';
 import { type Assembly, synthesize } from './assembly.ts';
 import { FunctionHost } from './function-host.ts';
@@ -37,11 +38,15 @@ export interface Deployment extends AsyncDisposable {
   readonly mcp: FunctionHost;
   readonly worker: FunctionHost;
   readonly deadLetter: FunctionHost;
+  /** Looks at the agenda, as the schedule has it done once a minute. */
+  look(): Promise<LookReport>;
   readonly poller: QueuePoller;
   readonly tableName: string;
   readonly queue: {
     readonly url: string;
     send(body: string): Promise<void>;
+    /** Loses all messages, those that somebody has received included. */
+    lose(): Promise<void>;
     counts(): { waiting: number; dead: number };
   };
 }
@@ -80,6 +85,7 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
   const mcp = host(assembly.mcp, MCP_CONCURRENCY);
   const worker = host(assembly.worker, assembly.worker.eventSource.maxConcurrency);
   const deadLetter = host(assembly.deadLetter, assembly.deadLetter.eventSource.maxConcurrency);
+  const looker = host(assembly.looker, 1);
   const client = new SQSClient({ endpoint, region: REGION, credentials: CREDENTIALS });
   stack.defer(() => client.destroy());
   const poll = (
@@ -101,12 +107,20 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
     mcp,
     worker,
     deadLetter,
+    look: async () => {
+      const reply = await looker.invoke({});
+      if (reply.kind !== 'response') throw new Error(`the looker failed: ${JSON.stringify(reply)}`);
+      return JSON.parse(reply.body) as LookReport;
+    },
     poller,
     tableName,
     queue: {
       url: queue.queueUrl,
       send: async (body) => {
         sqs.sendMessage(queue.queueName, body);
+      },
+      lose: async () => {
+        await client.send(new PurgeQueueCommand({ QueueUrl: queue.queueUrl }));
       },
       counts: () => ({ waiting: messagesIn(sqs, queue.queueName), dead: messagesIn(sqs, deadLetters.queueName) }),
     },

@@ -15,9 +15,13 @@ export interface QueuePollerOptions {
   readonly eventSource: EventSource;
 }
 
+const PAUSE_MS = 50;
+
 export class QueuePoller {
   /** Overrides the queue's own, for tests that cannot wait for it. */
   visibilityTimeoutSeconds: number | undefined;
+  /** While it is set, nothing is received. */
+  isPaused = false;
   readonly #options: QueuePollerOptions;
   readonly #stopping = new AbortController();
   readonly #batches = new Set<Promise<void>>();
@@ -47,6 +51,7 @@ export class QueuePoller {
   }
 
   async #receive(): Promise<Message[]> {
+    if (this.isPaused) return new Promise((resolve) => setTimeout(resolve, PAUSE_MS, []));
     const { client, queueUrl, eventSource } = this.#options;
     const { visibilityTimeoutSeconds } = this;
     const command = new ReceiveMessageCommand({
