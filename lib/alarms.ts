@@ -54,7 +54,7 @@ function deliveryAlarms({ queue }: Watched): AlarmSpec[] {
     {
       id: 'QueueLag',
       metric: queue.queue.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
-      // Above the longest delay (15 minutes) and the longest run (15), during both of which a message grows older.
+      // Above the longest delay (5 minutes) and the longest run (15), during both of which a message grows older.
       threshold: 1_800,
       description: 'A message is older than the longest delay and the longest run together.',
     },

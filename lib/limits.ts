@@ -9,8 +9,8 @@ export const WORKER_TIMEOUT = Duration.minutes(15);
 
 /**
  * At least the worker's timeout (Lambda refuses less), so that a message never comes back while it is being
- * worked on. Recovery does not wait for it: a lease runs out in half a minute, and a poll of the task
- * enqueues it again. A longer time would only delay the redelivery that helps tasks nobody polls.
+ * worked on. Recovery does not wait for it: a lease runs out in half a minute, and whoever looks at the task, a
+ * client or the looker, enqueues it again.
  */
 export const VISIBILITY_TIMEOUT = Duration.minutes(16);
 
@@ -18,12 +18,12 @@ export const VISIBILITY_TIMEOUT = Duration.minutes(16);
 export const MAX_RECEIVE_COUNT = 5;
 
 /**
- * Far above the delay of a message (15 minutes) and all its deliveries (five times 16 minutes). Shorter than the
+ * Far above the delay of a message (5 minutes) and all its deliveries (five times 16 minutes). Shorter than the
  * dead letters' retention, because a message keeps its age when it moves there.
  */
 export const QUEUE_RETENTION = Duration.days(4);
 
-/** SQS's maximum: ten days are left to find out and redrive by hand. */
+/** SQS's maximum: ten days are left to find out why. */
 export const DEAD_LETTER_RETENTION = Duration.days(14);
 
 export const DEAD_LETTER_TIMEOUT = Duration.seconds(30);

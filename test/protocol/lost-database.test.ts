@@ -52,7 +52,12 @@ test('every request that needs storage is told so, and each is an error in the l
   await server.drain();
   expect(logger.lines).toContainEqual({
     level: 'error',
-    message: 'Looking for unfinished tasks failed',
+    message: 'Looking at the agenda failed',
+    fields: expect.objectContaining({ code: 'storage_lost' }),
+  });
+  expect(logger.lines).toContainEqual({
+    level: 'error',
+    message: 'Removing what has expired failed',
     fields: expect.objectContaining({ code: 'lost', message: expect.stringContaining('tasks.db was deleted') }),
   });
 });
