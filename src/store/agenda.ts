@@ -113,9 +113,13 @@ export class Agenda {
     return onGrid(createdAt + this.#firstLookMs);
   }
 
-  /** Whether nobody can have looked yet at what was noted then as new: whoever looks sees half of that time ahead at most. */
+  /**
+   * Whether nobody can have looked yet at what was noted then as new: whoever looks sees half of that time ahead at most. A
+   * clock that is behind `notedAt` has been put back, and says nothing of who has looked.
+   */
   #isAhead(notedAt: EpochMs): boolean {
-    return this.#records.now() < this.#firstLookAt(notedAt) - this.#firstLookMs / 2;
+    const now = this.#records.now();
+    return now >= notedAt && now < this.#firstLookAt(notedAt) - this.#firstLookMs / 2;
   }
 
   async *#dueOf(partition: string, until: EpochMs): AsyncGenerator<AgendaEntry | UnreadableEntry> {

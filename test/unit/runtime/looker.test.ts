@@ -255,4 +255,18 @@ describe('a change that makes a waiting task due', () => {
 
     expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
   });
+
+  test('is noted again where the clock was put back after a look, whatever it says then [I12 EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(task);
+    const [key = ''] = await runtime.asked(task);
+    await runtime.clock.advance(20_001);
+    await runtime.looker().look();
+    runtime.clock.set(runtime.clock.now() - 600_000);
+
+    await runtime.answer(task, { [key]: { roots: [] } });
+
+    expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
+  });
 });
