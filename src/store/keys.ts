@@ -40,12 +40,9 @@ export function headKey(ref: TaskRef): RecordKey {
   return { partition: headsPartition(ref.owner, shardOf(ref.id)), id: ref.id };
 }
 
-/** Of the counter's format: its text must be an integer, which leaves no room for a number in the text. */
-const COUNTER_FORMAT = 1;
-
 /** Counts the owner's active tasks. */
 export function activeCountKey(owner: Owner): RecordKey {
-  return { partition: partition('active', encodeOwner(owner)), id: `active ${COUNTER_FORMAT}` };
+  return { partition: partition('active', encodeOwner(owner)), id: 'active' };
 }
 
 /** `digest`: of the caller's idempotency key. */

@@ -23,11 +23,11 @@ import { recordWrite } from './records.ts';
 /** Whatever JSON.parse gave is JSON; a closer look would cost time and drop an own `__proto__`. */
 const json = z.custom<JsonValue>((value) => value !== undefined);
 
+/** What every reference says, also one of a format that this build does not know: only who loads the value must know it. */
 const payloadRef = {
   id: z.string(),
   bytes: z.int(),
-  chunks: z.int(),
-  sha256: z.string(),
+  format: z.int(),
 } satisfies ShapeOf<PayloadRef>;
 const inlinePayload = { json } satisfies ShapeOf<InlinePayload>;
 
