@@ -57,9 +57,3 @@ export function encodeOwner(owner: Owner): string {
   }
   return encoded;
 }
-
-/** The owner that {@link encodeOwner} made the text of. */
-export function decodeOwner(encoded: string): Owner {
-  const [issuer, subject, tenant] = JSON.parse(encoded) as [string, string, string?];
-  return ownerOf(issuer, subject, tenant);
-}

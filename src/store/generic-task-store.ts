@@ -18,7 +18,7 @@ import { sha256 } from './codec.ts';
 import { mayHaveLanded } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
 import { headsPartition, logPartition, valuesPartition } from './keys.ts';
-import { PayloadStore } from './payload-store.ts';
+import { type PayloadKind, PayloadStore } from './payload-store.ts';
 import { Records, recordWrite } from './records.ts';
 import { type Creation, TaskCreation } from './task-creation.ts';
 import { decodeTask } from './task-head.ts';
@@ -28,7 +28,6 @@ import type {
   ChangeListener,
   CreateTask,
   KeyedCall,
-  PayloadKind,
   StoredTask,
   TaskPage,
   TaskStore,

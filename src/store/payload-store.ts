@@ -12,7 +12,9 @@ import { keptUntil, type Task, type TaskRef } from '../domain/task.ts';
 import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
 import { valuesPartition } from './keys.ts';
 import { type Records, recordWrite } from './records.ts';
-import type { PayloadKind } from './task-store.ts';
+
+/** Where a value belongs, which decides how much of the head it may take. */
+export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
 
 /** Of UTF-8. Below every backend's limit for one value. */
 const CHUNK_BYTES = 300 * 1024;

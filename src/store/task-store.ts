@@ -6,6 +6,7 @@ import type { Payload } from '../domain/payload.ts';
 import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import type { Agenda } from './agenda.ts';
+import type { PayloadKind } from './payload-store.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A task as it was read, with the version that a compare-and-swap needs. */
@@ -49,9 +50,6 @@ export interface UpdatedTask extends StoredTask {
 
 /** Pure; returns the very same task where nothing is to change. */
 export type Transition = (task: Task, now: number) => Task;
-
-/** Where a value belongs, which decides how much of the head it may take. */
-export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
 
 export type ChangeListener = (stored: StoredTask, before: Task | undefined) => void;
 

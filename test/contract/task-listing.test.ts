@@ -78,7 +78,7 @@ onEveryBackend('a listing', (open) => {
 
   test('refuses a cursor of another owner, of another listing, or of nobody [STORE-6 I6]', async () => {
     const stores = await open();
-    const { store, backend, owner } = stores;
+    const { store, owner } = stores;
     const stranger = { issuer: 'test', subject: randomUUID() };
     await createInTurn(stores, 3);
     await createInTurn({ ...stores, owner: stranger }, 3);

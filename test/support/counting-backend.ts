@@ -2,13 +2,7 @@
  * A backend that records what is asked of another one, and lets a test step in: delay a call,
  * refuse it, or lose its answer. Changes nothing by itself. For tests and benchmarks.
  */
-import {
-  type ListOptions,
-  type RecordKey,
-  type RecordWrite,
-  type StorageBackend,
-  type Version,
-} from '../../src/backends/backend.ts';
+import type { ListOptions, RecordKey, RecordWrite, StorageBackend, Version } from '../../src/backends/backend.ts';
 
 export const VERBS = ['get', 'list', 'putIfVersion', 'delete', 'addIfBelow'] as const;
 export type Verb = (typeof VERBS)[number];

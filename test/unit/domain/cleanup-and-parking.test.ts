@@ -12,7 +12,7 @@ import {
   suspendTask,
 } from '../../../src/domain/run.ts';
 import { cancelTask, completeTask, enforceDeadline, shownStatusMessage } from '../../../src/domain/task.ts';
-import { MAX_DELAY_MS, NOW, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
+import { NOW, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
 
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };

@@ -20,7 +20,7 @@ import {
   suspendTask,
 } from '../../../src/domain/run.ts';
 import { acceptAnswers, cancelTask, completeTask, type Task, withInputs } from '../../../src/domain/task.ts';
-import { ANSWER, MAX_DELAY_MS, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
+import { ANSWER, NOW, REQUEST, RETENTION_MS, RUN_DEADLINE_MS, sampleTask } from './sample-task.ts';
 
 const LEASE_MS = 1000;
 const claim: LeaseClaim = { holder: 'one', epoch: 1 };
@@ -352,7 +352,7 @@ describe('a task that should have run', () => {
   });
 });
 
-describe('a lease', () => {
+describe('the lease', () => {
   test('of a process that has died ends at once, and counts as a crash [EXEC-23 EXEC-7]', () => {
     const ended = endLease(held, claim.holder, NOW + 5);
 

@@ -4,7 +4,7 @@ import { MemoryBackend } from '../../../src/backends/memory.ts';
 import { DEFAULT_LIFETIME } from '../../../src/domain/lifetime.ts';
 import type { Task } from '../../../src/domain/task.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
-import type { PayloadKind } from '../../../src/store/task-store.ts';
+import type { PayloadKind } from '../../../src/store/payload-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
 import { type CountingBackend, countingBackend } from '../../support/counting-backend.ts';
 
