@@ -1,11 +1,15 @@
 /** docs/costs.md, as `node bench/run.ts --costs --write` writes it: the measured table and what each row is made of. */
 
 import type { Operation } from './cost-operations.ts';
+import { headsPartitions } from '../src/store/keys.ts';
 import { DEFAULT_LIMIT } from './cost-scenario.ts';
 import { type CostRow, costTable, PRICES } from './costs.ts';
 import { POLLS } from './lifecycles.ts';
 import { markdownTable } from './text-table.ts';
 import { billSection, tablePrices } from './whole-bill.ts';
+
+/** Over which an owner's heads are spread. */
+const SHARDS = headsPartitions({ issuer: 'any', subject: 'any' }).length;
 
 const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   create:
@@ -27,10 +31,10 @@ const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   cancel: 'read the record, write it, give the slot back, take it off the agenda',
   completeLarge: 'the result in four chunks, then as above',
   pollLarge: 'the record and four chunks: the result itself',
-  list: 'a query of each of 16 shards; finished records of 2.7 KB',
+  list: `a query of each of ${SHARDS} shards; finished records of 2.7 KB`,
   createWithKey: 'as create (here with few arguments), and a record for the key',
   createAgain: 'the refused write of the key, the key’s record, the task’s record',
-  refused: `the refused count; then ${DEFAULT_LIMIT} records, newest first, to be sure, from 16 shards; for 3 s no more`,
+  refused: `the refused count; then ${DEFAULT_LIMIT} records, newest first, to be sure, from ${SHARDS} shards; for 3 s no more`,
   lifecycle: `create, ${POLLS} polls, one step that takes a while, complete with 1 KB`,
 };
 

@@ -13,7 +13,7 @@ import { nextRunAt } from '../domain/run.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
-import { agendaPartition, SHARDS, shardOf } from './keys.ts';
+import { agendaPartition, agendaPartitions } from './keys.ts';
 import type { Records } from './records.ts';
 import { storedOwner } from './stored-owner.ts';
 
@@ -99,7 +99,7 @@ export class Agenda {
 
   /** What is to be looked at until then, in order within each shard; each shard by itself. */
   due(until: EpochMs): readonly AsyncGenerator<AgendaEntry | UnreadableEntry>[] {
-    return SHARDS.map((shard) => this.#dueOf(agendaPartition(shard), until));
+    return agendaPartitions().map((partition) => this.#dueOf(partition, until));
   }
 
   /** A new record for the task before the old one goes. */
@@ -164,5 +164,5 @@ function isWaiting(task: Task, now: EpochMs): boolean {
 function keyOf(ref: TaskRef, at: EpochMs): RecordKey {
   const time = String(Math.max(0, Math.floor(at))).padStart(TIME_DIGITS, '0');
   const digest = sha256(encodeOwner(ref.owner)).slice(0, DIGEST_DIGITS);
-  return { partition: agendaPartition(shardOf(ref.id)), id: `${time} ${digest} ${ref.id}` };
+  return { partition: agendaPartition(ref.id), id: `${time} ${digest} ${ref.id}` };
 }

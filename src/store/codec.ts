@@ -63,7 +63,7 @@ export class StoredKind<T extends object> {
 
   /** The kind with one more format. `upgrade` makes of what the format before held what this one holds. */
   next<U extends object>(schema: z.ZodType<U>, upgrade: (before: T) => U): StoredKind<U> {
-    return new StoredKind<U>(this.#name, [...this.#formats, { schema, upgrade: upgrade as Format['upgrade'] }]);
+    return new StoredKind<U>(this.#name, [...this.#formats, { schema, upgrade }]);
   }
 
   /** The number of the newest format, which is the one that is written. */

@@ -20,7 +20,6 @@ import {
   headKey,
   idempotencyKey,
   logPartition,
-  shardOf,
   valuesPartition,
 } from '../../src/store/keys.ts';
 import { keptValue } from '../../src/store/payload-store.ts';
@@ -174,7 +173,7 @@ async function agendaEntry({ store }: Stores): Promise<AgendaEntry | undefined> 
   return undefined;
 }
 
-const agendaShard = agendaPartition(shardOf(ID));
+const agendaShard = agendaPartition(ID);
 const agendaId = (at: number) =>
   `${String(at).padStart(15, '0')} ${sha256(JSON.stringify([OWNER.issuer, OWNER.subject, OWNER.tenant])).slice(0, 32)} ${ID}`;
 

@@ -89,6 +89,6 @@ describe('variables that somebody else merges each time', () => {
     await clock.advance(60_000);
 
     expect(await refused).toBe('contention');
-    expect(pausesOf(triedAt)).toEqual([5, 10, 20, 40, 80, 160, ...Array.from({ length: 13 }, () => 200)]);
+    expect(pausesOf(triedAt)).toEqual([0, 10, 20, 40, 80, 160, ...Array.from({ length: 13 }, () => 200)]);
   });
 });
