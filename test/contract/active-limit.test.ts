@@ -208,6 +208,7 @@ onEveryBackend('the limit of active tasks', (open) => {
         const left = await recordsOf(
           backend,
           backend.calls.map(({ partition }) => partition),
+          owner,
         );
         expect(left.filter(({ id }) => id !== activeCountKey(owner).id)).toEqual([]);
         expect(await tasksOf(other, owner)).toEqual([]);

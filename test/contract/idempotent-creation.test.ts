@@ -267,7 +267,7 @@ onEveryBackend('creating with a key', (open) => {
       await expect(store.create(call(owner, { idempotencyKey: 'k', ...changes }))).rejects.toMatchObject({ code });
 
       const touched = backend.calls.map(({ partition }) => partition);
-      const left = await recordsOf(backend, [...touched, ...headsPartitions(owner)]);
+      const left = await recordsOf(backend, [...touched, ...headsPartitions(owner)], owner);
       expect(left.map(({ id }) => id).toSorted()).toEqual([task.id, 'active'].toSorted());
       if (code === 'too_many_tasks') await store.update(task, complete);
       await expect(other.create(call(owner, { idempotencyKey: 'k' }))).resolves.toMatchObject({ created: true });

@@ -20,7 +20,9 @@ const SECONDS = 2;
 const POLLS = 10;
 /** JSON texts of 1 KB. */
 const ARGUMENTS = { text: 'x'.repeat(1024 - '{"text":""}'.length) };
-const RESULT = { content: [{ type: 'text', text: 'x'.repeat(1024 - '{"content":[{"type":"text","text":""}]}'.length) }] };
+const RESULT = {
+  content: [{ type: 'text', text: 'x'.repeat(1024 - '{"content":[{"type":"text","text":""}]}'.length) }],
+};
 
 /** When each part of a lifecycle happens, in milliseconds from its begin. */
 const RUN_AT = 20;
@@ -90,14 +92,21 @@ describe('one owner', () => {
   test('without a limit has 2,000 lifecycles a second, and no partition key is throttled [STORE-13]', async () => {
     const limiter = await simulate(2000, null);
 
-    console.log(limiter.busiest(), limiter.throttled());
     expect(limiter.throttled()).toBe(0);
+    expect(Object.fromEntries(limiter.busiest())).toEqual({
+      tasks: { keys: 32, read: 831, write: 509 },
+      agenda: { keys: 16, read: 0, write: 283 },
+      log: { keys: 2000 * SECONDS, read: 0, write: 1 },
+    });
   });
 
-  test('with a limit has 480 a second: its counter is one record [STORE-13 LIFE-8]', async () => {
-    const below = await simulate(480, 100_000);
-    console.log(below.busiest(), below.throttled());
-    const above = await simulate(520, 100_000);
-    console.log(above.busiest(), above.throttled());
+  test('with a limit has 500 a second, and not more: its counter is one record [STORE-13 LIFE-8]', async () => {
+    const most = await simulate(500, 100_000);
+    const more = await simulate(510, 100_000);
+
+    expect(most.throttled()).toBe(0);
+    expect(most.busiest().get('active')).toEqual({ keys: 1, read: 1000, write: 1000 });
+    expect(more.throttled()).toBe(20);
+    expect(more.busiest().get('active')).toEqual({ keys: 1, read: 1020, write: 1020 });
   });
 });

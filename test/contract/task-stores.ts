@@ -139,14 +139,20 @@ export function complete(task: Task, now: number): Task {
   return completeTask(task, { json: { content: [] } }, now);
 }
 
-/** Every record of the given partitions. */
-export async function recordsOf(backend: StorageBackend, partitions: Iterable<string>): Promise<StoredRecord[]> {
+/** Every record of the given partitions; of the agenda, which is everybody's, only those of `owner`, where there is one. */
+export async function recordsOf(
+  backend: StorageBackend,
+  partitions: Iterable<string>,
+  owner?: Owner,
+): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
   for (const partition of new Set(partitions)) {
     let after: string | undefined;
     do {
       const page = await backend.list(partition, { limit: 100, after });
-      records.push(...page.records);
+      const isForeign = ({ value }: StoredRecord) =>
+        owner !== undefined && partition.startsWith('["agenda"') && !value.includes(JSON.stringify(owner.subject));
+      records.push(...page.records.filter((record) => !isForeign(record)));
       after = page.next;
     } while (after !== undefined);
   }

@@ -112,5 +112,7 @@ export function limitPartitions(inner: StorageBackend, clock: Clock): PartitionL
 
 function bytesOf(partition: string, record: Pick<StoredRecord, 'id' | keyof RecordWrite> | undefined): number {
   if (record === undefined) return 0;
-  return ITEM_OVERHEAD_BYTES + Buffer.byteLength(partition) + Buffer.byteLength(record.id) + Buffer.byteLength(record.value);
+  return (
+    ITEM_OVERHEAD_BYTES + Buffer.byteLength(partition) + Buffer.byteLength(record.id) + Buffer.byteLength(record.value)
+  );
 }
