@@ -4,6 +4,7 @@ import type { Operation } from './cost-operations.ts';
 import { DEFAULT_LIMIT } from './cost-scenario.ts';
 import { type CostRow, costTable, PRICES } from './costs.ts';
 import { POLLS } from './lifecycles.ts';
+import { HEAD_SHARDS, ownerSection } from './one-owner.ts';
 import { markdownTable } from './text-table.ts';
 import { billSection, tablePrices } from './whole-bill.ts';
 
@@ -27,10 +28,10 @@ const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   cancel: 'read the record, write it, give the slot back, take it off the agenda',
   completeLarge: 'the result in four chunks, then as above',
   pollLarge: 'the record and four chunks: the result itself',
-  list: 'a query of each of 16 shards; finished records of 2.7 KB',
+  list: `a query of each of ${HEAD_SHARDS} shards; finished records of 2.7 KB`,
   createWithKey: 'as create (here with few arguments), and a record for the key',
   createAgain: 'the refused write of the key, the key’s record, the task’s record',
-  refused: `the refused count; then ${DEFAULT_LIMIT} records, newest first, to be sure, from 16 shards; for 3 s no more`,
+  refused: `the refused count; then ${DEFAULT_LIMIT} records, newest first, to be sure, from ${HEAD_SHARDS} shards; for 3 s no more`,
   lifecycle: `create, ${POLLS} polls, one step that takes a while, complete with 1 KB`,
 };
 
@@ -71,8 +72,9 @@ ${markdownTable(
 - Writes that DynamoDB refuses (a lost race, a full counter) also consume units, which it does not report:
   the units of "the same create again" and "create, refused at the limit" are lower bounds.
 - A refusal reads the newest ${DEFAULT_LIMIT} records if those are the unfinished ones. It reads further back if finished
-  tasks are newer, up to all that the owner has; and all of them, three times, when it finds room and repairs the
+  tasks are newer, 400 at most, and the next one goes on from there; and all of them when it finds room and repairs the
   counter (see decisions/0002-active-limit.md).
 
+${ownerSection(rows)}
 ${billSection(tablePrices(rows))}`;
 }

@@ -9,7 +9,7 @@ import { cancelTask } from '../src/domain/task.ts';
 import type { JournalEntry } from '../src/engine/journal.ts';
 import type { Owner, Task, TaskStore } from '../src/index.ts';
 import { isTaskError } from '../src/index.ts';
-import { decodeCounter } from '../src/store/active-limit.ts';
+import { type ActiveCount, decodeCount } from '../src/store/active-count.ts';
 import { activeCountKey } from '../src/store/keys.ts';
 import { recordedOutcomes } from '../test/support/recorded.ts';
 import type { Sighting } from './soak-clients.ts';
@@ -122,8 +122,8 @@ async function countedOf(backend: StorageBackend, owner: Owner): Promise<number>
   return (await counterOf(backend, owner)).active;
 }
 
-async function counterOf(backend: StorageBackend, owner: Owner): Promise<ReturnType<typeof decodeCounter>> {
-  return decodeCounter(Number((await backend.get(activeCountKey(owner)))?.value ?? 0));
+async function counterOf(backend: StorageBackend, owner: Owner): Promise<ActiveCount> {
+  return decodeCount(Number((await backend.get(activeCountKey(owner)))?.value ?? 0));
 }
 
 async function createIdle(store: TaskStore, owner: Owner): Promise<Task> {

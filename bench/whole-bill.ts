@@ -3,7 +3,7 @@
  * one list of prices and one of assumptions. Measures nothing itself.
  */
 import { API_KINDS, type ApiKind } from '../lib/front.ts';
-import { SHARDS } from '../src/store/keys.ts';
+import { agendaPartitions } from '../src/store/keys.ts';
 import type { Operation } from './cost-operations.ts';
 import { type CostRow, priceOf } from './costs.ts';
 import { markdownTable } from './text-table.ts';
@@ -44,7 +44,7 @@ export const ASSUMED = {
   /** For each of two queues, a long poll of 20 seconds each. */
   pollers: 5,
   /** At the agenda, each minute, with half as much memory as the other functions: a query of each shard. */
-  look: { perMonth: 30 * 24 * 60, ms: 100, memoryGb: 0.25, reads: SHARDS.length },
+  look: { perMonth: 30 * 24 * 60, ms: 100, memoryGb: 0.25, reads: agendaPartitions().length },
 } as const;
 
 const POLLS = [1, 10, 30, 100] as const;

@@ -10,14 +10,14 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { systemClock } from '../src/clock.ts';
 import { isTaskError } from '../src/domain/errors.ts';
 import { isTerminal } from '../src/domain/status.ts';
-import { decodeDelivery } from '../src/runtime/delivery.ts';
+import { decodeReceived } from '../src/runtime/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
 const processor = new BatchProcessor(EventType.SQS);
 
 async function giveBack(record: SQSRecord): Promise<void> {
-  const delivery = decodeDelivery(record.body);
+  const delivery = decodeReceived(record.body, record.messageId, logger);
   if (delivery === undefined) {
     logger.error('A dead letter names no task', { message: record.messageId });
     return;

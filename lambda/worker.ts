@@ -11,7 +11,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import tools from '#tools';
 import { systemClock } from '../src/clock.ts';
 import { describeError } from '../src/runtime/logger.ts';
-import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
+import { decodeReceived } from '../src/runtime/sqs-queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
@@ -34,7 +34,7 @@ const processor = new BatchProcessor(EventType.SQS);
 const ONE_BY_ONE = { throwOnFullBatchFailure: false };
 
 async function runDelivery(record: SQSRecord): Promise<void> {
-  const delivery = decodeDelivery(record.body);
+  const delivery = decodeReceived(record.body, record.messageId, logger);
   if (delivery === undefined) throw new Error('This message names no task.');
   try {
     await (await worker()).runTask(delivery.ref, delivery.notBefore);

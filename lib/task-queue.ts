@@ -49,7 +49,10 @@ export class TaskQueue extends Construct {
     });
     new CfnOutput(this, 'QueueUrl', { value: this.queue.queueUrl, description: 'Due tasks' });
     new CfnOutput(this, 'DeadLettersUrl', { value: this.deadLetters.queueUrl, description: 'Undeliverable tasks' });
-    new CfnOutput(this, 'DeadLettersArn', { value: this.deadLetters.queueArn, description: 'What could not be delivered' });
+    new CfnOutput(this, 'DeadLettersArn', {
+      value: this.deadLetters.queueArn,
+      description: 'What could not be delivered',
+    });
   }
 
   /** Lets a function enqueue tasks, and not even ask what the queue is like. */

@@ -103,7 +103,10 @@ export class TaskWorker extends Construct {
     });
     this.deadLetterConsumer.addEventSource(deadLetters);
     const { eventSourceMappingId } = deadLetters;
-    new CfnOutput(this, 'DeadLettersMapping', { value: eventSourceMappingId, description: 'Of the consumer of the dead letters' });
+    new CfnOutput(this, 'DeadLettersMapping', {
+      value: eventSourceMappingId,
+      description: 'Of the consumer of the dead letters',
+    });
     storage.grantTasks(this.worker);
     storage.grantTasks(this.deadLetterConsumer);
     storage.grantTasks(this.looker);

@@ -37,7 +37,7 @@ export const TASK_ERROR_CODES = [
   'unavailable',
   /** Storage is gone from under the server, which accepts nothing until whoever runs it has acted. */
   'storage_lost',
-  /** A stored record is of a newer format, or damaged. */
+  /** A stored record is damaged, or of a newer format: then `detail.format` and `detail.knownFormat`. */
   'unreadable_record',
   /** A tool is defined wrongly; the message names it. */
   'invalid_definition',

@@ -15,9 +15,8 @@ export interface PayloadRef {
   readonly id: string;
   /** Of the JSON text in UTF-8. */
   readonly bytes: number;
-  readonly chunks: number;
-  /** Of the JSON text, hexadecimal. */
-  readonly sha256: string;
+  /** How the value is kept. What else the reference says follows from it, and is the store's business. */
+  readonly format: number;
 }
 
 /** The largest value that is kept, in bytes of JSON text. */

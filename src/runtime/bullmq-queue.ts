@@ -7,7 +7,7 @@
 import { type ConnectionOptions, type Job, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import { type Clock, systemClock, within } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { decodeDelivery, encodeDelivery, runDelivered } from './delivery.ts';
+import { decodeReceived, encodeDelivery, runDelivered } from './delivery.ts';
 import { describeError, type Logger, silentLogger } from './logger.ts';
 import { type QueueConsumer, type RunDelivery, retryDelayMs, type TaskQueue } from './queue.ts';
 import { QueueTrouble } from './queue-trouble.ts';
@@ -145,7 +145,7 @@ export class BullMqConsumer implements QueueConsumer {
       await job.moveToWait(token);
       throw new WaitingError();
     }
-    const delivery = typeof job.data === 'string' ? decodeDelivery(job.data) : undefined;
+    const delivery = decodeReceived(job.data, job.id, this.#logger);
     if (delivery === undefined) {
       this.#logger.error('A delivery names no task', { delivery: job.id });
       throw new UnrecoverableError('This delivery names no task.');

@@ -2,31 +2,40 @@
  * Names one callback of one task, for whoever completes it from outside. Not secret-proof: it is
  * handed to the host's own code, which decides who may complete what.
  */
+import * as z from 'zod';
 import { TaskError } from '../domain/errors.ts';
-import { ownerOf } from '../domain/owner.ts';
+import { type Owner, ownerOf } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { asTaskId } from '../domain/task-id.ts';
+import type { TaskId } from '../domain/task-id.ts';
+import { isOfNewerBuild, type ShapeOf, StoredKind } from '../store/codec.ts';
+import { storedOwner, storedTaskId } from '../store/stored-owner.ts';
 
 export interface CallbackAddress {
   readonly ref: TaskRef;
   readonly key: string;
 }
 
-export function encodeCallbackToken({ ref, key }: CallbackAddress): string {
-  const { issuer, subject, tenant } = ref.owner;
-  const parts = [ref.id, key, issuer, subject, ...(tenant === undefined ? [] : [tenant])];
-  return Buffer.from(JSON.stringify(parts), 'utf8').toString('base64url');
+interface TokenText {
+  readonly owner: Owner;
+  readonly task: TaskId;
+  readonly key: string;
 }
 
-/** Throws `invalid_answer` for anything that is no token. */
+const members = { owner: storedOwner, task: storedTaskId, key: z.string() } satisfies ShapeOf<TokenText>;
+export const callbackToken: StoredKind<TokenText> = StoredKind.first<TokenText>('text', z.looseObject(members));
+
+export function encodeCallbackToken({ ref, key }: CallbackAddress): string {
+  return Buffer.from(callbackToken.encode({ owner: ref.owner, task: ref.id, key }), 'utf8').toString('base64url');
+}
+
+/** Throws `invalid_answer` for anything that is no token, and `unreadable_record` for one that a newer build made. */
 export function decodeCallbackToken(token: string): CallbackAddress {
   try {
-    const parts: unknown = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
-    if (!Array.isArray(parts) || !parts.every((part) => typeof part === 'string')) throw new TypeError('not a token');
-    const [id, key, issuer, subject, tenant] = parts;
-    if (key === undefined || issuer === undefined || subject === undefined) throw new TypeError('incomplete');
-    return { ref: { owner: ownerOf(issuer, subject, tenant), id: asTaskId(id) }, key };
+    const text = Buffer.from(token, 'base64url').toString('utf8');
+    const { owner, task, key } = callbackToken.decode(text, 'a callback token');
+    return { ref: { owner: ownerOf(owner.issuer, owner.subject, owner.tenant), id: task }, key };
   } catch (cause) {
+    if (isOfNewerBuild(cause)) throw cause;
     throw new TaskError('invalid_answer', 'This is no callback token.', { cause });
   }
 }

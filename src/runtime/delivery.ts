@@ -1,7 +1,10 @@
 /** A delivery of a queue outside of this process: as text, whether a text is one of ours, and what is done with one. */
-import { isOwnerPart, ownerOf } from '../domain/owner.ts';
+import * as z from 'zod';
+import { type Owner, ownerOf } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { asTaskId } from '../domain/task-id.ts';
+import type { TaskId } from '../domain/task-id.ts';
+import { isOfNewerBuild, type ShapeOf, StoredKind } from '../store/codec.ts';
+import { storedOwner, storedTaskId } from '../store/stored-owner.ts';
 import { describeError, type Logger } from './logger.ts';
 import type { RunDelivery } from './queue.ts';
 
@@ -11,26 +14,41 @@ export interface Delivery {
   readonly notBefore: number;
 }
 
-/** A message's body: names the task and the time, and nothing else. */
-export function encodeDelivery({ ref, notBefore }: Delivery): string {
-  return JSON.stringify({ owner: ref.owner, task: ref.id, notBefore });
+interface Body {
+  readonly owner: Owner;
+  readonly task: TaskId;
+  readonly notBefore: number;
 }
 
-/** What a message says, or `undefined` for a body that is none of ours. */
+const members = { owner: storedOwner, task: storedTaskId, notBefore: z.number() } satisfies ShapeOf<Body>;
+export const deliveryBody: StoredKind<Body> = StoredKind.first<Body>('body', z.looseObject(members));
+
+/** A message's body: names the task and the time, and nothing else. */
+export function encodeDelivery({ ref, notBefore }: Delivery): string {
+  return deliveryBody.encode({ owner: ref.owner, task: ref.id, notBefore });
+}
+
+/**
+ * What a message says, or `undefined` for a body that is none of ours. Throws `unreadable_record` for one that a newer build
+ * wrote: it must stay in the queue, for a server that can read it.
+ */
 export function decodeDelivery(body: string): Delivery | undefined {
   try {
-    const { owner, task, notBefore } = JSON.parse(body) as {
-      owner?: Record<string, unknown>;
-      task?: unknown;
-      notBefore?: unknown;
-    };
-    const { issuer, subject, tenant } = owner ?? {};
-    if (!isOwnerPart(issuer) || !isOwnerPart(subject) || typeof notBefore !== 'number') return undefined;
-    // Without the tenant that is there, it would be another owner's task.
-    if (tenant !== undefined && !isOwnerPart(tenant)) return undefined;
-    return { ref: { owner: ownerOf(issuer, subject, tenant), id: asTaskId(task) }, notBefore };
-  } catch {
+    const { owner, task, notBefore } = deliveryBody.decode(body, 'a delivery');
+    return { ref: { owner: ownerOf(owner.issuer, owner.subject, owner.tenant), id: task }, notBefore };
+  } catch (error) {
+    if (isOfNewerBuild(error)) throw error;
     return undefined;
+  }
+}
+
+/** As {@link decodeDelivery}, with a line in the log before it throws. `message`: the queue's name for it. */
+export function decodeReceived(body: unknown, message: string | undefined, logger: Logger): Delivery | undefined {
+  try {
+    return typeof body === 'string' ? decodeDelivery(body) : undefined;
+  } catch (error) {
+    logger.error('A delivery cannot be read here', { message, ...describeError(error) });
+    throw error;
   }
 }
 

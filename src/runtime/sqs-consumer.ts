@@ -6,7 +6,7 @@
 import type { Message, SQSClient } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 import { type Clock, sleep, systemClock } from '../clock.ts';
-import { decodeDelivery, runDelivered } from './delivery.ts';
+import { decodeReceived, runDelivered } from './delivery.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import { type QueueConsumer, type RunDelivery, retryDelayMs } from './queue.ts';
 import { QueueTrouble } from './queue-trouble.ts';
@@ -125,7 +125,7 @@ export class SqsConsumer implements QueueConsumer {
   async #deliver(message: Message, run: RunDelivery): Promise<Message> {
     // Received as the process was told to stop: another one has it at once.
     this.#draining.signal.throwIfAborted();
-    const delivery = decodeDelivery(message.Body ?? '');
+    const delivery = decodeReceived(message.Body, message.MessageId, this.#logger);
     if (delivery === undefined) {
       this.#logger.error('A message names no task', { message: message.MessageId });
       throw new Error('This message names no task.');

@@ -10,7 +10,7 @@ import { sha256 } from '../store/codec.ts';
 import { encodeDelivery } from './delivery.ts';
 import type { TaskQueue } from './queue.ts';
 
-export { type Delivery, decodeDelivery, encodeDelivery } from './delivery.ts';
+export { type Delivery, decodeDelivery, decodeReceived, encodeDelivery } from './delivery.ts';
 
 /** SQS's own limit for `DelaySeconds`. */
 export const MAX_DELAY_SECONDS = 900;

@@ -3,13 +3,27 @@
  * it. What cannot follow from what is before it is set aside: entries after a gap, and entries of an older run after
  * those of a newer one.
  */
-
+import * as z from 'zod';
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
-import { type JournalEntry, readEntry } from '../engine/journal.ts';
+import { type JournalEntry, journalEntry } from '../engine/journal.ts';
+import { type ShapeOf, StoredKind } from '../store/codec.ts';
 import type { TaskLog } from '../store/task-log.ts';
 import type { HeldTask } from './held-task.ts';
 import type { Logger } from './logger.ts';
+
+/** An entry as it stands in the log. */
+interface WrittenEntry extends JournalEntry {
+  /** Of the run that wrote it. */
+  readonly epoch: number;
+}
+
+const members = { epoch: z.int(), ...journalEntry.shape } satisfies ShapeOf<WrittenEntry>;
+/** What an entry says. That it is kept in the log, and where its text is, has a format of its own there. */
+export const writtenEntry: StoredKind<WrittenEntry> = StoredKind.first<WrittenEntry>(
+  'journal entry',
+  z.looseObject(members),
+);
 
 export class TaskJournal {
   readonly #held: HeldTask;
@@ -31,7 +45,7 @@ export class TaskJournal {
     const entries: JournalEntry[] = [];
     let newest = 0;
     for (const value of stored.entries) {
-      const { epoch, entry } = entryOf(value, task.id, entries.length);
+      const { epoch, ...entry } = writtenEntry.unwrap(value, `task ${task.id}, number ${entries.length}`);
       if (epoch < newest) break;
       newest = epoch;
       entries.push(entry);
@@ -52,7 +66,8 @@ export class TaskJournal {
   /** Resolves when the entry is durable. Rejects when another run has written in its place: this one must stop. */
   async append(entry: JournalEntry): Promise<void> {
     const { claim } = this.#held;
-    const written = await this.#held.append(this.#next, { epoch: claim.epoch, ...entry } as unknown as JsonValue);
+    const stored = writtenEntry.wrap({ epoch: claim.epoch, ...entry });
+    const written = await this.#held.append(this.#next, stored as unknown as JsonValue);
     if (!written) throw lostTo(this.#held, 'Another run has written to the journal.');
     this.#next += 1;
   }
@@ -61,12 +76,4 @@ export class TaskJournal {
 function lostTo(held: HeldTask, how: string): TaskError {
   held.stop('lease_lost');
   return new TaskError('lease_lost', how);
-}
-
-function entryOf(value: JsonValue, id: string, place: number): { epoch: number; entry: JournalEntry } {
-  const read = readEntry(value);
-  const epoch = typeof value === 'object' && value !== null && 'epoch' in value ? value.epoch : undefined;
-  if ('entry' in read && typeof epoch === 'number') return { epoch, entry: read.entry };
-  const fault = 'fault' in read ? read.fault : 'it names no epoch';
-  throw new TaskError('unreadable_record', `Journal entry ${place} of task ${id} cannot be read: ${fault}`);
 }

@@ -3,22 +3,22 @@
  * after the task has ended, so that a crash in between can only over-count. A counter that refuses is audited against
  * the tasks themselves, bit by bit (`count-audit.ts`), and repaired when it was wrong.
  *
- * The counter carries a generation in its high digits. A repair first opens a new generation, closed to all, and
+ * The counter carries a generation (`active-count.ts`). A repair first opens a new generation, closed to all, and
  * counts then. Whoever wrote a task before that is seen by the count; whoever wrote one later finds another
  * generation when it looks again, and takes a slot in that one. A slot is given back only to an open
  * generation that its task was counted in. See docs/decisions/0002-active-limit.md.
  */
 import { TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
+import { type ActiveCount, decodeCount, encodeCount, MAX_ACTIVE } from './active-count.ts';
+import { isOfNewerBuild } from './codec.ts';
 import { CountAudit, REMEMBERED_MS } from './count-audit.ts';
 import { activeCountKey } from './keys.ts';
 import type { Records } from './records.ts';
 import type { TaskHeads } from './task-heads.ts';
 
-/** The counter's value is `generation * SPAN + active`. */
-const SPAN = 2 ** 20;
 /** What stands in place of the number of active tasks while they are being counted. */
-const CLOSED = SPAN - 1;
+const CLOSED = MAX_ACTIVE;
 const MAX_ACTIVE_LIMIT = CLOSED - 1;
 
 const ATTEMPTS = 12;
@@ -56,9 +56,9 @@ export class ActiveLimit {
     if (limit === null) return undefined;
     let generation = this.#generations.get(encodeOwner(owner)) ?? 0;
     for await (const _attempt of this.#records.attempts(ATTEMPTS)) {
-      const added = await this.#records.add(activeCountKey(owner), 1, generation * SPAN + limit);
-      if ('sum' in added) return this.#remember(owner, decodeCounter(added.sum).generation);
-      const current = decodeCounter(added.refusedAt).generation;
+      const added = await this.#records.add(activeCountKey(owner), 1, encodeCount({ generation, active: limit }));
+      if ('sum' in added) return this.#remember(owner, decodeCount(added.sum).generation);
+      const current = decodeCount(added.refusedAt).generation;
       if (current === generation) await this.#recountOnce(owner, generation, limit);
       else generation = this.#remember(owner, current);
     }
@@ -68,13 +68,14 @@ export class ActiveLimit {
   /** Gives a slot back to the generation it was taken in; nothing happens if a recount has come since. */
   async giveBack(owner: Owner, generation: number): Promise<void> {
     // Refused where a repair has come since, which counts what there is; so are all additions to an open generation below.
-    await this.#records.add(activeCountKey(owner), -1, generation * SPAN + CLOSED - 2);
+    await this.#records.add(activeCountKey(owner), -1, encodeCount({ generation, active: CLOSED - 2 }));
   }
 
   /** Counts a slot that was given back wrongly, whatever the limit. */
   async restore(owner: Owner): Promise<void> {
     const generation = await this.generation(owner);
-    if (generation !== undefined) await this.#records.add(activeCountKey(owner), 1, generation * SPAN + CLOSED - 1);
+    if (generation === undefined) return;
+    await this.#records.add(activeCountKey(owner), 1, encodeCount({ generation, active: CLOSED - 1 }));
   }
 
   /**
@@ -82,7 +83,11 @@ export class ActiveLimit {
    * cannot be told: then its slot is not given back, and the next recount finds it.
    */
   async generation(owner: Owner): Promise<number | undefined> {
-    const counter = await this.#read(owner);
+    const counter = await this.#read(owner).catch((error: unknown) => {
+      // A task ends whatever a newer build counts by.
+      if (isOfNewerBuild(error)) return undefined;
+      throw error;
+    });
     return counter === undefined || counter.active === CLOSED ? undefined : counter.generation;
   }
 
@@ -121,15 +126,15 @@ export class ActiveLimit {
     if (counter === undefined || counter.active < limit) return;
     const generation = counter.generation + 1;
     const write = (active: number, version: number) =>
-      this.#records.write(activeCountKey(owner), { value: String(generation * SPAN + active) }, version);
+      this.#records.write(activeCountKey(owner), { value: String(encodeCount({ generation, active })) }, version);
     const closed = await write(CLOSED, counter.version);
     if (closed !== undefined) await write(Math.min(await this.#audit.countAll(owner), CLOSED - 1), closed);
   }
 
-  async #read(owner: Owner): Promise<{ generation: number; active: number; version: number } | undefined> {
+  async #read(owner: Owner): Promise<(ActiveCount & { readonly version: number }) | undefined> {
     const record = await this.#records.read(activeCountKey(owner));
     if (record === undefined) return undefined;
-    return { ...decodeCounter(Number(record.value)), version: record.version };
+    return { ...decodeCount(Number(record.value)), version: record.version };
   }
 
   #remember(owner: Owner, generation: number): number {
@@ -152,10 +157,4 @@ function tooMany(limit: number, retryAfterMs: number): TaskError {
     `There are already ${limit} unfinished tasks, which is the limit; wait for one to end, or cancel one.`,
     { detail: { limit, retryAfterMs } },
   );
-}
-
-/** What a counter's value says. */
-export function decodeCounter(counter: number): { readonly generation: number; readonly active: number } {
-  const generation = Math.max(0, Math.floor(counter / SPAN));
-  return { generation, active: counter - generation * SPAN };
 }

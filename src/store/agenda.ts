@@ -13,8 +13,9 @@ import { nextRunAt } from '../domain/run.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
-import { agendaPartition, SHARDS, shardOf } from './keys.ts';
+import { agendaPartition, agendaPartitions } from './keys.ts';
 import type { Records } from './records.ts';
+import { storedOwner } from './stored-owner.ts';
 
 /** Times that nothing depends on are rounded up to this, so that records for about the same time are one. */
 const GRID_MS = 10_000;
@@ -29,6 +30,13 @@ export interface AgendaEntry {
   readonly at: EpochMs;
   readonly key: RecordKey;
   readonly ref: TaskRef;
+  /** As it was read, so that what a newer build put into it is in the record that it is moved to. */
+  readonly record: AgendaRecord;
+}
+
+/** What a record says beside its key, which names the time and the task. */
+interface AgendaRecord {
+  readonly owner: Owner;
 }
 
 /** A record that this build cannot read, most likely of a newer one; it stays where it is. */
@@ -38,14 +46,10 @@ export interface UnreadableEntry {
   readonly fault: TaskError;
 }
 
-const owner = {
-  issuer: z.string(),
-  subject: z.string(),
-  tenant: z.string().exactOptional(),
-} satisfies ShapeOf<Owner>;
-const agendaRecord = StoredKind.first<{ owner: Owner }>(
+const members = { owner: storedOwner } satisfies ShapeOf<AgendaRecord>;
+export const agendaRecord: StoredKind<AgendaRecord> = StoredKind.first<AgendaRecord>(
   'agenda record',
-  z.looseObject({ owner: z.looseObject(owner) }),
+  z.looseObject(members),
 );
 
 export class Agenda {
@@ -88,20 +92,20 @@ export class Agenda {
   }
 
   /** Has the task looked at, at `at`. */
-  async note(ref: TaskRef, at: EpochMs): Promise<void> {
+  async note(ref: TaskRef, at: EpochMs, record: AgendaRecord = { owner: ref.owner }): Promise<void> {
     // Another record for the same time is as good.
-    await this.#records.write(keyOf(ref, at), { value: agendaRecord.encode({ owner: ref.owner }) }, 0);
+    await this.#records.write(keyOf(ref, at), { value: agendaRecord.encode(record) }, 0);
   }
 
   /** What is to be looked at until then, in order within each shard; each shard by itself. */
   due(until: EpochMs): readonly AsyncGenerator<AgendaEntry | UnreadableEntry>[] {
-    return SHARDS.map((shard) => this.#dueOf(agendaPartition(shard), until));
+    return agendaPartitions().map((partition) => this.#dueOf(partition, until));
   }
 
   /** A new record for the task before the old one goes. */
   async move(entry: AgendaEntry, at: EpochMs): Promise<void> {
     if (at === entry.at) return;
-    await this.note(entry.ref, at);
+    await this.note(entry.ref, at, entry.record);
     await this.remove(entry);
   }
 
@@ -137,9 +141,12 @@ export class Agenda {
   }
 }
 
-function read(value: string, id: string, task: unknown): { readonly ref: TaskRef } | { readonly fault: TaskError } {
+type Read = Pick<AgendaEntry, 'ref' | 'record'> | Pick<UnreadableEntry, 'fault'>;
+
+function read(value: string, id: string, task: unknown): Read {
   try {
-    return { ref: { owner: agendaRecord.decode(value, id).owner, id: asTaskId(task) } };
+    const record = agendaRecord.decode(value, id);
+    return { ref: { owner: record.owner, id: asTaskId(task) }, record };
   } catch (error) {
     if (isTaskError(error)) return { fault: error };
     throw error;
@@ -161,5 +168,5 @@ function isWaiting(task: Task, now: EpochMs): boolean {
 function keyOf(ref: TaskRef, at: EpochMs): RecordKey {
   const time = String(Math.max(0, Math.floor(at))).padStart(TIME_DIGITS, '0');
   const digest = sha256(encodeOwner(ref.owner)).slice(0, DIGEST_DIGITS);
-  return { partition: agendaPartition(shardOf(ref.id)), id: `${time} ${digest} ${ref.id}` };
+  return { partition: agendaPartition(ref.id), id: `${time} ${digest} ${ref.id}` };
 }

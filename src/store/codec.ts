@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { TaskError } from '../domain/errors.ts';
+import { isTaskError, TaskError } from '../domain/errors.ts';
 
 /** Where a record holds a user's own JSON, whose key order is the user's (a form's fields, say). */
 const VERBATIM = 'json';
@@ -81,7 +81,7 @@ export class StoredKind<T extends object> {
     try {
       parsed = JSON.parse(text);
     } catch (cause) {
-      throw this.#unreadable(what, 'it is no JSON', cause);
+      throw this.#unreadable(what, 'it is no JSON', { cause });
     }
     return this.unwrap(parsed, what);
   }
@@ -97,6 +97,7 @@ export class StoredKind<T extends object> {
       throw this.#unreadable(
         what,
         `it has format ${format}, this build knows up to ${this.format}; upgrade this server`,
+        { detail: { format, knownFormat: this.format } },
       );
     }
     const at = this.#formats.findIndex((_, index) => index + 1 === format);
@@ -109,8 +110,12 @@ export class StoredKind<T extends object> {
       .reduce<unknown>((before, { upgrade }) => upgrade(before as never), checked.data) as T;
   }
 
-  #unreadable(what: string, problem: string, cause?: unknown): TaskError {
-    const message = `The ${this.#name} of ${what} cannot be read: ${problem}.`;
-    return new TaskError('unreadable_record', message, cause === undefined ? {} : { cause });
+  #unreadable(what: string, problem: string, options?: ConstructorParameters<typeof TaskError>[2]): TaskError {
+    return new TaskError('unreadable_record', `The ${this.#name} of ${what} cannot be read: ${problem}.`, options);
   }
+}
+
+/** Whether a newer build wrote the text that could not be read: another server may read it, and nothing is damaged. */
+export function isOfNewerBuild(error: unknown): boolean {
+  return isTaskError(error, 'unreadable_record') && 'knownFormat' in error.detail;
 }

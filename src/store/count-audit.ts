@@ -12,14 +12,14 @@ import type { Records } from './records.ts';
 import { decodeTask, hasEnded } from './task-head.ts';
 import type { ListOrder, TaskHeads } from './task-heads.ts';
 
-/** Pages of tasks that one refusal reads at most. */
-const PAGES_PER_LOOK = 4;
+/** Tasks that one refusal reads at most: one page, and, where that does not show enough, another with the rest. */
+const TASKS_PER_LOOK = 400;
 /** How long an answer holds. Shorter: a storm of refusals reads more. Longer: a slot that a crash lost comes back later. */
 export const REMEMBERED_MS = 3_000;
 /** Owners at their limit that one process knows of; past that it starts anew. */
 const MAX_OWNERS = 10_000;
 
-/** Tasks of a page. */
+/** Tasks of a page; of the first of a look as many as the limit, where that is more. */
 const PAGE = 100;
 
 interface CountedPage {
@@ -72,13 +72,15 @@ export class CountAudit {
     const earlier = before?.generation === generation && before.after !== undefined ? before : undefined;
     let found = earlier?.found ?? 0;
     let after = earlier?.after;
-    for (let pages = 1; ; pages += 1) {
-      const page: CountedPage = await this.#count(owner, 'desc', after);
+    let size = Math.min(Math.max(PAGE, limit - found), TASKS_PER_LOOK);
+    for (let left = TASKS_PER_LOOK - size; ; left -= size) {
+      const page: CountedPage = await this.#count(owner, 'desc', after, size);
       found += page.active;
       after = page.next;
       if (found >= limit) return this.#remember(owner, { generation, found: 0 });
       if (after === undefined) break;
-      if (pages === PAGES_PER_LOOK) return this.#remember(owner, { generation, found, after });
+      if (left === 0) return this.#remember(owner, { generation, found, after });
+      size = left;
       await eventLoopTurn();
     }
     this.#findings.delete(encodeOwner(owner));
@@ -91,16 +93,16 @@ export class CountAudit {
     let after: string | undefined;
     do {
       await eventLoopTurn();
-      const page: CountedPage = await this.#count(owner, 'asc', after);
+      const page: CountedPage = await this.#count(owner, 'asc', after, PAGE);
       active += page.active;
       after = page.next;
     } while (after !== undefined);
     return active;
   }
 
-  async #count(owner: Owner, order: ListOrder, after: string | undefined): Promise<CountedPage> {
+  async #count(owner: Owner, order: ListOrder, after: string | undefined, limit: number): Promise<CountedPage> {
     const now = this.#records.now();
-    const { heads, next } = await this.#heads.page(owner, { limit: PAGE, order, after });
+    const { heads, next } = await this.#heads.page(owner, { limit, order, after });
     const active = heads.filter(({ id, value }) => {
       if (hasEnded(value)) return false;
       const task = decodeTask({ owner, id: asTaskId(id) }, value);

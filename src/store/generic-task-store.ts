@@ -6,7 +6,7 @@ import type { StorageBackend } from '../backends/backend.ts';
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { Owner } from '../domain/owner.ts';
+import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
 import { enforceDeadline, isOverdue, keptUntil, replaceVariables, type Task, type TaskRef } from '../domain/task.ts';
@@ -17,7 +17,7 @@ import { Agenda, DEFAULT_FIRST_LOOK_MS } from './agenda.ts';
 import { sha256 } from './codec.ts';
 import { mayHaveLanded } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
-import { headsPartition, logPartition, valuesPartition } from './keys.ts';
+import { logPartition, valuesPartition } from './keys.ts';
 import { type PayloadKind, PayloadStore } from './payload-store.ts';
 import { Records, recordWrite } from './records.ts';
 import { type Creation, TaskCreation } from './task-creation.ts';
@@ -254,5 +254,5 @@ function idOfCursor(owner: Owner, cursor: string): string {
 }
 
 function fingerprint(owner: Owner): string {
-  return sha256(headsPartition(owner, '')).slice(0, 16);
+  return sha256(encodeOwner(owner)).slice(0, 16);
 }

@@ -52,7 +52,7 @@ const members = {
   fingerprint: z.string(),
   openUntil: z.int().nullable(),
 } satisfies ShapeOf<KeyRecord>;
-const keyRecord: StoredKind<KeyRecord> = StoredKind.first<KeyRecord>('record', z.looseObject(members));
+export const keyRecord: StoredKind<KeyRecord> = StoredKind.first<KeyRecord>('record', z.looseObject(members));
 
 export class IdempotentCreation {
   readonly #options: IdempotentCreationOptions;

@@ -9,15 +9,28 @@ import type { TaskRef } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 
 /**
- * One DynamoDB partition key bears 1,000 write units a second. A lifecycle writes its head three times at one unit (1 KB)
- * each: 2,000 lifecycles a second are 6,000 units, 375 a shard of 16, which leaves room for chance and for heads of up to
- * 2 KB. More shards would make listings dearer, which ask all of them. The last digit of the id is random, so the
- * shards are filled evenly. A change moves every head: it needs a migration.
+ * One DynamoDB partition key bears 1,000 write units and 3,000 read units a second. A lifecycle with 1 KB of arguments and
+ * 1 KB of result writes its head three times, 7 units in all: 2,000 of them a second are 14,000 units. In 16 shards that
+ * would be 875 each on average, which chance often takes above 1,000; in 32 it is 438, with room for heads of 4 KB (12
+ * units, 750 each). More shards would make listings dearer, which ask all of them. The last digits of the id are random, so
+ * the shards are filled evenly. A change moves every head: it needs a migration. See docs/decisions/0010-agenda-and-shards.md.
  */
-export const SHARDS = '0123456789abcdef'.split('');
+const HEAD_SHARDS = shardNames(32);
 
-export function shardOf(id: TaskId): string {
-  return id.slice(-1);
+/**
+ * Of everybody's tasks together. A task that ends soon writes its record and deletes it, one unit each: 16 shards bear 8,000
+ * such tasks a second. Each look asks all shards, so more would make every look dearer, also where nothing is to be done.
+ */
+const AGENDA_SHARDS = shardNames(16);
+
+/** One letter or digit each. */
+function shardNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => index.toString(32));
+}
+
+function shardOf(id: TaskId, shards: readonly string[]): string {
+  // Two digits: 256 values, of which each shard has as many as any other.
+  return shards[Number.parseInt(id.slice(-2), 16) % shards.length] ?? '';
 }
 
 type PartitionKind = 'tasks' | 'active' | 'idempotency' | 'log' | 'values' | 'agenda';
@@ -27,25 +40,23 @@ function partition(kind: PartitionKind, ...parts: readonly string[]): string {
   return JSON.stringify([kind, ...parts]);
 }
 
-export function headsPartition(owner: Owner, shard: string): string {
-  return partition('tasks', encodeOwner(owner), shard);
+function headsPartition(encodedOwner: string, shard: string): string {
+  return partition('tasks', encodedOwner, shard);
 }
 
 /** All in which an owner's task heads are. */
 export function headsPartitions(owner: Owner): readonly string[] {
-  return SHARDS.map((shard) => headsPartition(owner, shard));
+  const encoded = encodeOwner(owner);
+  return HEAD_SHARDS.map((shard) => headsPartition(encoded, shard));
 }
 
 export function headKey(ref: TaskRef): RecordKey {
-  return { partition: headsPartition(ref.owner, shardOf(ref.id)), id: ref.id };
+  return { partition: headsPartition(encodeOwner(ref.owner), shardOf(ref.id, HEAD_SHARDS)), id: ref.id };
 }
-
-/** Of the counter's format: its text must be an integer, which leaves no room for a number in the text. */
-const COUNTER_FORMAT = 1;
 
 /** Counts the owner's active tasks. */
 export function activeCountKey(owner: Owner): RecordKey {
-  return { partition: partition('active', encodeOwner(owner)), id: `active ${COUNTER_FORMAT}` };
+  return { partition: partition('active', encodeOwner(owner)), id: 'active' };
 }
 
 /** `digest`: of the caller's idempotency key. */
@@ -61,6 +72,12 @@ export function valuesPartition(ref: TaskRef): string {
   return partition('values', encodeOwner(ref.owner), ref.id);
 }
 
-export function agendaPartition(shard: string): string {
-  return partition('agenda', shard);
+/** In which the task's records are. */
+export function agendaPartition(id: TaskId): string {
+  return partition('agenda', shardOf(id, AGENDA_SHARDS));
+}
+
+/** All of the agenda. */
+export function agendaPartitions(): readonly string[] {
+  return AGENDA_SHARDS.map((shard) => partition('agenda', shard));
 }

@@ -1,13 +1,15 @@
 /**
  * Keeps a task's values: inline where they are small, else in chunks in the task's own partition,
  * each under a name that is never used again. Chunks are written before the head that refers
- * to them, so a head never names what is not there.
+ * to them, so a head never names what is not there. A reference has a format of its own: a head that refers to a value
+ * of a newer one stays readable, and only the value is not.
  */
+import * as z from 'zod';
 import { TaskError, valueTooLarge } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { MAX_PAYLOAD_BYTES, type Payload, type PayloadRef } from '../domain/payload.ts';
 import { keptUntil, type Task, type TaskRef } from '../domain/task.ts';
-import { sha256 } from './codec.ts';
+import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
 import { valuesPartition } from './keys.ts';
 import { type Records, recordWrite } from './records.ts';
 
@@ -37,6 +39,27 @@ const BOUNDS: Readonly<Record<PayloadKind | 'log_entry', Bounds>> = {
   log_entry: { inlineBytes: 200 * 1024, maxBytes: 16 * 1024 * 1024 },
 };
 
+/** A value that is kept as its JSON text, in chunks. */
+interface ChunkedValue {
+  readonly id: string;
+  readonly bytes: number;
+  readonly chunks: number;
+  /** Of the JSON text, hexadecimal. */
+  readonly sha256: string;
+}
+
+const chunkedValue = {
+  id: z.string(),
+  bytes: z.int(),
+  chunks: z.int(),
+  sha256: z.string(),
+} satisfies ShapeOf<ChunkedValue>;
+/** Of the references to values. */
+export const keptValue: StoredKind<ChunkedValue> = StoredKind.first<ChunkedValue>(
+  'reference',
+  z.looseObject(chunkedValue),
+);
+
 export class PayloadStore {
   readonly #records: Records;
 
@@ -52,7 +75,8 @@ export class PayloadStore {
     if (bytes.length > maxBytes) throw valueTooLarge(bytes.length, maxBytes);
     const chunks = chunksOf(bytes);
     const id = Buffer.from(this.#records.random(16)).toString('hex');
-    const kept = { id, bytes: bytes.length, chunks: chunks.length, sha256: sha256(bytes.toString('utf8')) };
+    const digest = sha256(bytes.toString('utf8'));
+    const kept = keptValue.wrap({ id, bytes: bytes.length, chunks: chunks.length, sha256: digest });
     const outcomes = await Promise.allSettled(
       chunks.map((chunk, index) =>
         this.#records.write(chunkKey(task, id, index), recordWrite(chunk, keptUntil(task)), 0),
@@ -65,10 +89,13 @@ export class PayloadStore {
     throw failure.reason;
   }
 
-  /** Throws `unreadable_record` when a chunk is missing or the content is not what was written. */
+  /**
+   * Rejects with `unreadable_record` when a chunk is missing, the content is not what was written, or a newer build
+   * wrote it.
+   */
   async load(ref: TaskRef, payload: Payload): Promise<JsonValue> {
     if ('json' in payload) return payload.json;
-    const { id, chunks, sha256: expected } = payload.ref;
+    const { id, chunks, sha256: expected } = keptValue.unwrap(payload.ref, `a value of task ${ref.id}`);
     const records = await Promise.all(
       Array.from({ length: chunks }, (_, index) => this.#records.read(chunkKey(ref, id, index))),
     );
@@ -79,10 +106,10 @@ export class PayloadStore {
     return JSON.parse(text) as JsonValue;
   }
 
+  /** Rejects with `unreadable_record`, with nothing removed, for a value of a newer build; it expires with its task. */
   async remove(ref: TaskRef, payload: PayloadRef): Promise<void> {
-    await Promise.all(
-      Array.from({ length: payload.chunks }, (_, index) => this.#records.remove(chunkKey(ref, payload.id, index))),
-    );
+    const { id, chunks } = keptValue.unwrap(payload, `a value of task ${ref.id}`);
+    await Promise.all(Array.from({ length: chunks }, (_, index) => this.#records.remove(chunkKey(ref, id, index))));
   }
 }
 

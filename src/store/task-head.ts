@@ -23,11 +23,11 @@ import { recordWrite } from './records.ts';
 /** Whatever JSON.parse gave is JSON; a closer look would cost time and drop an own `__proto__`. */
 const json = z.custom<JsonValue>((value) => value !== undefined);
 
+/** What every reference says, also one of a format that this build does not know: only who loads the value must know it. */
 const payloadRef = {
   id: z.string(),
   bytes: z.int(),
-  chunks: z.int(),
-  sha256: z.string(),
+  format: z.int(),
 } satisfies ShapeOf<PayloadRef>;
 const inlinePayload = { json } satisfies ShapeOf<InlinePayload>;
 
@@ -97,7 +97,7 @@ const body = {
   isUncounted: z.literal(true).exactOptional(),
 } satisfies ShapeOf<Body>;
 
-const taskHead: StoredKind<Body> = StoredKind.first<Body>('record', z.looseObject(body));
+export const taskHead: StoredKind<Body> = StoredKind.first<Body>('record', z.looseObject(body));
 
 /**
  * Whether a head's text is of a task that has ended and has nothing to clean up, without checking the rest of it;

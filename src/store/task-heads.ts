@@ -6,7 +6,7 @@ import type { StoredRecord } from '../backends/backend.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isExpired, type Task, type TaskRef } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
-import { headKey, headsPartition, SHARDS } from './keys.ts';
+import { headKey, headsPartitions } from './keys.ts';
 import type { Records } from './records.ts';
 import { decodeTask, headWrite } from './task-head.ts';
 import type { StoredTask } from './task-store.ts';
@@ -57,8 +57,8 @@ export class TaskHeads {
 
   /** Heads as they are stored, in the order of their ids, which is that of creation. */
   async page(owner: Owner, { limit, order, after }: HeadPageOptions): Promise<HeadPage> {
-    const shards = SHARDS.map((shard) => new ShardReader(this.#records, headsPartition(owner, shard), order, after));
-    const share = Math.min(limit, Math.ceil(limit / SHARDS.length) + SPARE);
+    const shards = headsPartitions(owner).map((partition) => new ShardReader(this.#records, partition, order, after));
+    const share = Math.min(limit, Math.ceil(limit / shards.length) + SPARE);
     const heads: StoredRecord[] = [];
     for (let round = 0; round < ROUNDS && heads.length < limit; round += 1) {
       await Promise.all(shards.filter(({ isDry }) => isDry).map((shard) => shard.read(share)));

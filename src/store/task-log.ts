@@ -8,13 +8,18 @@ import type { StoredRecord } from '../backends/backend.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import { keptUntil, type Task } from '../domain/task.ts';
-import { StoredKind } from './codec.ts';
+import { type ShapeOf, StoredKind } from './codec.ts';
 import { logPartition } from './keys.ts';
 import type { PayloadStore } from './payload-store.ts';
 import { type Records, recordWrite } from './records.ts';
 import { payload } from './task-head.ts';
 
-const logEntry = StoredKind.first<{ entry: Payload }>('log entry', z.looseObject({ entry: payload }));
+interface LogEntry {
+  readonly entry: Payload;
+}
+
+const members = { entry: payload } satisfies ShapeOf<LogEntry>;
+export const logEntry: StoredKind<LogEntry> = StoredKind.first<LogEntry>('log entry', z.looseObject(members));
 
 export class TaskLog {
   readonly #records: Records;

@@ -178,8 +178,8 @@ export const VENDORS: readonly VendorHome[] = [
   { packages: /^(aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/|esbuild)/, homes: /^(lib|bin)\//, where: 'lib/ and bin/' },
   {
     packages: /^zod(\/|$)/,
-    homes: /^src\/(store|engine|protocol)\//,
-    where: 'src/store/, src/engine/ and src/protocol/',
+    homes: /^src\/(store|engine|runtime|protocol)\//,
+    where: 'src/store/, src/engine/, src/runtime/ and src/protocol/',
   },
   {
     packages: /^@standard-schema\/spec$/,

@@ -13,8 +13,8 @@ const REFUSED = { code: 'too_many_tasks' };
 type Place = (made: BackendCall) => boolean;
 const onHead: Place = ({ verb, partition }) => verb === 'putIfVersion' && partition.startsWith('["tasks"');
 const onSlot: Place = ({ verb }) => verb === 'addIfBelow';
-const onSecondLook: Place = ({ verb, id }) => verb === 'get' && id === 'active 1';
-const onRepair: Place = ({ verb, id }) => verb === 'putIfVersion' && id === 'active 1';
+const onSecondLook: Place = ({ verb, id }) => verb === 'get' && id === 'active';
+const onRepair: Place = ({ verb, id }) => verb === 'putIfVersion' && id === 'active';
 
 interface Hold {
   /** The call is about to be made. */

@@ -64,7 +64,7 @@ onEveryBackend('the limit of active tasks', (open) => {
       detail: { limit: 2 },
     });
 
-    expect(otherBackend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 16 });
+    expect(otherBackend.counts()).toEqual({ addIfBelow: 1, get: 1, list: 32 });
     expect(await tasksOf(store, owner)).toHaveLength(2);
     expect((await store.create(call({ issuer: 'test', subject: randomUUID() }))).created).toBe(true);
   });

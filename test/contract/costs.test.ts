@@ -32,14 +32,14 @@ const PINNED = {
   cancel: [2, 3, 2, 3],
   completeLarge: [1, 7, 1, 1032],
   pollLarge: [5, 0, 261, 0],
-  'list (10 tasks)': [16, 0, 10, 0],
-  'list (10,000 tasks)': [16, 0, 32, 0],
+  'list (10 tasks)': [32, 0, 10, 0],
+  'list (10,000 tasks)': [32, 0, 64, 0],
   createWithKey: [1, 4, 1, 4],
   createAgain: [2, 1, 2, 0],
-  'refused (10 tasks, no variables)': [19, 1, 59, 0],
-  'refused (10000 tasks, no variables)': [19, 1, 86, 0],
-  'refused (10 tasks, 300 KB of variables)': [36, 1, 70, 0],
-  'refused (10000 tasks, 300 KB of variables)': [36, 1, 190, 0],
+  'refused (10 tasks, no variables)': [35, 1, 64, 0],
+  'refused (10000 tasks, no variables)': [35, 1, 117, 0],
+  'refused (10 tasks, 300 KB of variables)': [36, 1, 66, 0],
+  'refused (10000 tasks, 300 KB of variables)': [36, 1, 128, 0],
   lifecycle: [13, 8, 13, 12],
 };
 
@@ -82,8 +82,8 @@ describe('on DynamoDB', () => {
 
   test('a list page asks each shard once, and a refusal few times, whatever there is [STORE-6 STORE-13]', () => {
     for (const { costs } of dynamoDb) {
-      expect(costs.list).toMatchObject({ reads: 16, writes: 0 });
-      expect(costs.list.readUnits).toBeLessThanOrEqual(32);
+      expect(costs.list).toMatchObject({ reads: 32, writes: 0 });
+      expect(costs.list.readUnits).toBeLessThanOrEqual(64);
       expect(costs.refused.reads).toBeLessThanOrEqual(40);
     }
   });
@@ -104,8 +104,12 @@ describe('on DynamoDB', () => {
 });
 
 test('in memory the same operations make the same calls [I10 I9]', () => {
+  // DynamoDB says of a page that is just full that more may follow: what asks all shards may read one of them once more.
+  const isCertain = (name: string) => !ASKING_SHARDS.some((operation) => operation === name);
   const callsOf = (measured: readonly CornerCosts[]) =>
-    measured.map(({ costs }) => Object.entries(costs).map(([name, { reads, writes }]) => [name, reads, writes]));
+    measured.map(({ costs }) =>
+      Object.entries(costs).map(([name, { reads, writes }]) => [name, isCertain(name) ? reads : 'some', writes]),
+    );
 
   expect(callsOf(memory)).toEqual(callsOf(dynamoDb));
 });

@@ -129,7 +129,7 @@ onEveryBackend('the task store', (open) => {
       backend.reset();
 
       expect((await store.list(owner, { limit: 10 })).tasks.map(({ status }) => status)).toEqual(['failed']);
-      expect(backend.counts()).toEqual({ list: 16 });
+      expect(backend.counts()).toEqual({ list: 32 });
     });
 
     test('never let a change win over the deadline [LIFE-3 I2]', async () => {

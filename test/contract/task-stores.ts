@@ -10,7 +10,6 @@ import { type Clock, type RandomBytes, systemClock } from '../../src/clock.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import { completeTask, type Task } from '../../src/domain/task.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
-import { agendaPartition, SHARDS } from '../../src/store/keys.ts';
 import type { CreateTask } from '../../src/store/task-store.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { type CountingBackend, countingBackend } from '../support/counting-backend.ts';
@@ -140,20 +139,20 @@ export function complete(task: Task, now: number): Task {
   return completeTask(task, { json: { content: [] } }, now);
 }
 
-/** Every record of the given partitions; of the agenda's, which tests share, those of the owner, whose name is in no other. */
+/** Every record of the given partitions; of the agenda, which is everybody's, only those of `owner`, where there is one. */
 export async function recordsOf(
   backend: StorageBackend,
   partitions: Iterable<string>,
   owner?: Owner,
 ): Promise<StoredRecord[]> {
-  const agenda = new Set(SHARDS.map(agendaPartition));
   const records: StoredRecord[] = [];
   for (const partition of new Set(partitions)) {
     let after: string | undefined;
     do {
       const page = await backend.list(partition, { limit: 100, after });
-      const isOwn = ({ value }: StoredRecord) => !agenda.has(partition) || value.includes(owner?.subject ?? '');
-      records.push(...page.records.filter(isOwn));
+      const isForeign = ({ value }: StoredRecord) =>
+        owner !== undefined && partition.startsWith('["agenda"') && !value.includes(JSON.stringify(owner.subject));
+      records.push(...page.records.filter((record) => !isForeign(record)));
       after = page.next;
     } while (after !== undefined);
   }

@@ -163,6 +163,7 @@ describe('a message', () => {
     const delivery = { ref: { ...ref, owner: { ...ref.owner, tenant: 't' } }, notBefore: 5 };
 
     expect(JSON.parse(encodeDelivery(delivery))).toEqual({
+      format: 1,
       owner: { issuer: 'i', subject: 's', tenant: 't' },
       task: ref.id,
       notBefore: 5,
@@ -185,7 +186,8 @@ describe('a message', () => {
   test.each(['5', 'null', '""', '["t"]', '{}', '"\\ud800"'])(
     'whose owner has the tenant %s is no delivery: without it, it would be another owner’s [SEC-3 SEC-7]',
     (tenant) => {
-      const body = (json: string) => `{"owner":{"issuer":"i","subject":"s"${json}},"task":"${ref.id}","notBefore":1}`;
+      const body = (json: string) =>
+        `{"format":1,"owner":{"issuer":"i","subject":"s"${json}},"task":"${ref.id}","notBefore":1}`;
 
       expect(decodeDelivery(body(',"tenant":"t"'))).toBeDefined();
       expect(decodeDelivery(body(`,"tenant":${tenant}`))).toBeUndefined();

@@ -96,7 +96,7 @@ export async function recordsOf(backend: MemoryBackend): Promise<ReadonlyMap<str
       const page = await backend.list(partition, { limit: 1000, after });
       for (const { id, version, value } of page.records) {
         // A count that went up and down again is what it was; any other record must not even be written anew.
-        records.set(JSON.stringify([partition, id]), id === 'active 1' ? value : `${version} ${value}`);
+        records.set(JSON.stringify([partition, id]), id === 'active' ? value : `${version} ${value}`);
       }
       after = page.next;
     } while (after !== undefined);

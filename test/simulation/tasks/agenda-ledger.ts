@@ -2,7 +2,7 @@
 import type { RecordKey } from '../../../src/backends/backend.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import type { TaskRef } from '../../../src/domain/task.ts';
-import { agendaPartition, shardOf } from '../../../src/store/keys.ts';
+import { agendaPartition } from '../../../src/store/keys.ts';
 import type { Head } from './head-ledger.ts';
 
 export class AgendaLedger {
@@ -36,6 +36,6 @@ export class AgendaLedger {
   }
 
   #isOurs({ partition, id }: RecordKey): boolean {
-    return partition === agendaPartition(shardOf(this.#ref.id)) && id.endsWith(this.#ref.id);
+    return partition === agendaPartition(this.#ref.id) && id.endsWith(this.#ref.id);
   }
 }

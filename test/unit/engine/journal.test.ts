@@ -1,9 +1,16 @@
 /** What an entry of the journal may be: everything that a run writes, and nothing that a run could not go on from. */
 import { describe, expect, test } from '@jest/globals';
-import { type Outcome, readEntry } from '../../../src/engine/journal.ts';
+import * as z from 'zod';
+import { type JournalEntry, journalEntry, type Outcome } from '../../../src/engine/journal.ts';
 import { EngineUnderTest } from './engine-under-test.ts';
 
 const step = { kind: 'step', name: 'a' };
+
+/** The entry that a stored value is, or what is wrong with it. */
+function readEntry(stored: unknown): { readonly entry: JournalEntry } | { readonly fault: string } {
+  const checked = journalEntry.safeParse(stored);
+  return checked.success ? { entry: checked.data } : { fault: z.prettifyError(checked.error) };
+}
 
 describe('a journal entry', () => {
   test('of every kind that a run writes is read as it was written [EXEC-13]', async () => {

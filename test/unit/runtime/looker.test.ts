@@ -3,8 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { inline } from '../../../src/domain/payload.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
 import { completeTask, type Task } from '../../../src/domain/task.ts';
-import { Looker } from '../../../src/runtime/looker.ts';
-import { agendaPartition, headKey, SHARDS } from '../../../src/store/keys.ts';
+import { agendaPartition, agendaPartitions, headKey } from '../../../src/store/keys.ts';
 import { NotingQueue, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
 const asks = toolOf('asks', async (task) => ({ roots: (await task.listRoots()).length }));
@@ -16,7 +15,7 @@ const waits = (seconds: number) =>
 
 /** When the records of a task on the agenda are for, from now on, in seconds. */
 async function notedFor({ backend, clock }: RuntimeUnderTest, task: Task): Promise<number[]> {
-  const pages = await Promise.all(SHARDS.map((shard) => backend.list(agendaPartition(shard), { limit: 1000 })));
+  const pages = await Promise.all(agendaPartitions().map((partition) => backend.list(partition, { limit: 1000 })));
   return pages
     .flatMap(({ records }) => records)
     .filter(({ id }) => id.endsWith(task.id))
@@ -152,8 +151,7 @@ describe('a look', () => {
     const damaged = await runtime.create('damaged');
     const well = await runtime.create('well');
     await runtime.backend.putIfVersion(headKey(damaged), { value: '{"format":9}' }, 1);
-    const [shard = '0'] = SHARDS;
-    const newer = { partition: agendaPartition(shard), id: `${'0'.repeat(15)} ${'0'.repeat(32)} ${'0'.repeat(44)}` };
+    const newer = { partition: agendaPartition(well.id), id: `${'0'.repeat(15)} ${'0'.repeat(32)} ${'0'.repeat(44)}` };
     await runtime.backend.putIfVersion(newer, { value: '{"format":9}' }, 0);
     await runtime.clock.advance(30_000);
 
@@ -244,8 +242,7 @@ describe('a change that makes a waiting task due', () => {
     runtime.backend.putIfVersion = async (...args) => {
       if (args[0].id === task.id) {
         await runtime.clock.advance(30_000);
-        const { store, queue, clock } = runtime;
-        await new Looker({ store, queue, clock, leaseMs: TIMES.leaseMs }).look();
+        await runtime.looker().look();
         runtime.backend.putIfVersion = putIfVersion;
       }
       return putIfVersion(...args);

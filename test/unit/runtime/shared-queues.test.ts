@@ -280,5 +280,10 @@ test('BullMQ holds what a queue holds of its work, and no more: nothing of what 
 });
 
 test('a delivery is text that both understand [EXEC-8]', () => {
-  expect(JSON.parse(encodeDelivery({ ref, notBefore: 3 }))).toEqual({ owner: ref.owner, task: ref.id, notBefore: 3 });
+  expect(JSON.parse(encodeDelivery({ ref, notBefore: 3 }))).toEqual({
+    format: 1,
+    owner: ref.owner,
+    task: ref.id,
+    notBefore: 3,
+  });
 });

@@ -36,7 +36,9 @@ const text = fc.string({ unit: 'binary', maxLength: 20 });
 const json = fc.json({ stringUnit: 'binary' }).map((given) => JSON.parse(given) as JsonValue);
 const payload: fc.Arbitrary<Payload> = fc.oneof(
   json.map((value) => ({ json: value })),
-  fc.record({ id: text, bytes: fc.nat(), chunks: fc.nat(), sha256: text }).map((given) => ({ ref: given })),
+  fc
+    .record({ id: text, bytes: fc.nat(), format: fc.nat(), chunks: fc.nat(), sha256: text })
+    .map((given) => ({ ref: given })),
 );
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   payload.map((value): Answer => ({ outcome: 'answered', value, at: 1 })),
