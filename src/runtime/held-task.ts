@@ -18,7 +18,7 @@ import {
 import { isTerminal } from '../domain/status.ts';
 import type { EndCause, Task } from '../domain/task.ts';
 import { type AbortReason, TaskAborted } from '../engine/aborts.ts';
-import { isOutage } from '../store/errors.ts';
+import { isOutage, outageReason } from '../store/errors.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 
@@ -167,17 +167,22 @@ export class HeldTask {
    */
   async throughOutages<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
     const over = giveUp === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, giveUp]);
+    const { clock, logger } = this.#options;
+    const beganAt = clock.now();
     for (let pauseMs = 0; ; pauseMs = Math.min(Math.max(pauseMs * 2, FIRST_OUTAGE_PAUSE_MS), LONGEST_OUTAGE_PAUSE_MS)) {
       try {
         if (pauseMs > 0 && this.#leftMs <= 0) await this.#renew();
-        return await work();
+        const done = await work();
+        if (pauseMs > FIRST_OUTAGE_PAUSE_MS)
+          logger.info('Storage is back; a run goes on', { awayMs: clock.now() - beganAt });
+        return done;
       } catch (error) {
         if (!isOutage(error) || over.aborted) throw error;
         if (pauseMs === FIRST_OUTAGE_PAUSE_MS)
-          this.#options.logger.warn('Storage is away; a run waits for it', describeError(error));
+          logger.warn('Storage is away; a run waits for it', { ...describeError(error), reason: outageReason(error) });
       }
       // An answer that was lost is asked for again at once.
-      if (pauseMs > 0) await sleep(this.#options.clock, pauseMs, over).catch(() => {});
+      if (pauseMs > 0) await sleep(clock, pauseMs, over).catch(() => {});
     }
   }
 

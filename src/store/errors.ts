@@ -10,6 +10,13 @@ export function isOutage(error: unknown): boolean {
   return isTaskError(error, 'unavailable') || isTaskError(error, 'storage_lost');
 }
 
+/** What the engine said, for those who run the server: no client is shown it. */
+export function outageReason(error: unknown): string | undefined {
+  return isOutage(error) && error instanceof Error && error.cause instanceof BackendError
+    ? error.cause.message
+    : undefined;
+}
+
 /** Whether a write that failed so may have landed all the same. */
 export function mayHaveLanded(error: unknown): boolean {
   return isOutage(error);

@@ -78,7 +78,7 @@ describe('an outage while a step is under way', () => {
     expect(refused).toBeGreaterThan(40);
   });
 
-  test('is said once for each run, with the reason [EXEC-22 OBS-1]', async () => {
+  test('and its end are said once for each run, with the reason [EXEC-22 OBS-1]', async () => {
     const runtime = new RuntimeUnderTest();
     const { gate, tool } = oneStep();
     const task = await runtime.create('one step');
@@ -91,9 +91,12 @@ describe('an outage while a step is under way', () => {
     await runtime.clock.advance(2_000);
     await run;
 
-    const said = runtime.logger.lines.filter(({ message }) => message === 'Storage is away; a run waits for it');
+    const said = runtime.logger.lines.filter(({ message }) => message.startsWith('Storage is '));
 
-    expect(said).toMatchObject([{ level: 'warn', fields: { task: task.id, code: 'unavailable' } }]);
+    expect(said).toMatchObject([
+      { level: 'warn', message: 'Storage is away; a run waits for it', fields: { task: task.id, reason: 'away' } },
+      { level: 'info', message: 'Storage is back; a run goes on', fields: { task: task.id } },
+    ]);
   });
 
   test.each([
