@@ -85,6 +85,7 @@ async function goThrough({ open, smallWrites }: Trouble): Promise<Seen> {
     tools: [working, sleeping],
     backend: engine.backend,
     port: 0,
+    allowAnonymous: true,
     logger,
     leaseTimes: { leaseMs: 30_000, heartbeatMs: 1_000 },
   });

@@ -163,7 +163,7 @@ const redisSetting = (name: string, inTrouble: string, before: string) => () =>
 async function table(
   engine: { readonly endpoint: string },
   trouble: { begin(): Promise<unknown>; end(): Promise<unknown>; close(): Promise<unknown> | void },
-  tableIn = engine.endpoint,
+  { tableIn = engine.endpoint, timeoutMs = CALL_MS } = {},
 ): Promise<EngineInTrouble> {
   const tableName = `away-${randomUUID()}`;
   const making = connectDynamoDb(tableIn, {});
@@ -175,7 +175,7 @@ async function table(
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   return {
-    backend: new DynamoDbBackend({ client, tableName, timeoutMs: CALL_MS }),
+    backend: new DynamoDbBackend({ client, tableName, timeoutMs }),
     ...trouble,
     close: async () => {
       client.destroy();
@@ -194,7 +194,8 @@ async function dynamoDbBehindAddress(begin: 'refuse' | { readonly answer: string
       end: async () => address.accept(),
       close: () => address.close(),
     },
-    shared,
+    // The client's own tries may come to their end, so that the reason is known.
+    { tableIn: shared, timeoutMs: 10_000 },
   );
 }
 
