@@ -3,6 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 
 export interface EngineAddress {
   readonly port: number;
+  /** How many have been made so far. */
+  readonly connections: number;
   /** Leads new connections to another port; those that are open stay where they are. */
   leadTo(targetPort: number): void;
   /** Open connections hear nothing any more and are not told, as when a machine has lost its power; new ones are led on. */
@@ -18,8 +20,10 @@ export interface EngineAddress {
 export async function engineAddress(firstTarget: number): Promise<EngineAddress> {
   let targetPort = firstTarget;
   let behaviour: 'accept' | 'refuse' | { readonly answer: string } = 'accept';
+  let connections = 0;
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer((client) => {
+    connections += 1;
     if (behaviour === 'refuse') {
       client.on('error', () => undefined).destroy();
       return;
@@ -52,6 +56,9 @@ export async function engineAddress(firstTarget: number): Promise<EngineAddress>
   };
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
+    get connections() {
+      return connections;
+    },
     leadTo(port) {
       targetPort = port;
     },
