@@ -199,22 +199,25 @@ describe('a cluster', () => {
   test.each([
     ['dies', 'SIGKILL'],
     ['hangs', 'SIGSTOP'],
-  ] as const)('one of whose masters %s goes on with its replica, and nothing is lost or done twice [EXEC-1 EXEC-22 STORE-10 I3]', async (how, signal) => {
-    const cluster = await startRedisCluster();
-    cleanUps.push(() => cluster.stop());
-    const [first] = cluster.masters as [Node];
-    // The address of the one that dies: the client has learnt of the others.
-    const working = await startWorking(first.server.url);
-    const tasks = await startTasks(working, 12);
-    await untilCopied(first);
+  ] as const)(
+    'one of whose masters %s goes on with its replica, and nothing is lost or done twice [EXEC-1 EXEC-22 STORE-10 I3]',
+    async (how, signal) => {
+      const cluster = await startRedisCluster();
+      cleanUps.push(() => cluster.stop());
+      const [first] = cluster.masters as [Node];
+      // The address of the one that dies: the client has learnt of the others.
+      const working = await startWorking(first.server.url);
+      const tasks = await startTasks(working, 12);
+      await untilCopied(first);
 
-    first.server.signal(signal);
-    const since = performance.now();
-    working.finish();
+      first.server.signal(signal);
+      const since = performance.now();
+      working.finish();
 
-    await until('all to end', () => tasks.every((task) => working.ended.has(task)));
-    show(`cluster whose master ${how}`, since);
-    expect((await cluster.replica.admin.role())[0]).toBe('master');
-    await expectAllDone(working, tasks);
-  });
+      await until('all to end', () => tasks.every((task) => working.ended.has(task)));
+      show(`cluster whose master ${how}`, since);
+      expect((await cluster.replica.admin.role())[0]).toBe('master');
+      await expectAllDone(working, tasks);
+    },
+  );
 });

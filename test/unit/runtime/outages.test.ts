@@ -34,7 +34,10 @@ function outageOf(backend: StorageBackend): Outage {
 /** What one process of several has of a backend: it can be cut off alone. */
 function connectionTo(backend: StorageBackend): StorageBackend {
   const prototype = Object.fromEntries(
-    VERBS.map((verb) => [verb, (...args: never[]) => (backend[verb] as (...args: never[]) => unknown).apply(backend, args)]),
+    VERBS.map((verb) => [
+      verb,
+      (...args: never[]) => (backend[verb] as (...args: never[]) => unknown).apply(backend, args),
+    ]),
   );
   return Object.create(prototype) as StorageBackend;
 }
