@@ -4,10 +4,17 @@
  * client of its own hands that to `RedisBackend` instead.
  */
 import { Cluster, Redis } from 'ioredis';
-import { systemClock } from '../clock.ts';
+import { type CancelTimer, systemClock } from '../clock.ts';
 import { BackendUnavailableError } from './errors.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A connection on which nothing has come for so long, though something was asked, leads to a machine that has gone without a word. */
+const SILENCE_MS = 10_000;
+/**
+ * How often a server is asked whether it still is the primary: a process that only reads is refused nothing, and would read for ever
+ * what the demoted one copies, or has stopped to copy. One command of a few bytes; a write would cost more and might be refused.
+ */
+const ASK_ROLE_EVERY_MS = 5_000;
 /** While whatever answers at the address is read-only, it is not asked to be another one more often than this. */
 const LEAVE_EVERY_MS = 500;
 
@@ -18,7 +25,8 @@ export interface ConnectOptions {
 
 /** Resolves to a connected client, which the caller closes with `disconnect()`. Never names the URL's password. */
 export async function connectRedis(url: string, { patient = false }: ConnectOptions = {}): Promise<Redis | Cluster> {
-  const patience = patient ? { maxRetriesPerRequest: null } : {};
+  // Blocking readers are silent for as long as there is nothing to read.
+  const patience = patient ? { maxRetriesPerRequest: null } : { socketTimeout: SILENCE_MS };
   // A server that is not there is reported, not waited for.
   const probe = new Redis(url, { lazyConnect: true, connectTimeout: CONNECT_TIMEOUT_MS, retryStrategy: () => null });
   const { host, port, username, password, tls } = probe.options;
@@ -38,6 +46,7 @@ export async function connectRedis(url: string, { patient = false }: ConnectOpti
         })
       : new Redis(url, { ...patience, lazyConnect: true, reconnectOnError: leavesDemoted() });
     await connected(client, () => client.ping());
+    if (client instanceof Redis) leaveWhenDemoted(client);
     return client;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -62,6 +71,25 @@ function leavesDemoted(): (error: Error) => boolean {
     leftAt = systemClock.now();
     return true;
   };
+}
+
+/** The same for connections that are refused nothing, because they only read. Until the client ends. */
+function leaveWhenDemoted(client: Redis): void {
+  const ask = async () => {
+    try {
+      const [role] = await client.role();
+      if (role !== 'master' && client.status === 'ready') client.disconnect(true);
+    } catch {
+      // Away, or the user may not ask: then only what is refused tells.
+    }
+    askSoon();
+  };
+  let cancel: CancelTimer = () => {};
+  const askSoon = () => {
+    if (client.status !== 'end') cancel = systemClock.after(ASK_ROLE_EVERY_MS, () => void ask());
+  };
+  client.once('end', () => cancel());
+  askSoon();
 }
 
 /** What `ask` resolves to; closes the client if it rejects. */

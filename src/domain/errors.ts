@@ -33,7 +33,7 @@ export const TASK_ERROR_CODES = [
   'value_too_large',
   /** Lost the race for a record too often; may be tried again. */
   'contention',
-  /** Storage did not answer; may be tried again. */
+  /** Storage did not answer, or does not write for now; may be tried again after `detail.retryAfterMs`. */
   'unavailable',
   /** Storage is gone from under the server, which accepts nothing until whoever runs it has acted. */
   'storage_lost',

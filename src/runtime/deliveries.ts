@@ -5,6 +5,7 @@
 import { heal, isForgotten } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import { type AnswerOutcome, acceptAnswers, cancelTask, type Task, type TaskRef } from '../domain/task.ts';
+import { isOutage } from '../store/errors.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 import type { TaskQueue } from './queue.ts';
@@ -54,7 +55,10 @@ export async function cancel(deliveries: Deliveries, ref: TaskRef, message: stri
   return task;
 }
 
-/** Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. */
+/**
+ * Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. Storage that does not write for now is
+ * no reason to refuse a client what it reads.
+ */
 export async function healForgotten(
   deliveries: Deliveries,
   stored: StoredTask,
@@ -62,10 +66,15 @@ export async function healForgotten(
   graceMs = HEALING_GRACE_MS,
 ): Promise<void> {
   if (!isForgotten(stored.task, graceMs, now)) return;
-  const { task, changed } = await deliveries.store.update(
-    stored.task,
-    (current, at) => (isForgotten(current, graceMs, at) ? heal(current, at) : current),
-    stored,
-  );
-  if (changed) await nudge(deliveries, task);
+  try {
+    const { task, changed } = await deliveries.store.update(
+      stored.task,
+      (current, at) => (isForgotten(current, graceMs, at) ? heal(current, at) : current),
+      stored,
+    );
+    if (changed) await nudge(deliveries, task);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    deliveries.logger.warn('A task could not be enqueued', { task: stored.task.id, ...describeError(error) });
+  }
 }

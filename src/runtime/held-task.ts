@@ -3,7 +3,7 @@
  * after the other. A heartbeat renews the lease, enforces the run deadline, and notices what others did to the task. When
  * the run must stop, or the task has ended and the handler is to clean up, the signal fires.
  */
-import type { CancelTimer, Clock } from '../clock.ts';
+import { type CancelTimer, type Clock, sleep } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import { isTerminal } from '../domain/status.ts';
 import type { EndCause, Task } from '../domain/task.ts';
 import { type AbortReason, TaskAborted } from '../engine/aborts.ts';
+import { isOutage, outageReason } from '../store/errors.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { describeError, type Logger } from './logger.ts';
 
@@ -40,12 +41,18 @@ export interface HeldTaskOptions {
 /** Why a run must stop: the task has ended and there is nothing to clean up, or another run is to go on. */
 export type StopReason = Exclude<AbortReason, 'cancelled' | 'deadline'>;
 
+/** The first pause while storage is away, doubled up to the longest: that much later than storage itself a run goes on. */
+const FIRST_OUTAGE_PAUSE_MS = 250;
+const LONGEST_OUTAGE_PAUSE_MS = 2_000;
+
 type Change = (task: Task, claim: LeaseClaim, now: number) => Task;
 
 export class HeldTask {
   readonly claim: LeaseClaim;
   readonly #options: HeldTaskOptions;
   readonly #abort = new AbortController();
+  /** Fires when nobody is to wait for storage on behalf of the run any more. */
+  readonly #over = new AbortController();
   #stored: StoredTask;
   #last: Promise<unknown> = Promise.resolve();
   #cancelHeartbeat: CancelTimer = () => {};
@@ -153,6 +160,32 @@ export class HeldTask {
     });
   }
 
+  /**
+   * What `work` resolves to; while storage is away it is tried again, for as long as that lasts, unless the run must stop or
+   * `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is away for all,
+   * nobody else can take the task, and where others did, the renewal of the lease finds it out before `work` can write.
+   */
+  async throughOutages<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
+    const over = giveUp === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, giveUp]);
+    const { clock, logger } = this.#options;
+    const beganAt = clock.now();
+    for (let pauseMs = 0; ; pauseMs = Math.min(Math.max(pauseMs * 2, FIRST_OUTAGE_PAUSE_MS), LONGEST_OUTAGE_PAUSE_MS)) {
+      try {
+        if (pauseMs > 0 && this.#leftMs <= 0) await this.#renew();
+        const done = await work();
+        if (pauseMs > FIRST_OUTAGE_PAUSE_MS)
+          logger.info('Storage is back; a run goes on', { awayMs: clock.now() - beganAt });
+        return done;
+      } catch (error) {
+        if (!isOutage(error) || over.aborted) throw error;
+        if (pauseMs === FIRST_OUTAGE_PAUSE_MS)
+          logger.warn('Storage is away; a run waits for it', { ...describeError(error), reason: outageReason(error) });
+      }
+      // An answer that was lost is asked for again at once.
+      if (pauseMs > 0) await sleep(clock, pauseMs, over).catch(() => {});
+    }
+  }
+
   /** Whether this run has recorded anything. */
   get progressed(): boolean {
     return this.#progressed;
@@ -162,6 +195,7 @@ export class HeldTask {
   stop(reason: StopReason): void {
     if (this.#stopReason !== undefined) return;
     this.#stopReason = reason;
+    this.#over.abort();
     this.#abort.abort(new TaskAborted(reason));
     for (const action of this.#onStop) action(reason);
   }
@@ -180,6 +214,7 @@ export class HeldTask {
   /** Stops heartbeat and timers; the lease itself is given back by a change, or runs out. */
   close(): void {
     this.#closed = true;
+    this.#over.abort();
     for (const action of this.#onClose) action();
     this.#cancelHeartbeat();
     this.#stopListening();
@@ -248,6 +283,18 @@ export class HeldTask {
     this.stop('lease_lost');
   }
 
+  /** Of the lease, as far as this run knows. */
+  get #leftMs(): number {
+    return (this.task.run.lease?.until ?? 0) - this.#options.clock.now();
+  }
+
+  #renew(): Promise<Task> {
+    const { leaseMs } = this.#options.times;
+    return this.changeWhileHeld((task, claim, now) =>
+      renewLease(task, claim, { leaseMs, progressed: this.#progressed }, now),
+    );
+  }
+
   #armHeartbeat(): void {
     const { clock, times, logger } = this.#options;
     const due = clock.now() + times.heartbeatMs;
@@ -258,14 +305,9 @@ export class HeldTask {
           blockedMs: lateMs,
         });
       }
-      const left = (this.task.run.lease?.until ?? 0) - clock.now();
+      const left = this.#leftMs;
       // More than a whole lease: the clock was put back, and nobody could take the task over for as long.
-      const beat =
-        left < (times.leaseMs * 2) / 3 || left > times.leaseMs
-          ? this.changeWhileHeld((task, claim, now) =>
-              renewLease(task, claim, { leaseMs: times.leaseMs, progressed: this.#progressed }, now),
-            )
-          : this.refresh();
+      const beat = left < (times.leaseMs * 2) / 3 || left > times.leaseMs ? this.#renew() : this.refresh();
       void beat
         .catch((error: unknown) => logger.warn('A heartbeat failed', describeError(error)))
         .then(() => {

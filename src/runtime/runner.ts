@@ -187,9 +187,13 @@ export class Runner {
     logger: Logger,
   ): Promise<RunReport> {
     const outcome = outcomeOf(tool, end);
+    const message = run.takeMessage();
     try {
-      if (outcome === undefined) await this.#suspend(held, run, end.kind === 'suspended' ? end.dueAt : null);
-      else await this.#finish(held, outcome, run.takeMessage());
+      await held.throughOutages(() =>
+        outcome === undefined
+          ? this.#suspend(held, run, end.kind === 'suspended' ? end.dueAt : null, message)
+          : this.#finish(held, outcome, message),
+      );
     } catch (error) {
       if (held.stopReason !== undefined) return this.#stopped(held, logger);
       if (held.endedAs !== undefined) return this.#cleanedUp(held, end, logger);
@@ -222,7 +226,9 @@ export class Runner {
       held.onClose(cancel);
       // For the runs that go on with it, should this one die.
       held
-        .changeWhileHeld((current, claim, now) => beginCleanup(current, claim, until - now, now))
+        .throughOutages(() =>
+          held.changeWhileHeld((current, claim, now) => beginCleanup(current, claim, until - now, now)),
+        )
         .catch((error: unknown) => logger.warn('The time to clean up could not be written', describeError(error)));
     });
   }
@@ -237,7 +243,7 @@ export class Runner {
     if (end.kind === 'mismatch') return this.#park(held, end.message, logger);
     if (isOver)
       logger.error('A handler did not clean up in its time; what it holds may stay held', { cause: cleanup.cause });
-    await held.changeWhileHeld(finishCleanup);
+    await held.throughOutages(() => held.changeWhileHeld(finishCleanup));
     logger.info('Task ended and cleaned up after', { status: held.task.status });
     return 'cleaned_up';
   }
@@ -251,7 +257,9 @@ export class Runner {
       return 'cleaned_up';
     }
     const shown = shortMessage(reason);
-    const task = await held.changeWhileHeld((current, claim, now) => park(current, claim, shown, now));
+    const task = await held.throughOutages(() =>
+      held.changeWhileHeld((current, claim, now) => park(current, claim, shown, now)),
+    );
     logger.warn('A task is parked', { reason, looks: looks + 1, nextAt: new Date(task.run.dueAt ?? 0).toISOString() });
     await this.#enqueue(task);
     return 'parked';
@@ -293,12 +301,11 @@ export class Runner {
     }
   }
 
-  async #suspend(held: HeldTask, run: TaskRun, dueAt: number | null): Promise<void> {
+  async #suspend(held: HeldTask, run: TaskRun, dueAt: number | null, message: string | undefined): Promise<void> {
     const { suspended } = run;
     if (suspended === undefined) throw new Error('A run that was not started cannot suspend.');
     const inputs = await suspended.inputs.pending();
     const hidden = suspended.inputs.hiddenTimeoutAt(inputs);
-    const message = run.takeMessage();
     const suspension = {
       inputs,
       imported: suspended.inputs.imported(),
@@ -332,7 +339,9 @@ export class Runner {
   async #giveBack(held: HeldTask, delayMs: number, crashed: boolean, logger: Logger): Promise<void> {
     let task: Task;
     try {
-      task = await held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now));
+      task = await held.throughOutages(() =>
+        held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now)),
+      );
     } catch (error) {
       if (isTaskError(error, 'lease_lost')) {
         const givenBack = await held.givenBack();

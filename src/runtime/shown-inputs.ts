@@ -154,13 +154,15 @@ export class ShownInputs {
 
   /** One after the other: what is shown is all there is to show, and the newest of it must be written last. */
   #show(): Promise<void> {
+    const { held } = this.#options;
     const show = async () => {
       const inputs = await this.pending();
       for (const key of Object.keys(inputs)) this.#offered.add(key);
-      await this.#options.held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+      await held.change((task, claim, now) => showInputs(task, claim, inputs, now));
       this.#lookSoon();
     };
-    const shown = this.#lastShow.then(show);
+    // Nothing else would show them before the run has something new to show.
+    const shown = this.#lastShow.then(() => held.throughOutages(show));
     this.#lastShow = shown.catch(() => {});
     return shown;
   }

@@ -63,11 +63,14 @@ export class TaskJournal {
     return new TaskJournal(held, entries);
   }
 
-  /** Resolves when the entry is durable. Rejects when another run has written in its place: this one must stop. */
-  async append(entry: JournalEntry): Promise<void> {
-    const { claim } = this.#held;
-    const stored = writtenEntry.wrap({ epoch: claim.epoch, ...entry });
-    const written = await this.#held.append(this.#next, stored as unknown as JsonValue);
+  /**
+   * Resolves when the entry is durable, however long storage is away, unless `giveUp` fires. Rejects when another run has
+   * written in its place: this one must stop.
+   */
+  async append(entry: JournalEntry, giveUp: AbortSignal): Promise<void> {
+    const held = this.#held;
+    const stored = writtenEntry.wrap({ epoch: held.claim.epoch, ...entry }) as unknown as JsonValue;
+    const written = await held.throughOutages(() => held.append(this.#next, stored), giveUp);
     if (!written) throw lostTo(this.#held, 'Another run has written to the journal.');
     this.#next += 1;
   }

@@ -48,6 +48,8 @@ export interface SuspendedRun {
 export class TaskRun {
   readonly #options: TaskRunOptions;
   readonly #progress: Progress;
+  /** Fires when the run ends where it stands, so that it does not wait for storage any more. */
+  readonly #giveUp = new AbortController();
   #run: HandlerRun | undefined;
   #inputs: ShownInputs | undefined;
   #stray: { readonly error: unknown } | undefined;
@@ -74,7 +76,7 @@ export class TaskRun {
       const run: HandlerRun = new HandlerRun({
         handler: (root) => tool.run(args as JsonObject, this.#context(root, run, admission)),
         recorded: journal.entries,
-        append: (entry) => journal.append(entry),
+        append: (entry) => journal.append(entry, this.#giveUp.signal),
         startedAt: task.createdAt,
         seenTurns: task.run.turns ?? 0,
         clock,
@@ -123,6 +125,7 @@ export class TaskRun {
   /** Ends the run where it stands. */
   stop(error: unknown): void {
     this.#run?.stop(error);
+    this.#giveUp.abort();
   }
 
   /** Progress that is not written yet, for a write that happens anyway. */
@@ -141,6 +144,7 @@ export class TaskRun {
     this.#options.logger.error('A tool let go an error that nobody handled; its task fails', describeFailure(error));
     this.#stray ??= { error };
     run.stop(error);
+    this.#giveUp.abort();
   }
 
   #context(root: Branch, run: HandlerRun, admission: TaskContext['admission']): TaskContext {
@@ -178,9 +182,10 @@ export class TaskRun {
         await this.#inputs?.open(key);
         return encodeCallbackToken({ ref: held.task, key });
       },
-      readVariables: () => store.readVariables(held.task),
+      // In turn with nothing, and the same however often it is done: an outage need not fail the step that it is a part of.
+      readVariables: () => held.throughOutages(() => store.readVariables(held.task), this.#giveUp.signal),
       mergeVariables: async (changes) => {
-        await held.mergeVariables(changes);
+        await held.throughOutages(() => held.mergeVariables(changes), this.#giveUp.signal);
       },
     };
   }

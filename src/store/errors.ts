@@ -2,9 +2,24 @@
 import { BackendError } from '../backends/errors.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
 
+/** What a client is told to wait, in milliseconds: outages last seconds, and asking costs a server that is away the most. */
+const RETRY_AFTER_MS = 5_000;
+
+/** Whether storage is away for now: the same may be tried until it is back. */
+export function isOutage(error: unknown): boolean {
+  return isTaskError(error, 'unavailable') || isTaskError(error, 'storage_lost');
+}
+
+/** What the engine said, for those who run the server: no client is shown it. */
+export function outageReason(error: unknown): string | undefined {
+  return isOutage(error) && error instanceof Error && error.cause instanceof BackendError
+    ? error.cause.message
+    : undefined;
+}
+
 /** Whether a write that failed so may have landed all the same. */
 export function mayHaveLanded(error: unknown): boolean {
-  return isTaskError(error, 'unavailable') || isTaskError(error, 'storage_lost');
+  return isOutage(error);
 }
 
 /** What a storage error is to a task's client; any other error is itself. */
@@ -15,7 +30,10 @@ export function toTaskError(error: unknown): unknown {
     case 'limit':
       return new TaskError('contention', 'The record changed at the same time; try again.', { cause: error });
     case 'unavailable':
-      return new TaskError('unavailable', 'Storage did not answer; try again.', { cause: error });
+      return new TaskError('unavailable', 'Storage does not answer or refuses to write; try again in some seconds.', {
+        cause: error,
+        detail: { retryAfterMs: RETRY_AFTER_MS },
+      });
     case 'lost':
       return new TaskError(
         'storage_lost',

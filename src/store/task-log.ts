@@ -8,7 +8,7 @@ import type { StoredRecord } from '../backends/backend.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
 import { keptUntil, type Task } from '../domain/task.ts';
-import { type ShapeOf, StoredKind } from './codec.ts';
+import { canonicalJson, type ShapeOf, StoredKind } from './codec.ts';
 import { logPartition } from './keys.ts';
 import type { PayloadStore } from './payload-store.ts';
 import { type Records, recordWrite } from './records.ts';
@@ -39,8 +39,7 @@ export class TaskLog {
         behindGap += 1;
         continue;
       }
-      const { entry } = logEntry.decode(record.value, `task ${task.id}, number ${record.id}`);
-      entries.push(await this.#payloads.load(task, entry));
+      entries.push(await this.#load(task, record));
     }
     return { entries, behindGap };
   }
@@ -60,14 +59,23 @@ export class TaskLog {
     }
   }
 
-  /** Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. */
+  /**
+   * Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. May be tried again
+   * where it is not known whether the first try landed: the very same entry counts as written.
+   */
   async append(task: Task, sequence: number, entry: JsonValue): Promise<boolean> {
     const kept = await this.#payloads.keep(task, 'log_entry', entry);
     const key = { partition: logPartition(task), id: entryId(sequence) };
     const write = recordWrite(logEntry.encode({ entry: kept }), keptUntil(task));
     if ((await this.#records.write(key, write, 0)) !== undefined) return true;
+    const found = await this.#records.read(key);
     if ('ref' in kept) await this.#payloads.remove(task, kept.ref);
-    return false;
+    return found !== undefined && canonicalJson(await this.#load(task, found)) === canonicalJson(entry);
+  }
+
+  #load(task: Task, record: StoredRecord): Promise<JsonValue> {
+    const { entry } = logEntry.decode(record.value, `task ${task.id}, number ${record.id}`);
+    return this.#payloads.load(task, entry);
   }
 
   async *#entriesOf(task: Task): AsyncGenerator<StoredRecord> {

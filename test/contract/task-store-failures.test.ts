@@ -35,7 +35,8 @@ onEveryBackend('the task store, in trouble,', (open) => {
       for (const attempt of [store.get(task), store.update(task, complete), store.list(owner, { limit: 1 })]) {
         await expect(attempt).rejects.toMatchObject({
           code: 'unavailable',
-          message: 'Storage did not answer; try again.',
+          message: 'Storage does not answer or refuses to write; try again in some seconds.',
+          detail: { retryAfterMs: 5_000 },
         });
       }
     });

@@ -266,6 +266,21 @@ describe('without any client', () => {
     await until('the end of the run', async () => (await signs()).includes('aborted'));
   });
 
+  test('a task that a throttled worker could not be given is given back to the agenda, and none the worse for it [AWS-2 EXEC-7 EXEC-20]', async () => {
+    const { poller } = deployment;
+    Object.assign(poller, { isThrottled: true, visibilityTimeoutSeconds: 1 });
+    const taskId = await peer().createTask('work');
+    await until('the dead letter', () => deployment.queue.counts().dead > 0);
+    await until('the dead letter to be gone', () => deployment.queue.counts().dead === 0);
+    Object.assign(poller, { isThrottled: false, visibilityTimeoutSeconds: undefined });
+
+    expect(await agenda.headOf(taskId)).toMatchObject({ status: 'working', run: { crashes: 0 } });
+    expect(await agenda.isOn(taskId)).toBe(true);
+    await agenda.letTimeCome(taskId);
+    await deployment.look();
+    await until('the end', async () => (await agenda.headOf(taskId)).status === 'completed');
+  });
+
   test('a deadline is enforced [EXEC-20 LIFE-3]', async () => {
     const taskId = await peer().createTask('brief');
     await until('the deadline to have passed', async () => (await agenda.headOf(taskId)).deadlineAt < Date.now());
@@ -283,9 +298,6 @@ describe('without any client', () => {
 // Most of it is waiting, for leases, messages and a function's time; so all of it is waited for at once.
 describe('in the long run', () => {
   let shared: string;
-  let deadLetterLogs: number;
-  /** Nobody asks about it, so that its message alone brings it to a worker. */
-  let lasting: string;
   let ends: Readonly<Record<'poison' | 'turns', Promise<unknown>>>;
   let streamed: Promise<readonly unknown[]>;
 
@@ -294,13 +306,11 @@ describe('in the long run', () => {
     ({ rest: streamed } = await listenForLong());
     deployment.poller.visibilityTimeoutSeconds = REDELIVERED_AFTER_SECONDS;
     deployment.worker.timeoutMs = WORKER_TIMEOUT_MS;
-    deadLetterLogs = deployment.deadLetter.logs.length;
     const begin = async (name: string, args: object) => {
       await using client = await connectOfficialClient(deployment.url, ENDPOINT);
       const execution = await client.session.callTool(name, { ...args });
       return await execution.result();
     };
-    lasting = await peer().createTask('lasting_poison', { file: join(shared, 'lasting') });
     ends = {
       poison: begin('poison', { file: join(shared, 'poison') }),
       turns: begin('in_turns', { steps: 10, stepMs: 1_000 }),
@@ -317,15 +327,6 @@ describe('in the long run', () => {
   test('a task that kills its workers fails after its attempts, with the reason [AWS-2 EXEC-7]', async () => {
     expect(await ends.poison).toMatchObject({ status: 'failed', error: { data: { reason: 'attempts_exhausted' } } });
     expect(await readFile(join(shared, 'poison'), 'utf8')).toBe('run\nrun\n');
-  });
-
-  test('a task that could not be delivered is given back to the agenda, and fails by its own attempts alone [AWS-2 EXEC-7 EXEC-20]', async () => {
-    const said = () => deployment.deadLetter.logs.slice(deadLetterLogs).join('\n');
-    await until('the log', () => said().includes('A task could not be delivered'));
-    await until('the dead letter to be gone', () => deployment.queue.counts().dead === 0);
-
-    expect((await agenda.headOf(lasting)).status).toBe('working');
-    expect(await agenda.isOn(lasting)).toBe(true);
   });
 
   test('a task that takes longer than its function may run comes to its end [AWS-2 EXEC-1]', async () => {

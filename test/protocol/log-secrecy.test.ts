@@ -150,8 +150,8 @@ test('storage trouble leaves nothing secret in the log or the answer [SEC-4]', a
 
   expect(message?.error).toEqual({
     code: -32000,
-    message: 'Storage did not answer; try again.',
-    data: { reason: 'unavailable' },
+    message: 'Storage does not answer or refuses to write; try again in some seconds.',
+    data: { reason: 'unavailable', retryAfterMs: 5_000 },
   });
   expect(records.filter((record) => record.includes(SECRET))).toEqual([]);
 });

@@ -32,7 +32,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
     // An unsigned request is refused, which is an answer.
     answers: async () => (await fetch(endpoint, { method: 'POST' })).status > 0,
   });
-  return { endpoint, stop: () => engine.stop() };
+  return { ...engine, endpoint };
 }
 
 async function emulatorFolder(): Promise<string> {

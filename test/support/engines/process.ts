@@ -36,6 +36,8 @@ export interface EngineCommand {
 }
 
 export interface Engine {
+  /** As a machine that hangs: `SIGSTOP` and then `SIGCONT`; or one that loses its power. */
+  signal(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void;
   /** Ends the process and waits for that. Idempotent. */
   stop(): Promise<void>;
 }
@@ -49,7 +51,8 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
  */
 const GUARD = [
   'exec 3<&0',
-  '"$@" 3<&- & engine=$!',
+  '"$@" 3<&- 4>&- & engine=$!',
+  'echo $engine >&4; exec 4>&-',
   '(cat <&3; kill $engine; sleep 2; kill -9 $engine) >/dev/null 2>&1 &',
   'wait $engine',
 ].join('\n');
@@ -62,7 +65,12 @@ export async function startEngine(engine: EngineCommand): Promise<Engine> {
   const child: Child = spawn('/bin/sh', ['-c', GUARD, engine.name, engine.command, ...engine.args], {
     cwd: engine.cwd,
     env: { ...process.env, ...engine.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    // The third is where the guard keeps the first.
+    stdio: ['pipe', 'pipe', 'pipe', 'ignore', 'pipe'],
+  }) as unknown as Child;
+  let pid = 0;
+  child.stdio[4]?.on('data', (line: Buffer) => {
+    pid = Number(line.toString());
   });
   let output = '';
   const keep = (chunk: Buffer) => {
@@ -78,6 +86,9 @@ export async function startEngine(engine: EngineCommand): Promise<Engine> {
     });
   });
   const started: Engine = {
+    signal(name) {
+      process.kill(pid, name);
+    },
     async stop() {
       running.delete(started);
       child.stdin.destroy();

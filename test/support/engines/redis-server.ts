@@ -21,29 +21,43 @@ const MAX_CLUSTER_PORT = 55_000;
 
 export interface RedisServer extends Engine {
   readonly url: string;
+  readonly port: number;
 }
 
-/** With `cluster`: a cluster that has one node and therefore all slots. */
-export async function startRedisServer(options: { readonly cluster?: boolean } = {}): Promise<RedisServer> {
-  const cluster = options.cluster ?? false;
+export interface RedisServerOptions {
+  /** A node of a cluster; alone, and therefore with all slots, unless `node` says that others take their part. */
+  readonly cluster?: boolean;
+  readonly node?: boolean;
+  /** Where another server ran before. @default a free one */
+  readonly port?: number;
+  /** Where everything that was acknowledged is kept, for the next server; whoever gives it removes it. @default nothing is kept */
+  readonly keepIn?: string;
+  /** More of the command line. */
+  readonly settings?: readonly string[];
+}
+
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { cluster = false, node = false, keepIn, settings = [] } = options;
   const server = await findServer();
-  const port = await (cluster ? freePortBelow(MAX_CLUSTER_PORT) : freePort());
-  const folder = await mkdtemp(join(tmpdir(), 'redis-test-'));
+  const port = options.port ?? (await (cluster ? freePortBelow(MAX_CLUSTER_PORT) : freePort()));
+  const folder = keepIn ?? (await mkdtemp(join(tmpdir(), 'redis-test-')));
   const engine = await startEngine({
     name: cluster ? 'Redis (cluster)' : 'Redis',
     command: server.command,
     args: [
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
-      ...['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction'],
+      ...['--save', '', '--maxmemory-policy', 'noeviction'],
+      ...(keepIn === undefined ? ['--appendonly', 'no'] : ['--appendonly', 'yes', '--appendfsync', 'always']),
       // Without an announced address a lone node does not know its own, and clients wait for ever.
       ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
+      ...settings,
     ],
     env: server.env,
     answers: async () => (await ask(port, ['PING'])).startsWith('+PONG'),
-    scratchFolder: folder,
+    ...(keepIn === undefined ? { scratchFolder: folder } : {}),
   });
-  if (cluster) await takeAllSlots(port);
-  return { url: `redis://127.0.0.1:${port}`, stop: () => engine.stop() };
+  if (cluster && !node) await takeAllSlots(port);
+  return { ...engine, url: `redis://127.0.0.1:${port}`, port };
 }
 
 async function takeAllSlots(port: number): Promise<void> {

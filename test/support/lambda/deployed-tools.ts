@@ -114,17 +114,6 @@ const tools: readonly AnyTool[] = [
       return text('never');
     },
   }),
-  defineTaskTool({
-    name: 'lasting_poison',
-    description: 'Kills its process in each run, and is tried for longer than its message is.',
-    inputSchema: withFile,
-    pollIntervalMs,
-    maxAttempts: 100,
-    run: async ({ file }) => {
-      await appendFile(file, 'run\n');
-      process.exit(1);
-    },
-  }),
 ];
 
 export default tools;

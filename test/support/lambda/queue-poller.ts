@@ -22,6 +22,8 @@ export class QueuePoller {
   visibilityTimeoutSeconds: number | undefined;
   /** While it is set, nothing is received. */
   isPaused = false;
+  /** While it is set, Lambda refuses to start the function: each message goes back, and was received once more. */
+  isThrottled = false;
   readonly #options: QueuePollerOptions;
   readonly #stopping = new AbortController();
   readonly #batches = new Set<Promise<void>>();
@@ -71,6 +73,7 @@ export class QueuePoller {
 
   async #process(messages: readonly Message[]): Promise<void> {
     const { client, queueUrl, host, eventSource } = this.#options;
+    if (this.isThrottled) return;
     const reply = await host.invoke({ Records: messages.map((message) => this.#recordOf(message)) });
     if (reply.kind !== 'response') return;
     const failed = eventSource.reportsFailures ? failuresOf(reply.body) : new Set<unknown>();

@@ -1,6 +1,7 @@
 /** Watching a task: told by its own process, by looking for others; and letting go of everything at the end. */
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
+import { TaskError } from '../../../src/domain/errors.ts';
 import { DEFAULT_LIFETIME } from '../../../src/domain/lifetime.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import { cancelTask, type Task } from '../../../src/domain/task.ts';
@@ -171,6 +172,30 @@ describe('awaiting a task', () => {
     await end();
 
     expect((await wait(10_000))?.task.status).toBe('cancelled');
+  });
+
+  test('outlasts storage that is away, and looks no more often for it [EXEC-22 MOD-1]', async () => {
+    let looks = 0;
+    const get = jest.spyOn(store, 'get').mockImplementation(() => {
+      looks += 1;
+      return Promise.reject(new TaskError('unavailable', 'Away.'));
+    });
+    const waiting = wait(60_000);
+    await clock.advance(30_000);
+    expect(looks).toBe(31);
+    get.mockRestore();
+    await end(new GenericTaskStore({ backend, clock, random: manualRandom(2) }));
+
+    await clock.advance(1000);
+
+    expect((await waiting)?.task.status).toBe('cancelled');
+  });
+
+  test('rejects where the task is gone [MOD-1]', async () => {
+    jest.spyOn(store, 'get').mockRejectedValue(new TaskError('task_not_found', 'Gone.'));
+
+    await expect(wait(60_000)).rejects.toThrow('Gone.');
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test('resolves to nothing once its time is over, and leaves no timer [MOD-1]', async () => {

@@ -1,5 +1,6 @@
 /** What brings tasks to runners quickly: answers, and polls that find one forgotten. */
 import { describe, expect, test } from '@jest/globals';
+import { TaskError } from '../../../src/domain/errors.ts';
 import { inline } from '../../../src/domain/payload.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
 import {
@@ -44,6 +45,23 @@ describe('a poll', () => {
     );
 
     expect(runtime.queue.deliveries).toHaveLength(1);
+  });
+
+  test('is no error where storage does not write for now, and one where the task is damaged [EXEC-22]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('lost');
+    await runtime.clock.advance(HEALING_GRACE_MS + 1);
+    const seen = await runtime.store.get(task);
+    const failing = (code: 'unavailable' | 'unreadable_record') => {
+      const store = runtime.otherStore();
+      store.update = () => Promise.reject(new TaskError(code, 'No.'));
+      return healForgotten(deliveriesOf(runtime, store), seen, runtime.clock.now());
+    };
+
+    await expect(failing('unavailable')).resolves.toBeUndefined();
+    await expect(failing('unreadable_record')).rejects.toThrow('No.');
+
+    expect(runtime.logger.lines).toMatchObject([{ level: 'warn', fields: { task: task.id, code: 'unavailable' } }]);
   });
 
   test('leaves a task alone that a live run holds, or that waits for an answer [EXEC-8]', async () => {
