@@ -176,7 +176,7 @@ export class ToolCalls {
     const policy = {
       ...lifetime,
       ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
-      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs }),
+      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs, retentionFromEnd: true as const }),
     };
     const trace = traceOf(input.ctx);
     const idempotencyKey = idempotencyKeyOf(input.ctx);
