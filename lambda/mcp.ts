@@ -11,7 +11,7 @@ import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
 import { createAuthenticate } from './shared/authentication.ts';
 import { foundation, once } from './shared/composition.ts';
-import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty } from './shared/environment.ts';
+import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 import { createRequestHandler } from './shared/request-handler.ts';
 
@@ -23,6 +23,7 @@ const origins =
 
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
+  const maxStreamSeconds = wholeNumber(environment, 'maxStreamSeconds');
   const { fetch } = createTaskEndpoint({
     name: environment.serverName ?? 'mcp-durable-tasks',
     version: environment.serverVersion ?? '0.0.0',
@@ -31,6 +32,7 @@ const server = once(async () => {
     store,
     queue,
     logger,
+    ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });

@@ -34,6 +34,12 @@ export const DEAD_LETTER_VISIBILITY_TIMEOUT = Duration.minutes(3);
 /** Streams (subscriptions, plain calls) end with the function; REST APIs allow 15 minutes when streaming. */
 export const STREAMING_TIMEOUT = Duration.minutes(15);
 
+/**
+ * How long a stream may be told to stay open: long enough that reconnecting costs little, and over before the function's time
+ * is, so that it ends in good order.
+ */
+export const STREAM_SECONDS_BOUNDS = { min: 10, max: 870 };
+
 /** Below the 30 seconds after which an HTTP API answers 503 by itself; above a plain call's wait of 25. */
 export const BUFFERED_TIMEOUT = Duration.seconds(28);
 

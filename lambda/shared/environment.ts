@@ -37,6 +37,7 @@ export const VARIABLES = {
   responseMode: 'TASKS_RESPONSE_MODE',
   serverName: 'TASKS_SERVER_NAME',
   serverVersion: 'TASKS_SERVER_VERSION',
+  maxStreamSeconds: 'TASKS_MAX_STREAM_SECONDS',
   maxActiveTasksPerOwner: 'TASKS_MAX_ACTIVE_PER_OWNER',
   leaseMs: 'TASKS_LEASE_MS',
   heartbeatMs: 'TASKS_HEARTBEAT_MS',

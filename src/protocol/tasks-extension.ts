@@ -50,6 +50,9 @@ export interface TasksExtensionOptions {
   readonly healingGraceMs?: number;
 }
 
+/** Below the 30 seconds after which many gateways give a request up. */
+export const DEFAULT_PLAIN_CALL_WAIT_MS = 25_000;
+
 const taskParams = z.looseObject({ taskId: z.string() });
 
 export class TasksExtension {
@@ -74,7 +77,7 @@ export class TasksExtension {
       clock: this.#clock,
       logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
-      plainCallWaitMs: options.plainCallWaitMs ?? 25_000,
+      plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
     });

@@ -90,46 +90,6 @@ onEveryBackend('a value', (open) => {
     expect(await other.readVariables(task)).toEqual({ text: 'x'.repeat(5000) });
   });
 
-  test('and the log are there as long as a task whose end shortens its promise, and the head goes in time [LIFE-3 LIFE-6 I1]', async () => {
-    const { store, other, backend, owner, clock } = await open();
-    const lifetime = { runDeadlineMs: 120_000, retentionMs: 5000, retentionFromEnd: true } as const;
-    const task = await createdTask(store, call(owner, { lifetime, arguments: { text: 'x'.repeat(5000) } }));
-    await store.log.append(task, 0, { text: 'y' });
-    await store.mergeVariables(task, { text: 'z'.repeat(5000) });
-    const result = await store.keep(task, 'result', { text: 'r'.repeat(5000) });
-    await store.update(task, (now, at) => ({ ...complete(now, at), result }));
-
-    const head = await backend.get(headKey(task));
-    const others = [
-      ...(await recordsOf(backend, [valuesPartition(task)])),
-      ...(await recordsOf(backend, [logPartition(task)])),
-    ];
-
-    expect(head?.expiresAt).toBe(clock.now() + 5000);
-    expect(others).toHaveLength(4);
-    for (const { expiresAt } of others) expect(expiresAt).toBeGreaterThanOrEqual(Number(head?.expiresAt));
-    clock.advance(4999);
-    expect(await other.load(task, result)).toEqual({ text: 'r'.repeat(5000) });
-    expect((await other.get(task)).task.status).toBe('completed');
-    clock.advance(1);
-    await expect(other.get(task)).rejects.toMatchObject({ code: 'task_not_found' });
-  });
-
-  test('of a task whose promise is shortened later than at its end is not written again [LIFE-3]', async () => {
-    const { store, backend, owner, clock } = await open();
-    const lifetime = { runDeadlineMs: 120_000, retentionMs: 5000, retentionFromEnd: true } as const;
-    const task = await createdTask(store, call(owner, { lifetime }));
-    await store.mergeVariables(task, { text: 'z'.repeat(5000) });
-    await store.update(task, (now, at) => ({ ...complete(now, at), promisedUntil: now.promisedUntil }));
-    const before = await recordsOf(backend, [valuesPartition(task)]);
-
-    await store.update(task, (now, at) => ({ ...now, promisedUntil: at + 5000 }));
-
-    expect(before).toHaveLength(1);
-    expect(await recordsOf(backend, [valuesPartition(task)])).toEqual(before);
-    expect((await backend.get(headKey(task)))?.expiresAt).toBe(clock.now() + 5000);
-  });
-
   describe.each(WAYS)('in %s', (_way, roundTrip) => {
     test.each(SIZES)('%s comes back as it was [LIFE-10 LIFE-6 I9]', async (_what, bytes) => {
       const stores = await open();

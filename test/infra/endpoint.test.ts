@@ -154,6 +154,7 @@ describe('the function’s environment', () => {
         logLevel: 'warn',
         stage: 'prod',
         maxActiveTasksPerOwner: '11',
+        ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
         jwtScopes: 'a,b',
       }).server,
     );
@@ -170,6 +171,7 @@ describe('the function’s environment', () => {
       logLevel: 'warn',
       deployment: 'prod',
       maxActiveTasksPerOwner: '11',
+      ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
       queueUrl: expect.stringContaining('Ref'),
       ...(backend === 'redis'
         ? { redisEndpoint: expect.stringContaining('rediss://'), ...cacheUser() }
