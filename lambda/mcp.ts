@@ -21,6 +21,8 @@ const allowedOrigins = unlessEmpty(settings, 'allowedOrigins')?.split(' ');
 const origins =
   allowedOrigins === undefined ? NO_ORIGINS_KNOWN : onlyOrigins((origin) => allowedOrigins.includes(origin));
 
+const maxAnswerBytes = wholeNumber(settings, 'maxAnswerBytes');
+
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
   const maxStreamSeconds = wholeNumber(environment, 'maxStreamSeconds');
@@ -33,11 +35,12 @@ const server = once(async () => {
     queue,
     logger,
     ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds }),
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });
 
-const handleRequest = createRequestHandler({ server, mode, logger, origins });
+const handleRequest = createRequestHandler({ server, mode, logger, origins, maxAnswerBytes });
 
 const executionMode = mode === 'stream' ? executionModeStreamifyResponse : executionModeStandard;
 

@@ -11,6 +11,7 @@ import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
 import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
 import {
+  BUFFERED_ANSWER_BYTES,
   BUFFERED_TIMEOUT,
   STREAM_SECONDS_BOUNDS,
   STREAMING_TIMEOUT,
@@ -107,6 +108,7 @@ export class McpEndpoint extends Construct {
         ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',
+        ...answerLimitOf(api),
         ...originsEnvironment(props),
         ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds: String(maxStreamSeconds) }),
         ...props.environment,
@@ -165,6 +167,11 @@ export class McpEndpoint extends Construct {
         return new UrlFront(this, 'Direct', { ...common, function: this.function });
     }
   }
+}
+
+/** For the worker, too: what it stores must be readable. */
+export function answerLimitOf(api: ApiKind): Environment {
+  return api === 'http' ? { maxAnswerBytes: String(BUFFERED_ANSWER_BYTES) } : {};
 }
 
 /** Not where the service itself answers browsers: two `Access-Control-Allow-Origin` are none. */

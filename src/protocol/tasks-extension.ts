@@ -44,6 +44,8 @@ export interface TasksExtensionOptions {
   readonly lifetime?: LifetimePolicy;
   /** Fires when the server is closing: calls that wait for a task then end, and their tasks go on. @default never */
   readonly closing?: AbortSignal;
+  /** The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string. @default no bound */
+  readonly maxAnswerBytes?: number;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
@@ -80,6 +82,7 @@ export class TasksExtension {
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
+      maxAnswerBytes: options.maxAnswerBytes,
     });
   }
 

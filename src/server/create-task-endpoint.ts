@@ -1,5 +1,6 @@
 /** The side of a task server that answers requests: the MCP endpoint over a store and a queue. Runs no tasks. */
 import { type Clock, systemClock } from '../clock.ts';
+import { assertAnswerBound } from '../domain/answer-size.ts';
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
@@ -42,6 +43,13 @@ export interface EndpointSettings {
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
   /**
+   * The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string: what a buffered
+   * function's answer is. What a tool answers within the call is refused above it; what workers store is
+   * refused by theirs; at least 65536.
+   * @default no bound but that of values, 5 MiB
+   */
+  readonly maxAnswerBytes?: number;
+  /**
    * How long a stream stays open, in seconds, from 1 to a day: a subscription, and a call that is kept open. It ends in good
    * order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
    */
@@ -79,6 +87,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   assertOrigins(allowedOrigins ?? []);
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
+  const { maxAnswerBytes } = options;
+  assertAnswerBound(maxAnswerBytes);
   const maxStreamSeconds = streamBound(options.maxStreamSeconds);
   const closing = new AbortController();
   const extension = new TasksExtension({
@@ -94,6 +104,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       (maxStreamSeconds ?? Number.POSITIVE_INFINITY) * 1000,
     ),
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
     ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
   });
   const { name, version, instructions, createServer } = options;

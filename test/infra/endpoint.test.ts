@@ -190,6 +190,19 @@ describe('the function’s environment', () => {
     }
   });
 
+  test.each([
+    ['rest', undefined],
+    ['url', undefined],
+    ['http', '6291456'],
+  ])('of both functions says what answers behind %s can carry: %s [AWS-1 LIFE-10]', (api, bytes) => {
+    const { server } = synthesize({ api });
+    const limits = [/^ServerEndpointFunction/, /^ServerWorker[0-9A-F]{8}$/].map(
+      (id) => environmentOf(server, id).maxAnswerBytes,
+    );
+
+    expect(limits).toEqual([bytes, bytes]);
+  });
+
   test('of the worker has a store and a queue, and no word on callers [AWS-1]', () => {
     const { server } = synthesize({ ...JWT, api: 'http' });
 
@@ -197,6 +210,7 @@ describe('the function’s environment', () => {
       'backend',
       'deployment',
       'logLevel',
+      'maxAnswerBytes',
       'queueUrl',
       'tableName',
     ]);
