@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { problemWithOrigins } from '../src/server/allowed-origins.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
-import { parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
+import { CONCURRENCY_BOUNDS, parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
 
 const DEFAULT_TOOLS = fileURLToPath(new URL('../examples/tools.ts', import.meta.url));
 
@@ -20,6 +20,7 @@ export const HELP = `Usage: npm start -- [options]
   --allow-origin URL let web pages of that origin call, besides those of this machine; may be given several times
   --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
                      ${QUEUE_ADDRESSES}
+  --concurrency N    how many tasks run at the same time, from 1 to 1000, in turns between their owners (default 16)
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
@@ -38,6 +39,8 @@ export interface ServeOptions {
   readonly backend: BackendAddress;
   /** Absent: in this process. */
   readonly queue?: QueueAddress;
+  /** Absent: 16. */
+  readonly concurrency?: number;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -49,6 +52,7 @@ const OPTIONS = {
   'allow-origin': { type: 'string', multiple: true },
   backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
   queue: { type: 'string' },
+  concurrency: { type: 'string' },
   'create-table': { type: 'boolean', default: false },
   tools: { type: 'string', default: DEFAULT_TOOLS },
   'log-level': { type: 'string', default: 'info' },
@@ -75,7 +79,25 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   const problem = problemWithOrigins(allowedOrigins);
   if (problem !== undefined) throw new UsageError(`--allow-origin: ${problem}`);
   const queue = values.queue === undefined ? {} : { queue: queueOf(values.queue, backend) };
-  return { port, host: values.host, allowedOrigins, backend, ...queue, createTable, tools: values.tools, logLevel };
+  const concurrency = values.concurrency === undefined ? {} : { concurrency: concurrencyOf(values.concurrency) };
+  return {
+    port,
+    host: values.host,
+    allowedOrigins,
+    backend,
+    ...queue,
+    ...concurrency,
+    createTable,
+    tools: values.tools,
+    logLevel,
+  };
+}
+
+function concurrencyOf(text: string): number {
+  const { min, max } = CONCURRENCY_BOUNDS;
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new UsageError(`--concurrency ${text}: the number of tasks at a time is a whole number from ${min} to ${max}`);
 }
 
 function parse(args: string[]) {

@@ -51,10 +51,11 @@ function versionOf(): string {
 
 async function serve(options: ServeOptions): Promise<void> {
   const { port, host } = options;
+  const concurrency = options.concurrency === undefined ? {} : { concurrency: options.concurrency };
   const tools = await loadTools(options.tools);
   const logger = createLineLogger(options.logLevel, systemClock, (line) => process.stderr.write(line));
   const opened = await openBackend(options.backend, { createTable: options.createTable });
-  const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger);
+  const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger, concurrency);
   for (const warning of [...opened.warnings, ...(queued?.warnings ?? [])]) complain(warning);
   let server: LocalServer;
   try {
@@ -64,6 +65,7 @@ async function serve(options: ServeOptions): Promise<void> {
       tools,
       backend: opened.backend,
       ...(queued === undefined ? {} : { queue: queued.queue, consumer: queued.consumer }),
+      ...concurrency,
       allowAnonymous: true,
       strayErrors: 'log',
       logger,

@@ -11,7 +11,7 @@ import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
 import { createAuthenticate } from './shared/authentication.ts';
 import { foundation, once } from './shared/composition.ts';
-import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty } from './shared/environment.ts';
+import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 import { createRequestHandler } from './shared/request-handler.ts';
 
@@ -21,8 +21,11 @@ const allowedOrigins = unlessEmpty(settings, 'allowedOrigins')?.split(' ');
 const origins =
   allowedOrigins === undefined ? NO_ORIGINS_KNOWN : onlyOrigins((origin) => allowedOrigins.includes(origin));
 
+const maxAnswerBytes = wholeNumber(settings, 'maxAnswerBytes');
+
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
+  const maxStreamSeconds = wholeNumber(environment, 'maxStreamSeconds');
   const { fetch } = createTaskEndpoint({
     name: environment.serverName ?? 'mcp-durable-tasks',
     version: environment.serverVersion ?? '0.0.0',
@@ -31,11 +34,13 @@ const server = once(async () => {
     store,
     queue,
     logger,
+    ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds }),
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });
 
-const handleRequest = createRequestHandler({ server, mode, logger, origins });
+const handleRequest = createRequestHandler({ server, mode, logger, origins, maxAnswerBytes });
 
 const executionMode = mode === 'stream' ? executionModeStreamifyResponse : executionModeStandard;
 

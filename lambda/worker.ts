@@ -26,7 +26,15 @@ const worker = once(async () => {
   const { environment, store, queue } = await foundation();
   const leaseMs = wholeNumber(environment, 'leaseMs') ?? 30_000;
   const heartbeatMs = wholeNumber(environment, 'heartbeatMs') ?? Math.floor(leaseMs / 6);
-  return createTaskWorker({ tools, store, queue, logger, leaseTimes: { leaseMs, heartbeatMs } });
+  const maxAnswerBytes = wholeNumber(environment, 'maxAnswerBytes');
+  return createTaskWorker({
+    tools,
+    store,
+    queue,
+    logger,
+    leaseTimes: { leaseMs, heartbeatMs },
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+  });
 });
 
 const processor = new BatchProcessor(EventType.SQS);

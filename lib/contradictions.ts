@@ -37,6 +37,10 @@ function ofTheApi({ api, authorization }: Together, isSet: (name: string) => boo
       api === 'url' && (isSet('throttlingRateLimit') || isSet('throttlingBurstLimit')),
       'A function URL cannot throttle: use "reservedConcurrency", or -c api=rest.',
     ],
+    [
+      api === 'http' && isSet('maxStreamSeconds'),
+      'Context "maxStreamSeconds" needs -c api=rest or -c api=url: an HTTP API does not stream.',
+    ],
     ...JWT_SETTINGS.map((name): Refusal => [mode !== 'jwt' && isSet(name), `Context "${name}" needs -c auth=jwt.`]),
     [
       mode === 'jwt' && api === 'rest' && !isSet('domainName'),

@@ -5,7 +5,7 @@ import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
-import { McpEndpoint, type McpEndpointProps } from './mcp-endpoint.ts';
+import { answerLimitOf, McpEndpoint, type McpEndpointProps } from './mcp-endpoint.ts';
 import { Monitoring } from './monitoring.ts';
 import { GuardedRollout } from './rollout.ts';
 import { TaskQueue } from './task-queue.ts';
@@ -52,7 +52,10 @@ export class DurableTaskServer extends Construct {
     this.queue = new TaskQueue(this, 'Queue', encryptionKey === undefined ? {} : { encryptionKey });
     const { queue } = this;
     this.endpoint = new McpEndpoint(this, 'Endpoint', { ...endpointProps, rollout, queue, environment });
-    this.worker = this.#createWorker({ ...props, environment });
+    this.worker = this.#createWorker({
+      ...props,
+      environment: { ...environment, ...answerLimitOf(props.api ?? 'rest') },
+    });
     const { endpoint, worker } = this;
     this.monitoring = new Monitoring(this, 'Monitoring', {
       deployment,

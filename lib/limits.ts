@@ -34,8 +34,20 @@ export const DEAD_LETTER_VISIBILITY_TIMEOUT = Duration.minutes(3);
 /** Streams (subscriptions, plain calls) end with the function; REST APIs allow 15 minutes when streaming. */
 export const STREAMING_TIMEOUT = Duration.minutes(15);
 
+/**
+ * How long a stream may be told to stay open: long enough that reconnecting costs little, and over before the function's time
+ * is, so that it ends in good order.
+ */
+export const STREAM_SECONDS_BOUNDS = { min: 10, max: 870 };
+
 /** Below the 30 seconds after which an HTTP API answers 503 by itself; above a plain call's wait of 25. */
 export const BUFFERED_TIMEOUT = Duration.seconds(28);
+
+/**
+ * Lambda's 6 MB for what a function answers at once: the answer's text is escaped in it, as a string within JSON. What streams
+ * is not bounded so.
+ */
+export const BUFFERED_ANSWER_BYTES = 6 * 1024 * 1024;
 
 /** One message an invocation: a long run does not hold back the acknowledgement of others. */
 export const WORKER_BATCH_SIZE = 1;

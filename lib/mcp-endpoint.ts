@@ -10,7 +10,14 @@ import { type Authorization, authorizationEnvironment } from './authorization.ts
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
 import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
-import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING_RATE_LIMIT } from './limits.ts';
+import {
+  BUFFERED_ANSWER_BYTES,
+  BUFFERED_TIMEOUT,
+  STREAM_SECONDS_BOUNDS,
+  STREAMING_TIMEOUT,
+  THROTTLING_BURST_LIMIT,
+  THROTTLING_RATE_LIMIT,
+} from './limits.ts';
 import type { LogSettings } from './log-settings.ts';
 import { type CustomDomain, RestFront } from './rest-front.ts';
 import { liveAlias, type Rollout } from './rollout.ts';
@@ -57,6 +64,11 @@ export interface McpEndpointProps {
   readonly memoryMiB?: number;
   /** X-Ray traces. @default false */
   readonly tracing?: boolean;
+  /**
+   * How long a stream stays open, in seconds, from 10 to 870: nobody tells Lambda that a client has gone. Clients reconnect,
+   * and are shown how everything stands. Not for HTTP APIs, which do not stream. @default 300
+   */
+  readonly maxStreamSeconds?: number;
   /** More variables for the function: server name, limits. @default - none */
   readonly environment?: Environment;
 }
@@ -72,7 +84,15 @@ export class McpEndpoint extends Construct {
   constructor(scope: Construct, id: string, props: McpEndpointProps) {
     super(scope, id);
     assertSupported(props);
-    const { storage, queue, api = 'rest', customDomain, reservedConcurrency, tracing = false } = props;
+    const {
+      storage,
+      queue,
+      api = 'rest',
+      customDomain,
+      reservedConcurrency,
+      tracing = false,
+      maxStreamSeconds,
+    } = props;
     const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}/${MCP_PATH}`;
     this.function = bundledFunction(this, 'Function', {
       entry: 'mcp.ts',
@@ -88,7 +108,9 @@ export class McpEndpoint extends Construct {
         ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',
+        ...answerLimitOf(api),
         ...originsEnvironment(props),
+        ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds: String(maxStreamSeconds) }),
         ...props.environment,
       },
       ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
@@ -147,6 +169,11 @@ export class McpEndpoint extends Construct {
   }
 }
 
+/** For the worker, too: what it stores must be readable. */
+export function answerLimitOf(api: ApiKind): Environment {
+  return api === 'http' ? { maxAnswerBytes: String(BUFFERED_ANSWER_BYTES) } : {};
+}
+
 /** Not where the service itself answers browsers: two `Access-Control-Allow-Origin` are none. */
 function originsEnvironment({ api, authorization, allowedOrigins = [] }: McpEndpointProps): Environment {
   const isLeftToService = api === 'url' && authorization.mode === 'iam';
@@ -156,7 +183,14 @@ function originsEnvironment({ api, authorization, allowedOrigins = [] }: McpEndp
 /** What an API cannot do is refused rather than left out in silence. */
 function assertSupported(props: McpEndpointProps): void {
   const { api = 'rest', authorization, customDomain, webAclArn, callerAccounts, allowedOrigins = [] } = props;
-  const { throttlingRateLimit, throttlingBurstLimit } = props;
+  const { throttlingRateLimit, throttlingBurstLimit, maxStreamSeconds = STREAM_SECONDS_BOUNDS.min } = props;
+  const { min, max } = STREAM_SECONDS_BOUNDS;
+  if (!(Number.isInteger(maxStreamSeconds) && maxStreamSeconds >= min && maxStreamSeconds <= max)) {
+    throw new Error(`maxStreamSeconds must be a whole number from ${min} to ${max}; it is ${maxStreamSeconds}.`);
+  }
+  if (api === 'http' && props.maxStreamSeconds !== undefined) {
+    throw new Error("maxStreamSeconds needs api 'rest' or 'url': an HTTP API does not stream.");
+  }
   if (api !== 'rest' && (customDomain !== undefined || webAclArn !== undefined)) {
     throw new Error(`customDomain and webAclArn need api 'rest'; it is '${api}'.`);
   }

@@ -9,7 +9,7 @@ import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';
 import { ContextReader, misspelled } from './context-reader.ts';
 import { contradictions } from './contradictions.ts';
 import { API_KINDS, type ApiKind, ORIGIN } from './front.ts';
-import { CONCURRENCY_BOUNDS } from './limits.ts';
+import { CONCURRENCY_BOUNDS, STREAM_SECONDS_BOUNDS } from './limits.ts';
 import { RETENTION_DAYS } from './log-settings.ts';
 import { type NetworkSettings, readNetwork } from './network-settings.ts';
 import { ROLLOUTS, type Rollout } from './rollout.ts';
@@ -33,6 +33,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly workerConcurrency?: number;
   readonly workerReservedConcurrency?: number;
   readonly maxActiveTasksPerOwner?: number;
+  readonly maxStreamSeconds?: number;
   readonly memoryMiB?: number;
   readonly leaseMs?: number;
   readonly throttlingRateLimit?: number;
@@ -54,7 +55,14 @@ export const SETTING_NAMES = [
   ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
-  ...['maxActiveTasksPerOwner', 'throttlingRateLimit', 'throttlingBurstLimit', 'memoryMiB', 'leaseMs'],
+  ...[
+    'maxActiveTasksPerOwner',
+    'maxStreamSeconds',
+    'throttlingRateLimit',
+    'throttlingBurstLimit',
+    'memoryMiB',
+    'leaseMs',
+  ],
   ...['internetAccess', 'vpcId', 'subnetIds', 'availabilityZones'],
   ...['logLevel', 'logRetentionDays', 'logKeyArn'],
 ] as const;
@@ -122,6 +130,7 @@ function readNumbers(reader: ContextReader) {
     workerConcurrency: reader.wholeNumber('workerConcurrency', CONCURRENCY_BOUNDS),
     workerReservedConcurrency: within('workerReservedConcurrency', 2, 10_000),
     maxActiveTasksPerOwner: within('maxActiveTasksPerOwner', 1, 1_000_000),
+    maxStreamSeconds: reader.wholeNumber('maxStreamSeconds', STREAM_SECONDS_BOUNDS),
     throttlingRateLimit: within('throttlingRateLimit', 1, 10_000),
     throttlingBurstLimit: within('throttlingBurstLimit', 1, 10_000),
     memoryMiB: within('memoryMiB', 256, 10_240),

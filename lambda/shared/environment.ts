@@ -37,6 +37,9 @@ export const VARIABLES = {
   responseMode: 'TASKS_RESPONSE_MODE',
   serverName: 'TASKS_SERVER_NAME',
   serverVersion: 'TASKS_SERVER_VERSION',
+  /** Of the API: what a buffered answer may take, escaped. */
+  maxAnswerBytes: 'TASKS_MAX_ANSWER_BYTES',
+  maxStreamSeconds: 'TASKS_MAX_STREAM_SECONDS',
   maxActiveTasksPerOwner: 'TASKS_MAX_ACTIVE_PER_OWNER',
   leaseMs: 'TASKS_LEASE_MS',
   heartbeatMs: 'TASKS_HEARTBEAT_MS',

@@ -14,6 +14,7 @@ import {
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
+import { carriedResult } from './answer-limit.ts';
 import type { Authenticate } from './authenticated.ts';
 import { unlessListening } from './buffered.ts';
 import { answerDirectly, idOf, internalError, isServiceEvent } from './direct-invocation.ts';
@@ -45,13 +46,15 @@ export interface RequestHandlerOptions {
   readonly logger: Logger;
   /** Which web pages may call. @default - none is refused, and no page of another origin can read an answer */
   readonly origins?: OriginPolicy;
+  /** Of a buffered answer, in bytes of its text within a JSON string. @default no bound */
+  readonly maxAnswerBytes?: number | undefined;
 }
 
 /** For direct invocations: text where the function streams, which sends it as it is, else the JSON-RPC response itself. */
 export type RequestHandler = (event: unknown, remainingMs: number) => Promise<HttpResult | string | object>;
 
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
-  const { server, mode, logger, origins = NO_ORIGINS_KNOWN } = options;
+  const { server, mode, logger, origins = NO_ORIGINS_KNOWN, maxAnswerBytes } = options;
   const respond = async (event: HttpEvent, signal: AbortSignal): Promise<Response> => {
     try {
       const request = toRequest(event, signal);
@@ -83,7 +86,10 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
     // Nobody would read an answer, and a queue would take it for done: the function is wired to the wrong thing.
     if (isServiceEvent(event)) throw new Error('This event is neither an HTTP request nor a JSON-RPC message.');
     const limit = timeLimit(remainingMs - END_STREAMS_MS);
-    if (isHttpEvent(event)) return toResult(await serve(event, limit.signal), mode, limit);
+    if (isHttpEvent(event)) {
+      const result = await toResult(await serve(event, limit.signal), mode, limit);
+      return carriedResult(result, maxAnswerBytes);
+    }
     const answer = await direct(event, limit.signal).finally(limit.cancel);
     return mode === 'stream' ? JSON.stringify(answer) : answer;
   };

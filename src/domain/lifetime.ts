@@ -1,7 +1,8 @@
 /**
  * The two clocks of a task. Until its run deadline an unfinished task may run; past it, it
  * is failed. From its end on, a finished task stays readable for its retention. What a client was
- * told (`ttlMs`) is kept: a promise is only ever extended, never shortened.
+ * told (`ttlMs`) is kept: a promise is only ever extended, and shortened at most once, at the task's end, where its
+ * retention counts from there.
  */
 
 export interface Lifetime {
@@ -9,6 +10,11 @@ export interface Lifetime {
   readonly runDeadlineMs: number;
   /** How long a finished task stays readable, in milliseconds; `null`: for ever. */
   readonly retentionMs: number | null;
+  /**
+   * Whether the retention counts from the task's end also where that is sooner than was to be expected: what the task's
+   * clients were told shrinks then. @default it counts from the run deadline
+   */
+  readonly retentionFromEnd?: true;
 }
 
 export interface LifetimePolicy extends Lifetime {
@@ -31,10 +37,13 @@ const MIN_RETENTION_MS = 60_000;
 /**
  * What a task gets when its caller asked for `requestedTtlMs` (milliseconds from creation;
  * `null`: unlimited; `undefined`: did not ask). A request is clamped, never rejected. It cuts or
- * stretches the retention; the run deadline is cut only where the ttl leaves no room for it.
+ * stretches the retention, and is kept whenever the task ends; the run deadline is cut only where the ttl leaves no room for it.
  */
 export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | null | undefined): Lifetime {
-  if (requestedTtlMs === undefined) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: policy.retentionMs };
+  if (requestedTtlMs === undefined) {
+    const { runDeadlineMs, retentionMs, retentionFromEnd } = policy;
+    return { runDeadlineMs, retentionMs, ...(retentionFromEnd === undefined ? {} : { retentionFromEnd }) };
+  }
   if (requestedTtlMs === null) {
     if (policy.maxTtlMs === null) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: null };
     return grantLifetime(policy, policy.maxTtlMs);
@@ -54,4 +63,15 @@ export function promisedUntil(deadlineAt: number, retentionMs: number | null): n
 /** The later of two promises. */
 export function laterPromise(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
+}
+
+/** The earlier of two promises. */
+export function earlierPromise(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
+
+/** Whether a promise goes further than another. */
+export function isLater(a: number | null, b: number | null): boolean {
+  return b !== null && (a === null || a > b);
 }

@@ -9,6 +9,7 @@ import { isTerminal } from './status.ts';
 import {
   type Answer,
   failTask,
+  letGo,
   type Parking,
   type PendingInput,
   type RunState,
@@ -42,7 +43,8 @@ export function acquireLease(task: Task, holder: string, leaseMs: number, now: n
     throw new TaskError('lease_held', 'Another run holds the task.', { detail: { until: lease.until } });
   }
   const crashes = task.run.crashes + (lease === undefined ? 0 : 1);
-  if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
+  if (crashes >= task.maxAttempts)
+    return isTerminal(task.status) ? withoutCleanup(task, now) : failExhausted(task, now);
   const { healedAt: _healedAt, ...rest } = task.run;
   const run = { ...rest, epoch: epoch + 1, lease: { holder, until: now + leaseMs }, crashes };
   return isTerminal(task.status) ? { ...task, run } : closeTimedOut({ ...task, run }, now);
@@ -146,7 +148,8 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
 export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: boolean, now: number): Task {
   assertHeld(task, claim);
   const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
-  if (crashes >= task.maxAttempts) return isTerminal(task.status) ? withoutCleanup(task) : failExhausted(task, now);
+  if (crashes >= task.maxAttempts)
+    return isTerminal(task.status) ? withoutCleanup(task, now) : failExhausted(task, now);
   const { lease: _lease, parked: _parked, ...rest } = task.run;
   return { ...task, run: { ...rest, dueAt, crashes } };
 }
@@ -211,14 +214,14 @@ export function beginCleanup(task: Task, claim: LeaseClaim, cleanupMs: number, n
 }
 
 /** The handler of an ended task has cleaned up, or may not go on with it. */
-export function finishCleanup(task: Task, claim: LeaseClaim): Task {
+export function finishCleanup(task: Task, claim: LeaseClaim, now: number): Task {
   assertHeld(task, claim);
-  return withoutCleanup(task);
+  return withoutCleanup(task, now);
 }
 
-function withoutCleanup(task: Task): Task {
+function withoutCleanup(task: Task, now: number): Task {
   const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, cleanup: _cleanup, ...rest } = task.run;
-  return { ...task, run: { ...rest, dueAt: null } };
+  return letGo({ ...task, run: { ...rest, dueAt: null } }, now);
 }
 
 const FIRST_PARKING_MS = 5_000;

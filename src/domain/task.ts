@@ -5,7 +5,7 @@
  */
 import { TaskError } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
-import { type Lifetime, laterPromise, promisedUntil } from './lifetime.ts';
+import { earlierPromise, type Lifetime, laterPromise, promisedUntil } from './lifetime.ts';
 import type { Owner } from './owner.ts';
 import { inline, type Payload } from './payload.ts';
 import { assertTransition, isTerminal, type TaskStatus } from './status.ts';
@@ -31,6 +31,8 @@ export interface Task extends TaskRef {
   /** Past this an unfinished task is failed. */
   readonly deadlineAt: number;
   readonly retentionMs: number | null;
+  /** Present where the retention counts from the task's end, so that an early end shortens what was promised. */
+  readonly retentionFromEnd?: true;
   /** Until when the task stays readable, as its clients were told; `null`: for ever. */
   readonly promisedUntil: number | null;
   /** As its tool says, or `BY_AGE`. */
@@ -169,6 +171,7 @@ export function createTask(input: NewTask, now: number): Task {
     updatedAt: now,
     deadlineAt,
     retentionMs: lifetime.retentionMs,
+    ...(lifetime.retentionFromEnd === undefined ? {} : { retentionFromEnd: lifetime.retentionFromEnd }),
     promisedUntil: promisedUntil(deadlineAt, lifetime.retentionMs),
     inputs: {},
     answers: {},
@@ -202,7 +205,8 @@ function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Ta
     ...(lease === undefined ? {} : { lease }),
     ...(turns === undefined ? {} : { turns }),
   };
-  return { ...after, run };
+  // It needs its head for that, however short its retention is.
+  return { ...after, promisedUntil: laterPromise(before.promisedUntil, after.promisedUntil), run };
 }
 
 function ended(
@@ -215,16 +219,25 @@ function ended(
   const { statusMessage: progress, ...rest } = task;
   const statusMessage = message ?? progress;
   const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, ...run } = task.run;
-  return {
-    ...rest,
-    status,
-    ...(statusMessage === undefined ? {} : { statusMessage }),
-    updatedAt: now,
-    promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
-    inputs: {},
-    answers: {},
-    run: { ...run, dueAt: null },
-  };
+  return letGo(
+    {
+      ...rest,
+      status,
+      ...(statusMessage === undefined ? {} : { statusMessage }),
+      updatedAt: now,
+      promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
+      inputs: {},
+      answers: {},
+      run: { ...run, dueAt: null },
+    },
+    now,
+  );
+}
+
+/** A task that nothing will happen to any more: where its retention counts from the end, it is promised for that long. */
+export function letGo(task: Task, now: number): Task {
+  if (task.retentionFromEnd === undefined || task.retentionMs === null) return task;
+  return { ...task, promisedUntil: earlierPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)) };
 }
 
 /** Whether the run deadline has passed for a task that has not ended. */

@@ -3,6 +3,7 @@ import { type AuthInfo, createMcpHandler, McpServer, type McpServerFactory } fro
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskStore } from '../store/task-store.ts';
+import { withBoundedStreams } from './bounded-streams.ts';
 import { withTaskSubscriptions } from './listen.ts';
 import type { TasksExtension } from './tasks-extension.ts';
 
@@ -22,6 +23,8 @@ export interface EndpointOptions {
   readonly logger: Logger;
   /** Fires before `close`: open subscriptions of tasks then end. */
   readonly closing: AbortSignal;
+  /** How long a subscription stays open, in seconds; `null`: no bound. */
+  readonly maxStreamSeconds: number | null;
   /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
   readonly createServer?: McpServerFactory;
 }
@@ -54,7 +57,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
     },
   );
-  const fetch = withTaskSubscriptions(handler.fetch, {
+  const unbounded = withTaskSubscriptions(handler.fetch, {
     store,
     clock,
     ownerOf: (authInfo) => extension.ownerOf(authInfo),
@@ -63,6 +66,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     maxRequestBodySize: MAX_REQUEST_BYTES,
     closing,
   });
+  const { maxStreamSeconds } = options;
+  const fetch = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
   return {
     fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
     close: () => handler.close(),

@@ -44,11 +44,16 @@ export interface TasksExtensionOptions {
   readonly lifetime?: LifetimePolicy;
   /** Fires when the server is closing: calls that wait for a task then end, and their tasks go on. @default never */
   readonly closing?: AbortSignal;
+  /** The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string. @default no bound */
+  readonly maxAnswerBytes?: number;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number;
 }
+
+/** Below the 30 seconds after which many gateways give a request up. */
+export const DEFAULT_PLAIN_CALL_WAIT_MS = 25_000;
 
 const taskParams = z.looseObject({ taskId: z.string() });
 
@@ -74,9 +79,10 @@ export class TasksExtension {
       clock: this.#clock,
       logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
-      plainCallWaitMs: options.plainCallWaitMs ?? 25_000,
+      plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
+      maxAnswerBytes: options.maxAnswerBytes,
     });
   }
 

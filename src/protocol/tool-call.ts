@@ -18,7 +18,8 @@ import {
   TRACESTATE_META_KEY,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
-import { TaskError } from '../domain/errors.ts';
+import { assertCarried } from '../domain/answer-size.ts';
+import { isTaskError, TaskError } from '../domain/errors.ts';
 import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -71,6 +72,8 @@ export interface ToolCallServices {
   readonly closing: AbortSignal;
   /** How long a task must be overdue before it is enqueued again, in milliseconds. */
   readonly healingGraceMs: number;
+  /** The largest answer that can be carried to a client; see `answer-size.ts`. */
+  readonly maxAnswerBytes: number | undefined;
 }
 
 /** A created task leaves the handler by this way, past what the SDK does to tool results. */
@@ -143,9 +146,12 @@ export class ToolCalls {
   ): Promise<CallToolResult | InputRequiredResult> {
     try {
       const result = await tool.run(args, call);
-      return isInputRequiredResult(result) ? result : await checkResult(tool, result);
+      const answer = isInputRequiredResult(result) ? result : await checkResult(tool, result);
+      assertCarried(answer as unknown as JsonObject, this.#services.maxAnswerBytes, 'The result');
+      return answer;
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
+      if (isTaskError(error, 'value_too_large')) return toolError(error.message);
       this.#services.logger.warn('The tool threw', { tool: tool.name, ...describeFailure(error) });
       return toolError(describeThrown(error));
     }
@@ -176,7 +182,7 @@ export class ToolCalls {
     const policy = {
       ...lifetime,
       ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
-      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs }),
+      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs, retentionFromEnd: true as const }),
     };
     const trace = traceOf(input.ctx);
     const idempotencyKey = idempotencyKeyOf(input.ctx);

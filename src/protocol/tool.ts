@@ -61,7 +61,10 @@ interface TaskSettings {
   readonly cleanupMs?: number;
   /** How long a task may stay unfinished. @default the server's `lifetime` (24 h) */
   readonly runDeadlineMs?: number;
-  /** How long a finished task stays readable; `null`: for ever. @default the server's `lifetime` (24 h) */
+  /**
+   * How long a finished task stays readable, counted from its end; `null`: for ever.
+   * @default the server's `lifetime` (24 h), counted from the run deadline
+   */
   readonly retentionMs?: number | null;
   /** How often clients are told to ask. @default a quarter of the task's age, from 200 ms to 30 s */
   readonly pollIntervalMs?: number;

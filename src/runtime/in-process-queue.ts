@@ -1,22 +1,28 @@
 /**
- * The queue of a single process: due work in order of its time, a bounded number at once. It holds
- * nothing durable; whoever looks at the agenda refills it.
+ * The queue of a single process: due work in order of its time, a bounded number at once, in turns between owners. It
+ * holds nothing durable; whoever looks at the agenda refills it.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
+import { TaskError } from '../domain/errors.ts';
 import { encodeOwner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { describeError, type Logger, silentLogger } from './logger.ts';
 import { type QueueConsumer, type RunDelivery, retryDelayMs, type TaskQueue } from './queue.ts';
+import { Turns } from './turns.ts';
+
+/** Tasks that one process can be told to run at the same time. */
+export const CONCURRENCY_BOUNDS = { min: 1, max: 1_000 } as const;
 
 export interface InProcessQueueOptions {
   readonly clock: Clock;
-  /** Tasks that run at the same time. @default 16 */
+  /** Tasks that run at the same time, from 1 to 1000. @default 16 */
   readonly concurrency?: number;
   readonly logger?: Logger;
 }
 
 interface Entry {
   readonly key: string;
+  readonly owner: string;
   readonly ref: TaskRef;
   readonly notBefore: number;
   /** Deliveries in a row that failed before this one. */
@@ -27,16 +33,19 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
   readonly #clock: Clock;
   readonly #concurrency: number;
   readonly #logger: Logger;
-  /** By due time, then by arrival. */
+  /** Not due yet: by due time, then by arrival. */
   readonly #waiting: Entry[] = [];
+  /** Due, and without a place. */
+  readonly #due = new Turns<Entry>();
   readonly #known = new Map<string, Entry>();
   readonly #running = new Map<string, Promise<void>>();
   #run: RunDelivery | undefined;
   #cancelTimer: CancelTimer | undefined;
 
+  /** Throws `invalid_definition` for a concurrency that is out of bounds. */
   constructor(options: InProcessQueueOptions) {
     this.#clock = options.clock;
-    this.#concurrency = options.concurrency ?? 16;
+    this.#concurrency = withinBounds(options.concurrency ?? 16);
     this.#logger = options.logger ?? silentLogger;
   }
 
@@ -48,8 +57,9 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
 
   /** A task that is already queued keeps the earlier of both times. */
   async enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void> {
-    const key = JSON.stringify([encodeOwner(ref.owner), ref.id]);
-    this.#admit({ key, ref: { owner: ref.owner, id: ref.id }, notBefore: options.notBefore, failures: 0 });
+    const owner = encodeOwner(ref.owner);
+    const key = JSON.stringify([owner, ref.id]);
+    this.#admit({ key, owner, ref: { owner: ref.owner, id: ref.id }, notBefore: options.notBefore, failures: 0 });
     this.#pump();
   }
 
@@ -63,8 +73,10 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
   #admit(entry: Entry): void {
     const queued = this.#known.get(entry.key);
     if (queued !== undefined) {
-      if (queued.notBefore <= entry.notBefore) return;
-      this.#waiting.splice(this.#waiting.indexOf(queued), 1);
+      const place = this.#waiting.indexOf(queued);
+      // One that is due has its place in a line.
+      if (place < 0 || queued.notBefore <= entry.notBefore) return;
+      this.#waiting.splice(place, 1);
     }
     this.#known.set(entry.key, entry);
     this.#waiting.splice(this.#placeFor(entry.notBefore), 0, entry);
@@ -75,21 +87,19 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
     this.#cancelTimer = undefined;
     if (this.#run === undefined) return;
     const now = this.#clock.now();
-    for (let index = 0; index < this.#waiting.length && this.#running.size < this.#concurrency; ) {
-      const entry = this.#waiting[index];
-      if (entry === undefined || entry.notBefore > now) break;
+    const due = this.#placeFor(now);
+    for (const entry of this.#waiting.splice(0, due)) this.#due.add(entry.owner, entry);
+    while (this.#running.size < this.#concurrency) {
       // A task that runs is not run beside itself; it is looked at again when its run ends.
-      if (this.#running.has(entry.key)) index += 1;
-      else this.#begin(entry, this.#run);
+      const entry = this.#due.take(({ key }) => !this.#running.has(key));
+      if (entry === undefined) break;
+      this.#begin(entry, this.#run);
     }
-    const next = this.#waiting.find((entry) => !this.#running.has(entry.key));
-    if (next !== undefined && next.notBefore > now) {
-      this.#cancelTimer = this.#clock.after(next.notBefore - now, () => this.#pump());
-    }
+    const [next] = this.#waiting;
+    if (next !== undefined) this.#cancelTimer = this.#clock.after(next.notBefore - now, () => this.#pump());
   }
 
   #begin(entry: Entry, run: RunDelivery): void {
-    this.#waiting.splice(this.#waiting.indexOf(entry), 1);
     this.#known.delete(entry.key);
     const work = Promise.resolve()
       .then(() => run(entry.ref, entry.notBefore))
@@ -99,6 +109,7 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
       })
       .then(() => {
         this.#running.delete(entry.key);
+        this.#due.release(entry.owner);
         this.#pump();
       });
     this.#running.set(entry.key, work);
@@ -119,4 +130,11 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
     }
     return low;
   }
+}
+
+function withinBounds(concurrency: number): number {
+  const { min, max } = CONCURRENCY_BOUNDS;
+  if (Number.isInteger(concurrency) && concurrency >= min && concurrency <= max) return concurrency;
+  const problem = `concurrency must be a whole number from ${min} to ${max}, not ${concurrency}.`;
+  throw new TaskError('invalid_definition', problem);
 }

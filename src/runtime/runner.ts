@@ -3,6 +3,7 @@
  * it ended. Safe to call for any task at any time, any number of times, on any number of machines.
  */
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+import { assertCarried, escapedBytes, roomForValues } from '../domain/answer-size.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { inline, type Payload } from '../domain/payload.ts';
@@ -53,6 +54,8 @@ export interface RunnerOptions {
   readonly isGone?: ((holder: string) => boolean) | undefined;
   /** How long a run that could suspend stays for code that may await something else than operations, in milliseconds. */
   readonly graceMs?: number;
+  /** The largest answer that a client can be given; see `answer-size.ts`. @default no bound */
+  readonly maxAnswerBytes?: number;
 }
 
 /** What became of a delivery. */
@@ -143,7 +146,7 @@ export class Runner {
   }
 
   async #run(held: HeldTask, logger: Logger): Promise<RunReport> {
-    const { store, tools, random = systemRandom, graceMs } = this.#options;
+    const { store, tools, random = systemRandom, graceMs, maxAnswerBytes } = this.#options;
     const { tool: name, toolVersion } = held.task;
     if (held.task.run.crashes > 0)
       logger.warn('A run takes over from one that crashed', { crashes: held.task.run.crashes });
@@ -161,6 +164,7 @@ export class Runner {
       random,
       logger,
       ...(graceMs === undefined ? {} : { graceMs }),
+      ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
     });
     this.#limitCleanup(held, run, tool, logger);
     const end = await run.execute();
@@ -275,6 +279,7 @@ export class Runner {
       await held.change((task, _claim, now) => ({ ...failTask(withMessage(task, now), shown, now), error }));
       return;
     }
+    assertCarried(outcome.result, this.#options.maxAnswerBytes, 'The result');
     const result = await this.#keepResult(held, outcome.result);
     await held.change((task, _claim, now) => completeTask(withMessage(task, now), result, now));
   }
@@ -293,6 +298,9 @@ export class Runner {
   /** An error that is too large to keep loses its data, and the end of its message. */
   async #keepFailure(held: HeldTask, failure: Failure): Promise<Payload> {
     const { code, message } = failure;
+    const { maxAnswerBytes } = this.#options;
+    const isCarried = maxAnswerBytes === undefined || escapedBytes({ ...failure }) <= roomForValues(maxAnswerBytes);
+    if (!isCarried) return inline({ code, message: shortMessage(message) });
     try {
       return await this.#options.store.keep(held.task, 'result', { ...failure });
     } catch (error) {

@@ -1,8 +1,10 @@
 /**
  * What a run waits for from outside, as the head of its task shows it, and the way back: answers in the head become
- * deliveries to the engine, each once. Questions beyond what a client can answer in one update wait for their turn.
+ * deliveries to the engine, each once. Questions beyond what a client can answer in one update, or be shown in one answer,
+ * wait for their turn.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
+import { assertCarried, escapedBytes, roomForValues } from '../domain/answer-size.ts';
 import { ANSWER_LIMITS, type InputRequest } from '../domain/inputs.ts';
 import { closeOverdueInputs, showInputs } from '../domain/run.ts';
 import type { Answer, PendingInput, Task } from '../domain/task.ts';
@@ -29,6 +31,8 @@ export interface ShownInputsOptions {
   readonly clock: Clock;
   /** What fails in the background is told here. */
   readonly inBackground: (what: string, work: Promise<unknown>) => void;
+  /** The largest answer that a client can be given; see `answer-size.ts`. */
+  readonly maxAnswerBytes: number | undefined;
 }
 
 export class ShownInputs {
@@ -40,6 +44,8 @@ export class ShownInputs {
   readonly #opened = new Set<string>();
   /** Keys that this run has written to the head, or tried to. */
   readonly #offered = new Set<string>();
+  /** By key: what a question takes of an answer. */
+  readonly #sizes = new Map<string, number>();
   #lastShow: Promise<void> = Promise.resolve();
   #showing: CancelTimer | undefined;
   #closing: CancelTimer | undefined;
@@ -97,11 +103,15 @@ export class ShownInputs {
     await this.#show();
   }
 
-  /** As the head is to show it. A callback that is not opened yet is nobody's to complete. */
+  /**
+   * As the head is to show it. A callback that is not opened yet is nobody's to complete. Rejects with `value_too_large` for a
+   * question that no answer could carry.
+   */
   async pending(): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
     let questions = 0;
+    let room = this.#roomForMore(held.task.inputs);
     for (const { key, kind, request, timeoutAt } of this.#run.outstanding) {
       const shown = held.task.inputs[key];
       const timeout = timeoutAt === undefined ? {} : { timeoutAt };
@@ -111,6 +121,11 @@ export class ShownInputs {
       }
       questions += 1;
       if (questions > MAX_SHOWN_QUESTIONS) continue;
+      if (shown === undefined) {
+        const size = this.#sizeOf(key, request);
+        if (size > room) continue;
+        room -= size;
+      }
       const size = questions <= INLINE_REQUESTS ? 'request' : 'further_request';
       inputs[key] = shown ?? {
         ...timeout,
@@ -118,6 +133,27 @@ export class ShownInputs {
       };
     }
     return inputs;
+  }
+
+  /** What is left of an answer beside the questions that are shown already, which stay. */
+  #roomForMore(shown: Readonly<Record<string, PendingInput>>): number {
+    let room = roomForValues(this.#options.maxAnswerBytes);
+    for (const { key, request } of this.#run.outstanding) {
+      if (Object.hasOwn(shown, key)) room -= this.#sizeOf(key, request);
+    }
+    return room;
+  }
+
+  #sizeOf(key: string, request: unknown): number {
+    const { maxAnswerBytes } = this.#options;
+    if (maxAnswerBytes === undefined || request === undefined) return 0;
+    const known = this.#sizes.get(key);
+    if (known !== undefined) return known;
+    const asked = { [key]: { ...(request as InputRequest) } };
+    assertCarried(asked, maxAnswerBytes, 'A question');
+    const size = escapedBytes(asked);
+    this.#sizes.set(key, size);
+    return size;
   }
 
   /** The earliest timeout of what is not shown, in milliseconds since the epoch. */

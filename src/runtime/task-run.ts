@@ -34,6 +34,8 @@ export interface TaskRunOptions {
   readonly logger: Logger;
   /** See `HandlerRunOptions`. */
   readonly graceMs?: number;
+  /** See `RunnerOptions`. */
+  readonly maxAnswerBytes?: number;
 }
 
 /** How a run ended; `stray` is an error that nobody handled, which ended it. */
@@ -65,7 +67,7 @@ export class TaskRun {
   }
 
   async execute(): Promise<TaskRunEnd> {
-    const { held, store, clock, random, logger, tool, graceMs } = this.#options;
+    const { held, store, clock, random, logger, tool, graceMs, maxAnswerBytes } = this.#options;
     const { task } = held;
     try {
       const [journal, args, admission] = await Promise.all([
@@ -98,7 +100,13 @@ export class TaskRun {
           outstandingChanged: () => this.#inputs?.changed(),
         },
       });
-      const inputs = new ShownInputs(run, { held, store, clock, inBackground: this.#inBackground.bind(this) });
+      const inputs = new ShownInputs(run, {
+        held,
+        store,
+        clock,
+        inBackground: this.#inBackground.bind(this),
+        maxAnswerBytes,
+      });
       this.#run = run;
       this.#inputs = inputs;
       await inputs.takeInAll(held.task);

@@ -1,13 +1,16 @@
 /** The side of a task server that answers requests: the MCP endpoint over a store and a queue. Runs no tasks. */
 import { type Clock, systemClock } from '../clock.ts';
+import { assertAnswerBound } from '../domain/answer-size.ts';
+import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { AnswerOutcome } from '../domain/task.ts';
+import { DEFAULT_MAX_STREAM_SECONDS } from '../protocol/bounded-streams.ts';
 import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
-import { TasksExtension } from '../protocol/tasks-extension.ts';
+import { DEFAULT_PLAIN_CALL_WAIT_MS, TasksExtension } from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { decodeCallbackToken } from '../runtime/callback-token.ts';
 import { deliverAnswers } from '../runtime/deliveries.ts';
@@ -39,6 +42,18 @@ export interface EndpointSettings {
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
+  /**
+   * The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string: what a buffered
+   * function's answer is. What a tool answers within the call is refused above it; what workers store is
+   * refused by theirs; at least 65536.
+   * @default no bound but that of values, 5 MiB
+   */
+  readonly maxAnswerBytes?: number;
+  /**
+   * How long a stream stays open, in seconds, from 1 to a day: a subscription, and a call that is kept open. It ends in good
+   * order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
+   */
+  readonly maxStreamSeconds?: number | null;
   /** How long a task must be overdue before a client's poll takes its delivery for lost, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number;
   /** @default silent */
@@ -65,13 +80,16 @@ export interface TaskEndpoint {
   close(): Promise<void>;
 }
 
-/** Throws `invalid_definition` for tools or origins that cannot work. */
+/** Throws `invalid_definition` for tools, origins or bounds that cannot work. */
 export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   assertTools(options.tools);
   const { store, queue, tools, allowAnonymous = false, allowedOrigins } = options;
   assertOrigins(allowedOrigins ?? []);
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
+  const { maxAnswerBytes } = options;
+  assertAnswerBound(maxAnswerBytes);
+  const maxStreamSeconds = streamBound(options.maxStreamSeconds);
   const closing = new AbortController();
   const extension = new TasksExtension({
     closing: closing.signal,
@@ -82,12 +100,17 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     logger,
     lifetime: options.lifetime ?? DEFAULT_LIFETIME,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
-    ...(options.plainCallWaitMs === undefined ? {} : { plainCallWaitMs: options.plainCallWaitMs }),
+    plainCallWaitMs: Math.min(
+      options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
+      (maxStreamSeconds ?? Number.POSITIVE_INFINITY) * 1000,
+    ),
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
     ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
   });
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({
     closing: closing.signal,
+    maxStreamSeconds,
     name,
     version,
     extension,
@@ -124,4 +147,13 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       await deliverAnswers({ store, queue, logger }, known, { [key]: answer });
     },
   };
+}
+
+const LONGEST_STREAM_SECONDS = 24 * 60 * 60;
+
+function streamBound(seconds: number | null | undefined): number | null {
+  if (seconds === undefined) return DEFAULT_MAX_STREAM_SECONDS;
+  if (seconds === null || (seconds >= 1 && seconds <= LONGEST_STREAM_SECONDS)) return seconds;
+  const problem = `maxStreamSeconds must be from 1 to ${LONGEST_STREAM_SECONDS}, or null for no bound, not ${seconds}.`;
+  throw new TaskError('invalid_definition', problem);
 }

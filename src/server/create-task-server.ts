@@ -32,7 +32,7 @@ export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
    * host's answers requests, and runs what `runTask` is called for. @default the queue of this process
    */
   readonly consumer?: QueueConsumer;
-  /** Tasks that this process runs at the same time, with its own queue. @default 16 */
+  /** Tasks that this process runs at the same time, with its own queue, in turns between owners; from 1 to 1000. @default 16 */
   readonly concurrency?: number;
   /** `null`: no limit. A function gives each owner its own. @default 100 */
   readonly maxActiveTasksPerOwner?: MaxActiveTasks;

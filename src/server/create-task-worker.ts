@@ -1,5 +1,6 @@
 /** The side of a task server that runs tasks, over a store and a queue. Answers no requests. */
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
+import { assertAnswerBound } from '../domain/answer-size.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
 import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
@@ -32,6 +33,12 @@ export interface WorkerSettings {
    * @default 20
    */
   readonly graceMs?: number;
+  /**
+   * The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string: what a buffered
+   * function's answer is. Results and questions that are larger are refused when they are to be stored; at least 65536.
+   * @default no bound but that of values, 5 MiB
+   */
+  readonly maxAnswerBytes?: number;
 }
 
 export interface TaskWorkerOptions extends WorkerSettings {
@@ -56,10 +63,12 @@ export interface TaskWorker {
   stop(reason?: 'shutdown' | 'hand_over'): void;
 }
 
+/** Throws `invalid_definition` for settings that cannot work. */
 export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
   const random = options.random ?? systemRandom;
   const logger = options.logger ?? silentLogger;
-  const { graceMs } = options;
+  const { graceMs, maxAnswerBytes } = options;
+  assertAnswerBound(maxAnswerBytes);
   const runner = new Runner({
     store: options.store,
     queue: options.queue,
@@ -73,6 +82,7 @@ export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
     random,
     logger,
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
   });
   const looker = new Looker({
     store: options.store,

@@ -100,8 +100,13 @@ export interface OpenedQueue {
   close(): Promise<void>;
 }
 
+export interface ConsumerSettings {
+  /** Deliveries that this process takes at the same time. @default 16 */
+  readonly concurrency?: number;
+}
+
 export const queues = {
-  async bullmq(url: string, logger: Logger): Promise<OpenedQueue> {
+  async bullmq(url: string, logger: Logger, settings: ConsumerSettings): Promise<OpenedQueue> {
     const { connectRedis } = await import('../backends/redis-client.ts');
     const { BullMqConsumer, BullMqQueue } = await import('../runtime/bullmq-queue.ts');
     const { checkRedisDurability } = await import('../backends/redis.ts');
@@ -111,7 +116,7 @@ export const queues = {
       const queue = new BullMqQueue({ connection: producing, logger });
       return {
         queue,
-        consumer: new BullMqConsumer({ connection: consuming, logger }),
+        consumer: new BullMqConsumer({ connection: consuming, logger, ...settings }),
         description: `BullMQ at ${new URL(url).host}`,
         warnings: (await checkRedisDurability(producing)).map((finding) => `the queue: ${finding}`),
         close: async () => {
@@ -126,7 +131,7 @@ export const queues = {
     }
   },
 
-  async sqs(queueUrl: string, logger: Logger): Promise<OpenedQueue> {
+  async sqs(queueUrl: string, logger: Logger, settings: ConsumerSettings): Promise<OpenedQueue> {
     const { checkSqsQueue, connectSqs } = await import('../runtime/sqs-client.ts');
     const { SqsConsumer } = await import('../runtime/sqs-consumer.ts');
     const { SqsQueue } = await import('../runtime/sqs-queue.ts');
@@ -134,7 +139,7 @@ export const queues = {
     try {
       return {
         queue: new SqsQueue({ client, queueUrl, clock: systemClock }),
-        consumer: new SqsConsumer({ client, queueUrl, logger }),
+        consumer: new SqsConsumer({ client, queueUrl, logger, ...settings }),
         description: `SQS queue ${queueUrl}`,
         warnings: await checkSqsQueue(client, queueUrl),
         close: async () => client.destroy(),

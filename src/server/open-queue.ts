@@ -3,9 +3,10 @@
  * the queue cannot be used. Which client that is: see `local-engines.ts`.
  */
 import type { Logger } from '../runtime/logger.ts';
-import { type OpenedQueue, queues } from './local-engines.ts';
+import { type ConsumerSettings, type OpenedQueue, queues } from './local-engines.ts';
 import { missingLibraries } from './optional-libraries.ts';
 
+export { CONCURRENCY_BOUNDS } from '../runtime/in-process-queue.ts';
 export type { OpenedQueue } from './local-engines.ts';
 
 export interface QueueAddress {
@@ -52,9 +53,13 @@ const LIBRARIES: { readonly [engine in QueueAddress['engine']]: readonly string[
 };
 
 /** Opens the queue and makes sure that it answers. Rejects with a `QueueError` that says what to do. */
-export async function openQueue({ engine, url }: QueueAddress, logger: Logger): Promise<OpenedQueue> {
+export async function openQueue(
+  { engine, url }: QueueAddress,
+  logger: Logger,
+  settings: ConsumerSettings = {},
+): Promise<OpenedQueue> {
   try {
-    return await queues[engine](url, logger);
+    return await queues[engine](url, logger, settings);
   } catch (cause) {
     const missing = missingLibraries(cause, LIBRARIES[engine]);
     if (missing !== undefined) throw new QueueError(`the ${engine} queue ${missing}`, { cause });

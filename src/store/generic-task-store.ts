@@ -6,6 +6,7 @@ import type { StorageBackend } from '../backends/backend.ts';
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import { isTaskError, TaskError, taskNotFound } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
+import { isLater } from '../domain/lifetime.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
@@ -194,8 +195,10 @@ export class GenericTaskStore implements TaskStore {
     const before = current.task;
     const ends = !isTerminal(before.status) && isTerminal(next.status);
     const until = keptUntil(next);
-    if (!ends && (until !== keptUntil(before) || until !== valuesUntil)) await this.#restamp(next);
-    if (next.promisedUntil !== before.promisedUntil) await this.#idempotent.extend(next);
+    // Never to an earlier time: the head may not be written after all.
+    if (!ends && (isLater(until, keptUntil(before)) || isLater(until, valuesUntil))) await this.#restamp(next);
+    if (isLater(next.promisedUntil, before.promisedUntil)) await this.#idempotent.extend(next);
+    if (isLater(before.promisedUntil, next.promisedUntil)) await this.#idempotent.close(next);
     const confirmNoted = await this.agenda.noteChange(before, next);
     // A recount passes over what is past its deadline: such a task may not be counted any more, and has nothing to give back.
     const isCounted = ends && before.isUncounted === undefined && !isOverdue(before, this.#records.now());

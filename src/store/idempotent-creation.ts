@@ -2,11 +2,11 @@
  * Creating a task at most once for a caller's key. The key's record names the task before the task
  * exists; whoever finds a key without its task (its creator crashed, or is slow) takes the key over by
  * writing it again, and creates that very task, so that all callers end with the same one. The record lives
- * as long as its task: both expire at the same instant, and it is extended before the task is.
+ * as long as its task was to: it is extended before the task is, and closed before a task's life is cut short.
  */
 import * as z from 'zod';
 import { TaskError } from '../domain/errors.ts';
-import { laterPromise, promisedUntil } from '../domain/lifetime.ts';
+import { isLater, laterPromise, promisedUntil } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 import { isTaskId, type TaskId } from '../domain/task-id.ts';
@@ -108,6 +108,24 @@ export class IdempotentCreation {
       if (later === known.expiresAt) return;
       const write = recordWrite(known.value, later);
       if ((await records.write(idempotencyKey(owner, keyDigest), write, known.version)) !== undefined) return;
+    }
+    throw usedTooOften();
+  }
+
+  /**
+   * Notes that the task of the key has been there, so that its id is not used again once it is gone. To be called before the
+   * task promises less.
+   */
+  async close({ id, owner, keyDigest }: Task): Promise<void> {
+    if (keyDigest === undefined) return;
+    const { records } = this.#options;
+    for await (const _attempt of records.attempts(ATTEMPTS)) {
+      const known = await this.#read(owner, keyDigest);
+      const now = records.now();
+      if (known === undefined || known.task !== id || isLater(now, known.openUntil)) return;
+      const { version, expiresAt, value: _value, ...record } = known;
+      const write = recordWrite(keyRecord.encode({ ...record, openUntil: now }), expiresAt);
+      if ((await records.write(idempotencyKey(owner, keyDigest), write, version)) !== undefined) return;
     }
     throw usedTooOften();
   }

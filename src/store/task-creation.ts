@@ -113,7 +113,9 @@ export class TaskCreation {
     let current: StoredTask | undefined = created;
     while (current !== undefined && !isTerminal(current.task.status)) {
       const { task, version }: StoredTask = current;
-      if ((await heads.swap(failTask(task, failure, records.now()), version)) !== undefined) return;
+      // As long as its key is: what a key that is open names, and is not there, is made again.
+      const refused = { ...failTask(task, failure, records.now()), promisedUntil: task.promisedUntil };
+      if ((await heads.swap(refused, version)) !== undefined) return;
       current = await heads.read(task);
     }
     await limit.restore(created.task.owner);

@@ -80,6 +80,7 @@ const body = {
   updatedAt: z.int(),
   deadlineAt: z.int(),
   retentionMs: z.int().nullable(),
+  retentionFromEnd: z.literal(true).exactOptional(),
   promisedUntil: z.int().nullable(),
   pollIntervalMs: z.int(),
   maxAttempts: z.int(),

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../src/backends/errors.ts';
+import type { Owner } from '../../src/domain/owner.ts';
 import type { Task } from '../../src/domain/task.ts';
 import { headsPartitions } from '../../src/store/keys.ts';
 import type { CreateTask } from '../../src/store/task-store.ts';
@@ -197,6 +198,49 @@ onEveryBackend('creating with a key', (open) => {
 
       expect(task.promisedUntil).toBe(task.createdAt + 3000);
       expect(again).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+    });
+
+    describe('where an early end cuts that short', () => {
+      const FROM_END = { runDeadlineMs: 120_000, retentionMs: 1000, retentionFromEnd: true } as const;
+      const keyed = (owner: Owner) => call(owner, { idempotencyKey: 'k', lifetime: FROM_END });
+
+      test('to the millisecond, and then makes a task of another id, without the log of the first [LIFE-9 LIFE-3 I1]', async () => {
+        const { store, other, owner, clock } = await open();
+        const task = await createdTask(store, keyed(owner));
+        await store.log.append(task, 0, { left: 'behind' });
+        await other.update(task, complete);
+
+        clock.advance(999);
+        const last = await store.create(keyed(owner));
+        clock.advance(1);
+        const next = await store.create(keyed(owner));
+
+        expect(last).toMatchObject({ created: false, stored: { task: { id: task.id, status: 'completed' } } });
+        expect([next.created, next.stored.task.id === task.id]).toEqual([true, false]);
+        expect((await other.log.read(next.stored.task)).entries).toEqual([]);
+        expect(await other.create(keyed(owner))).toMatchObject({
+          created: false,
+          stored: { task: { id: next.stored.task.id } },
+        });
+      });
+
+      test.each([true, false])(
+        'also where the store dies as it ends, and the end lands or does not: %j [LIFE-9 I1 I8]',
+        async (lands) => {
+          const { store, other, backend, owner, clock } = await open();
+          const task = await createdTask(store, keyed(owner));
+          dieAt(backend, onHead, lands);
+          await expect(store.update(task, complete)).rejects.toMatchObject({ code: 'unavailable' });
+          const atOnce = await other.create(keyed(owner));
+
+          clock.advance(2000);
+          const later = await other.create(keyed(owner));
+
+          expect(atOnce).toMatchObject({ created: false, stored: { task: { id: task.id } } });
+          expect(later.created).toBe(lands);
+          expect(later.stored.task.id === task.id).toBe(!lands);
+        },
+      );
     });
 
     test('when the creation takes a while [LIFE-9]', async () => {

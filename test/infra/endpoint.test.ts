@@ -154,6 +154,7 @@ describe('the function’s environment', () => {
         logLevel: 'warn',
         stage: 'prod',
         maxActiveTasksPerOwner: '11',
+        ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
         jwtScopes: 'a,b',
       }).server,
     );
@@ -170,6 +171,7 @@ describe('the function’s environment', () => {
       logLevel: 'warn',
       deployment: 'prod',
       maxActiveTasksPerOwner: '11',
+      ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
       queueUrl: expect.stringContaining('Ref'),
       ...(backend === 'redis'
         ? { redisEndpoint: expect.stringContaining('rediss://'), ...cacheUser() }
@@ -188,6 +190,19 @@ describe('the function’s environment', () => {
     }
   });
 
+  test.each([
+    ['rest', undefined],
+    ['url', undefined],
+    ['http', '6291456'],
+  ])('of both functions says what answers behind %s can carry: %s [AWS-1 LIFE-10]', (api, bytes) => {
+    const { server } = synthesize({ api });
+    const limits = [/^ServerEndpointFunction/, /^ServerWorker[0-9A-F]{8}$/].map(
+      (id) => environmentOf(server, id).maxAnswerBytes,
+    );
+
+    expect(limits).toEqual([bytes, bytes]);
+  });
+
   test('of the worker has a store and a queue, and no word on callers [AWS-1]', () => {
     const { server } = synthesize({ ...JWT, api: 'http' });
 
@@ -195,6 +210,7 @@ describe('the function’s environment', () => {
       'backend',
       'deployment',
       'logLevel',
+      'maxAnswerBytes',
       'queueUrl',
       'tableName',
     ]);

@@ -133,6 +133,7 @@ export const VARIANTS: Readonly<Record<string, Context>> = {
     throttlingRateLimit: '3',
     throttlingBurstLimit: '5',
     maxActiveTasksPerOwner: '11',
+    maxStreamSeconds: '120',
     serverName: 'acme tasks',
   },
   'Redis, REST, IAM': { backend: 'redis' },

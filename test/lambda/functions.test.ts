@@ -187,3 +187,39 @@ describe('the metrics', () => {
     for (const dimensions of takeovers) expect(dimensions).toEqual([['service', 'deployment']]);
   });
 });
+
+describe('behind an API that buffers', () => {
+  const ended = async (args: object) => {
+    const taskId = await peer().createTask('quotes', { ...args });
+    return until('the end', async () => {
+      const task = await peer().task(taskId);
+      return task['status'] !== 'working' && task;
+    });
+  };
+
+  test('a result that fits comes through, quotes and all [AWS-2 LIFE-10]', async () => {
+    const count = 1_560_000;
+
+    expect(await ended({ count })).toMatchObject({
+      status: 'completed',
+      result: { content: [{ type: 'text', text: '"'.repeat(count) }] },
+    });
+  });
+
+  test('a result of 3.5 MiB that takes 7 there fails its task, and each poll says so [AWS-2 LIFE-10]', async () => {
+    const message = expect.stringMatching(
+      /^The result takes 7\d{6} bytes .*Keep the data elsewhere .*api=rest or api=url/,
+    );
+
+    expect(await ended({ count: 1_800_000 })).toMatchObject({ status: 'failed', error: { code: -32603, message } });
+  });
+
+  test('arguments that are too large are refused with how large they may be [AWS-2 LIFE-10]', async () => {
+    const kept = await peer().call('quotes', { count: 1, note: 'x'.repeat(5 * 1024 * 1024) });
+    const read = await peer().call('quotes', { count: 1, note: 'x'.repeat(6 * 1024 * 1024) });
+
+    expect(kept.message?.error).toMatchObject({ code: -32602, message: expect.stringContaining('5242880') });
+    expect([read.status, read.message?.error?.code]).toEqual([413, -32000]);
+    expect(read.message?.error?.message).toContain('6291456');
+  });
+});

@@ -297,3 +297,67 @@ describe('a direct invocation', () => {
     expect(logged).toHaveLength(1);
   });
 });
+
+describe('a buffered answer', () => {
+  const LIMIT = 6 * 1024 * 1024;
+  const answering = (response: () => Response) => {
+    const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const server = async () => ({ fetch: async () => response(), authenticate: nobody });
+    return createRequestHandler({ server, mode: 'buffered', logger, maxAnswerBytes: LIMIT });
+  };
+  const escaped = (result: object) => Buffer.byteLength(JSON.stringify(result));
+  /** 3.5 MB of it are 7 MB where they are escaped. */
+  const QUOTES = '"'.repeat(1_750_000);
+
+  test('that Lambda could not carry is an error of JSON-RPC that says so, to the same request [AWS-2 LIFE-10]', async () => {
+    const handle = answering(() => Response.json({ jsonrpc: '2.0', id: 7, result: { text: QUOTES } }));
+
+    const answer = await http(handle, restProxyEvent());
+
+    expect(answer.statusCode).toBe(200);
+    expect(JSON.parse(answer.body)).toEqual({
+      jsonrpc: '2.0',
+      id: 7,
+      error: {
+        code: -32603,
+        message: expect.stringMatching(/^This answer takes 7\d{6} bytes, .* carries 6291456\. .*api=rest or api=url/),
+        data: { reason: 'answer_too_large', bytes: expect.any(Number), limitBytes: LIMIT },
+      },
+    });
+  });
+
+  test('is told so too where it was to be a stream of events [AWS-2 LIFE-10]', async () => {
+    const events = `: keepalive\n\nevent: message\ndata: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress' })}\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: 'b', result: { text: QUOTES } })}\n\n`;
+    const headers = { 'content-type': 'text/event-stream', 'x-kept': '1' };
+    const handle = answering(() => new Response(events, { headers }));
+
+    const answer = await http(handle, restProxyEvent());
+
+    expect(answer.headers).toEqual({ 'content-type': 'application/json', 'x-kept': '1' });
+    expect(JSON.parse(answer.body)).toMatchObject({ id: 'b', error: { code: -32603 } });
+  });
+
+  test.each([
+    ['the last byte that fits', 0, 200],
+    ['one byte more', 1, 'refused'],
+  ])('of %s is what it is [AWS-2 LIFE-10]', async (_what, more, outcome) => {
+    const text = (length: number) => JSON.stringify({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(length) });
+    const headers = { 'content-type': 'application/json' };
+    const around = escaped({ statusCode: 200, headers, body: text(0) });
+    const body = text(LIMIT - around + more);
+    const handle = answering(() => new Response(body, { headers }));
+
+    const answer = await http(handle, restProxyEvent());
+
+    expect(answer.body === body ? answer.statusCode : 'refused').toBe(outcome);
+  });
+
+  test('does not repeat an id that is itself too large [AWS-2 LIFE-10]', async () => {
+    const handle = answering(() => Response.json({ jsonrpc: '2.0', id: QUOTES, result: {} }));
+
+    expect(JSON.parse((await http(handle, restProxyEvent())).body)).toMatchObject({
+      id: null,
+      error: { code: -32603 },
+    });
+  });
+});

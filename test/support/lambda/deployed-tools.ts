@@ -62,6 +62,13 @@ const tools: readonly AnyTool[] = [
     run: async ({ bytes }) => text('x'.repeat(bytes)),
   }),
   defineTaskTool({
+    name: 'quotes',
+    description: 'Gives a result of so many quotes, each of which takes four bytes of a buffered answer.',
+    inputSchema: z.object({ count: z.int(), note: z.string().optional() }),
+    pollIntervalMs,
+    run: async ({ count }) => text('"'.repeat(count)),
+  }),
+  defineTaskTool({
     name: 'two_steps',
     description: 'Does one step, then hangs in the next one the first time that it comes to it.',
     inputSchema: withFile,

@@ -132,7 +132,7 @@ export class RuntimeApi {
     } else if (request.headers['lambda-runtime-function-response-mode'] === 'streaming') {
       await this.#relay(current, request);
     } else {
-      current.reply({ kind: 'response', body: await textOf(request) });
+      current.reply(buffered(await textOf(request)));
     }
     current.finish();
     return true;
@@ -154,6 +154,16 @@ export class RuntimeApi {
     if (failure === undefined) stream.end();
     else stream.destroy(new Error(failure));
   }
+}
+
+/** Lambda's limit for what a function answers at once, and its words for more. What is streamed has none. */
+const MAX_RESPONSE_BYTES = 6_291_556;
+
+function buffered(body: string): Reply {
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= MAX_RESPONSE_BYTES) return { kind: 'response', body };
+  const message = `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`;
+  return { kind: 'error', errorType: 'Function.ResponseSizeTooLarge', message };
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -37,9 +37,9 @@ describe('cleaning up', () => {
       expect.objectContaining({ code: 'lease_held' }),
     );
     const taken = acquireLease(renewed, 'two', LEASE_MS, NOW + 5 + LEASE_MS);
-    const cleaned = finishCleanup(taken, { holder: 'two', epoch: 2 });
+    const cleaned = finishCleanup(taken, { holder: 'two', epoch: 2 }, NOW + 9e5);
 
-    expect(() => finishCleanup(taken, claim)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
+    expect(() => finishCleanup(taken, claim, NOW + 9e5)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
     expect(cleaned.run).toEqual({ epoch: 2, dueAt: null, crashes: 1 });
     const { run: _run, ...outcome } = cleaned;
     const { run: _other, ...before } = cancelled;

@@ -43,7 +43,7 @@ const ENDS: readonly (readonly [status: string, end: (task: Task, now: number) =
 /** As it is when the handler, if it had begun, has done its cleaning up. */
 function cleanedUp(task: Task): Task {
   const claim = claimOf(task);
-  return claim === undefined ? task : finishCleanup(task, claim);
+  return claim === undefined ? task : finishCleanup(task, claim, task.updatedAt);
 }
 
 describe('a new task', () => {
@@ -120,6 +120,49 @@ describe('the end of a task', () => {
   test.each(ENDS)('as %s never shortens what was promised [LIFE-3 I1]', (_status, end) => {
     expect(end(sampleTask(), NOW + 1).promisedUntil).toBe(NOW + RUN_DEADLINE_MS + RETENTION_MS);
     expect(end(sampleTask(), NOW + RUN_DEADLINE_MS + 7).promisedUntil).toBe(NOW + RUN_DEADLINE_MS + 7 + RETENTION_MS);
+  });
+
+  describe('where its retention counts from there', () => {
+    const lifetime = { runDeadlineMs: RUN_DEADLINE_MS, retentionMs: RETENTION_MS, retentionFromEnd: true } as const;
+    const LEAST = NOW + 5 + RETENTION_MS;
+    const LONGEST = NOW + RUN_DEADLINE_MS + RETENTION_MS;
+
+    test('promises no more than it may take, to begin with [LIFE-3]', () => {
+      expect(sampleTask({ lifetime }).promisedUntil).toBe(LONGEST);
+    });
+
+    test.each(ENDS)('as %s shortens the promise to it [LIFE-3 I1]', (_status, end) => {
+      expect(end(sampleTask({ lifetime }), NOW + 5).promisedUntil).toBe(LEAST);
+    });
+
+    test('by its deadline leaves the promise as it is, whenever that is found out [LIFE-3 I1]', () => {
+      expect(enforceDeadline(sampleTask({ lifetime }), NOW + RUN_DEADLINE_MS + 77).promisedUntil).toBe(LONGEST);
+    });
+
+    test('never makes a promise longer, nor one that has no end shorter [LIFE-3 I1]', () => {
+      const extended = extendDeadline(
+        acquireLease(sampleTask({ lifetime }), 'w', 1000, NOW),
+        { holder: 'w', epoch: 1 },
+        3 * RUN_DEADLINE_MS,
+        NOW,
+      );
+      const eternal = sampleTask({ lifetime: { ...lifetime, retentionMs: null } });
+
+      expect(completeTask(extended, RESULT, NOW + 5).promisedUntil).toBe(LEAST);
+      expect(completeTask(eternal, RESULT, NOW + 5).promisedUntil).toBeNull();
+    });
+
+    test('leaves the promise as it is until the handler has cleaned up, and counts from then [LIFE-3 EXEC-15 I1]', () => {
+      const held = acquireLease(sampleTask({ lifetime }), 'w', 1000, NOW);
+      const cancelled = cancelTask(held, undefined, NOW + 1);
+      const cleaned = finishCleanup(cancelled, { holder: 'w', epoch: 1 }, NOW + 5);
+      const crashed = { ...cancelled, run: { ...cancelled.run, crashes: 2 } };
+
+      expect(cancelled.promisedUntil).toBe(LONGEST);
+      expect(cleaned.promisedUntil).toBe(LEAST);
+      expect(handBack(crashed, { holder: 'w', epoch: 1 }, NOW + 9, true, NOW + 5).promisedUntil).toBe(LEAST);
+      expect(acquireLease(crashed, 'v', 1000, NOW + 1000).promisedUntil).toBe(NOW + 1000 + RETENTION_MS);
+    });
   });
 
   const claim = { holder: 'w', epoch: 1 };

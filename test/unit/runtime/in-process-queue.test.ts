@@ -1,5 +1,6 @@
 /** The queue of one process: order, concurrency, no task beside itself, draining, and work that fails. */
 import { describe, expect, test } from '@jest/globals';
+import { type Owner, ownerOf } from '../../../src/domain/owner.ts';
 import type { TaskRef } from '../../../src/domain/task.ts';
 import { newTaskId } from '../../../src/domain/task-id.ts';
 import { InProcessQueue } from '../../../src/runtime/in-process-queue.ts';
@@ -8,8 +9,8 @@ import { Gate, NotingLogger, OWNER } from './runtime-under-test.ts';
 
 const random = manualRandom(7);
 
-function refs(count: number): TaskRef[] {
-  return Array.from({ length: count }, (_, index) => ({ owner: OWNER, id: newTaskId(index, random) }));
+function refs(count: number, owner: Owner = OWNER): TaskRef[] {
+  return Array.from({ length: count }, (_, index) => ({ owner, id: newTaskId(index, random) }));
 }
 
 function setUp(options: { readonly concurrency?: number } = {}) {
@@ -178,5 +179,36 @@ describe('the in-process queue', () => {
     await clock.advance(0);
 
     expect(begun).toEqual([task]);
+  });
+
+  test('gives the next free place to another owner, not to the backlog of the one who has them all [EXEC-8 AWS-9]', async () => {
+    const { clock, queue } = setUp({ concurrency: 16 });
+    const gates = new Map<string, Gate>();
+    const begun: string[] = [];
+    queue.start(async ({ id }) => {
+      const gate = new Gate();
+      gates.set(id, gate);
+      begun.push(id);
+      await gate.pass();
+    });
+    const backlog = refs(50);
+    for (const task of backlog) await queue.enqueue(task, { notBefore: 0 });
+    await clock.advance(1);
+    const [other] = refs(1, ownerOf('tests', 'other', undefined)) as [TaskRef];
+    await queue.enqueue(other, { notBefore: 0 });
+    await clock.advance(1);
+    expect(begun).toEqual(backlog.slice(0, 16).map(({ id }) => id));
+
+    gates.get(backlog[3]?.id ?? '')?.open();
+    await clock.advance(1);
+    expect(begun.slice(16)).toEqual([other.id]);
+    gates.get(other.id)?.open();
+    await clock.advance(1);
+
+    expect(begun.slice(17)).toEqual([backlog[16]?.id]);
+  });
+
+  test.each([0, -1, 1.5, 1001, Number.NaN])('refuses to run %j tasks at once [EXEC-8]', (concurrency) => {
+    expect(() => setUp({ concurrency })).toThrow(`from 1 to 1000, not ${concurrency}`);
   });
 });

@@ -20,7 +20,7 @@ import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
 import { Looker } from '../../../src/runtime/looker.ts';
 import type { TaskQueue } from '../../../src/runtime/queue.ts';
-import { Runner } from '../../../src/runtime/runner.ts';
+import { Runner, type RunnerOptions } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
 import { type RunnableTool, toolKey } from '../../../src/runtime/tool.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
@@ -113,6 +113,7 @@ export class RuntimeUnderTest {
     tools: readonly RunnableTool[],
     store: GenericTaskStore = this.store,
     isGone?: (holder: string) => boolean,
+    changes: Pick<RunnerOptions, 'maxAnswerBytes'> = {},
   ): Runner {
     this.#runners += 1;
     return new Runner({
@@ -125,6 +126,7 @@ export class RuntimeUnderTest {
       logger: this.logger,
       graceMs: 0,
       isGone,
+      ...changes,
     });
   }
 
