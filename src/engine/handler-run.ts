@@ -305,7 +305,9 @@ export class HandlerRun {
   }
 
   async #suspend(): Promise<RunEnd> {
-    if (this.#operations.hasUnwritten) await this.#write([]);
+    const { dueEarlier } = this.#tries;
+    if (dueEarlier.length > 0 || this.#operations.hasUnwritten) await this.#write(dueEarlier);
+    for (const outcome of dueEarlier) this.#tries.apply(outcome);
     return { kind: 'suspended', dueAt: this.#tries.nextDueAt ?? null };
   }
 

@@ -59,6 +59,8 @@ export type Outcome =
       readonly afterMs: number;
       readonly state?: JsonValue;
     }
+  /** What was due later by a clock that has been put back since is due at `dueAt`. */
+  | { readonly kind: 'due'; readonly of: number; readonly dueAt: number }
   /** A try that may not be repeated begins now. */
   | { readonly kind: 'begun'; readonly of: number; readonly attempt: number }
   /** Everything that is still waited for is rejected: the task has ended, and cleans up. */
@@ -67,8 +69,11 @@ export type Outcome =
 /** Outcomes that the code is handed; with each of them a turn begins. */
 export type HandedOutcome = Extract<Outcome, { kind: 'ok' | 'failed' | 'timed_out' | 'aborted' }>;
 
+/** What happens to an operation without the code's learning of it. */
+export type Progress = Exclude<Outcome, HandedOutcome>;
+
 export function isHanded(outcome: Outcome): outcome is HandedOutcome {
-  return outcome.kind !== 'retry' && outcome.kind !== 'begun';
+  return outcome.kind !== 'retry' && outcome.kind !== 'begun' && outcome.kind !== 'due';
 }
 
 /** What one append wrote: first what was asked since the append before, then what happened. */
@@ -107,6 +112,7 @@ const outcome = z.discriminatedUnion('kind', [
     afterMs: number,
     state: json.exactOptional(),
   }),
+  z.object({ kind: z.literal('due'), of: number, dueAt: z.int() }),
   z.object({ kind: z.literal('begun'), of: number, attempt: number }),
   z.object({ kind: z.literal('aborted'), cause: z.enum(END_CAUSES) }),
 ]);

@@ -73,6 +73,8 @@ export class Operation {
   state: JsonValue | undefined;
   /** Of a wait, or of a step that is tried again: when. */
   dueAt: number | undefined;
+  /** Whether that is earlier than the journal has it. */
+  isDueEarlier = false;
   timeoutAt: number | undefined;
   /** Whether a try that has begun may not be repeated by a run that does not know how it ended. */
   mayRunOnce = false;

@@ -258,8 +258,9 @@ export class Operations {
     operation.attempts = progress?.attempts ?? 0;
     operation.begun = progress?.begun ?? 0;
     operation.state = progress?.state;
-    operation.dueAt =
-      believable(progress?.dueAt, progress?.afterMs, now) ?? believable(recorded.dueAt, recorded.afterMs, now);
+    const dueAt = progress?.dueAt ?? recorded.dueAt;
+    operation.dueAt = believable(dueAt, progress?.afterMs ?? recorded.afterMs, now);
+    operation.isDueEarlier = operation.dueAt !== dueAt;
   }
 
   #resolve(operation: Operation, value: JsonValue | undefined): void {

@@ -51,6 +51,7 @@ export class Recording {
       for (const outcome of outcomes) {
         if (isHanded(outcome)) turns.push({ outcome, at });
         else if (outcome.kind === 'begun') this.#progressOf(outcome.of).begun = outcome.attempt;
+        else if (outcome.kind === 'due') this.#progressOf(outcome.of).dueAt = outcome.dueAt;
         else {
           const { attempt: attempts, dueAt, afterMs, state } = outcome;
           this.#progress.set(outcome.of, {

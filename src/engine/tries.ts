@@ -6,7 +6,7 @@ import type { Clock, EpochMs } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import { StepInterruptedError } from './aborts.ts';
 import { timeAfter } from './duration.ts';
-import type { Outcome } from './journal.ts';
+import type { Outcome, Progress } from './journal.ts';
 import { type Conclusion, numberOfKey, type Operation } from './operation.ts';
 import type { Operations } from './operations.ts';
 import { recordError } from './recorded-error.ts';
@@ -128,9 +128,13 @@ export class Tries {
   }
 
   /** What was recorded without being handed over. */
-  apply(outcome: Extract<Outcome, { kind: 'retry' | 'begun' }>): void {
+  apply(outcome: Progress): void {
     const operation = this.#options.operations.awaiting(outcome.of);
     if (operation === undefined) return;
+    if (outcome.kind === 'due') {
+      operation.isDueEarlier = false;
+      return;
+    }
     if (outcome.kind === 'begun') {
       operation.begun = outcome.attempt;
       this.#startable.push(operation);
@@ -141,6 +145,16 @@ export class Tries {
     operation.state = outcome.state;
     operation.dueAt = outcome.dueAt;
     this.#timed.add(operation);
+  }
+
+  /**
+   * What is due earlier than the journal says. To be recorded before the run suspends: the next one would not believe the
+   * journal either, and wait as long again, each time.
+   */
+  get dueEarlier(): Progress[] {
+    return [...this.#timed].flatMap(({ isSettled, isDueEarlier, number: of, dueAt }) =>
+      isSettled || !isDueEarlier || dueAt === undefined ? [] : [{ kind: 'due', of, dueAt }],
+    );
   }
 
   #awaits(number: number): boolean {

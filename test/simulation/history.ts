@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { HandlerRun, type RunEnd } from '../../src/engine/handler-run.ts';
-import type { Ask, JournalEntry, Outcome } from '../../src/engine/journal.ts';
+import { type Ask, isHanded, type JournalEntry, type Outcome } from '../../src/engine/journal.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { handlerOf, type Program, type Witness } from './program.ts';
 import { Seeded } from './seeded.ts';
@@ -234,7 +234,7 @@ class World {
     const seen = new Set<number>();
     for (const { outcomes = [] } of this.#entries) {
       for (const outcome of outcomes) {
-        if (outcome.kind === 'aborted' || outcome.kind === 'retry' || outcome.kind === 'begun') continue;
+        if (outcome.kind === 'aborted' || !isHanded(outcome)) continue;
         if (seen.has(outcome.of)) yield `operation ${outcome.of} has two outcomes`;
         seen.add(outcome.of);
       }

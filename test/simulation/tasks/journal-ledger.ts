@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Answer } from '../../../src/domain/task.ts';
-import { type Ask, isHanded, type JournalEntry, type Outcome } from '../../../src/engine/journal.ts';
+import { type Ask, isHanded, type JournalEntry, type Outcome, type Progress } from '../../../src/engine/journal.ts';
 import { describeOperation, keyOf } from '../../../src/engine/operation.ts';
 import { identityOf } from '../../../src/engine/recording.ts';
 
@@ -129,7 +129,8 @@ export class JournalLedger {
     return answer.at;
   }
 
-  #progress(operation: LandedOperation, outcome: Extract<Outcome, { kind: 'retry' | 'begun' }>): void {
+  #progress(operation: LandedOperation, outcome: Progress): void {
+    if (outcome.kind === 'due') return;
     const { attempts, begun, ask } = operation;
     if (outcome.attempt !== attempts + 1) {
       this.#complain(`${outcome.kind} ${outcome.attempt} of ${describeOperation(ask)} after ${attempts} tries`);

@@ -28,7 +28,7 @@ export interface SharedWorld {
   areFaultsOver: boolean;
   readonly onWritten: (writer: SimulatedProcess, key: RecordKey, value: string) => void;
   /** The writer knows of it. */
-  readonly onAcknowledged: (writer: SimulatedProcess, key: RecordKey) => void;
+  readonly onAcknowledged: (writer: SimulatedProcess, key: RecordKey, value: string) => void;
   readonly onRemoved: (key: RecordKey) => void;
   readonly onFault: (process: SimulatedProcess) => void;
 }
@@ -90,7 +90,7 @@ class ProcessBackend implements StorageBackend {
       return version;
     });
     return written.then((version) => {
-      this.#world.onAcknowledged(this.#process, key);
+      this.#world.onAcknowledged(this.#process, key, write.value);
       return version;
     });
   }

@@ -31,7 +31,8 @@ export class Worker {
   readonly #looker: Looker;
   isLooking = false;
   #runs = 0;
-  #live: Live | undefined;
+  /** By the epochs of their runs: a run that has lost its lease may learn of what it wrote after another one has begun here. */
+  readonly #lives = new Map<number, Live>();
 
   constructor(world: World, process: SimulatedProcess, program: Program) {
     this.#world = world;
@@ -74,9 +75,10 @@ export class Worker {
       );
   }
 
-  /** What the run that goes on here has written is in the journal. */
-  acknowledged(): void {
-    if (this.#live !== undefined) this.#live.durable = this.#live.trace.length;
+  /** What the run of that epoch has written is in the journal, and the run knows. */
+  acknowledged(epoch: number): void {
+    const live = this.#lives.get(epoch);
+    if (live !== undefined) live.durable = live.trace.length;
   }
 
   /** Each delivery has a runner, and a name in leases, of its own, so that it is known which run does what. */
@@ -106,9 +108,9 @@ export class Worker {
 
   async #run(task: TaskContext, holder: string): Promise<JsonValue> {
     const live: Live = { trace: [], durable: 0, isOldCode: this.#program !== this.#world.newestCode };
-    this.#live = live;
     this.#world.lives.push(live);
     const run = this.#world.actingRun(holder);
+    this.#lives.set(run.epoch, live);
     const trace = await runProgram(this.#program, task, this.#surroundings(live, run));
     if (this.process.isDead) return NEVER;
     return { trace };

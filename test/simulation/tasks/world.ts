@@ -96,9 +96,10 @@ export class World {
       records: this.records,
       areFaultsOver: false,
       onWritten: (writer, key, value) => this.#landed(writer, key, value),
-      onAcknowledged: (writer, key) => {
-        if (key.partition === this.#logPartition)
-          this.#workers.find(({ process }) => process === writer)?.acknowledged();
+      onAcknowledged: (writer, key, value) => {
+        if (!this.#isEntry(key)) return;
+        const { epoch } = entryIn(value);
+        this.#workers.find(({ process }) => process === writer)?.acknowledged(epoch);
       },
       onRemoved: (key) => {
         if (this.heads.head !== undefined) this.agenda?.removed(key, this.heads.head);
@@ -310,13 +311,21 @@ export class World {
     }
     this.agenda?.written(key);
     if (key.partition === this.#logPartition) {
-      if (!/^\d+$/.test(key.id)) return;
-      const { entry } = JSON.parse(value) as { entry: { json?: LandedEntry } };
-      if (entry.json === undefined) throw new Error('An entry is too large for a simulation.');
-      this.journal.add(Number(key.id), entry.json, this.heads.answers, this.areTimesComparable);
+      if (!this.#isEntry(key)) return;
+      this.journal.add(Number(key.id), entryIn(value), this.heads.answers, this.areTimesComparable);
     } else if (key.partition === headKey(this.ref).partition) {
       if (key.id === this.ref.id) this.#landedHead(writer, JSON.parse(value) as Head);
       else this.clients.noteOther(key.id, JSON.parse(value) as Head);
     }
   }
+
+  #isEntry({ partition, id }: RecordKey): boolean {
+    return partition === this.#logPartition && /^\d+$/.test(id);
+  }
+}
+
+function entryIn(value: string): LandedEntry {
+  const { entry } = JSON.parse(value) as { entry: { json?: LandedEntry } };
+  if (entry.json === undefined) throw new Error('An entry is too large for a simulation.');
+  return entry.json;
 }

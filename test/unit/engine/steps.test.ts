@@ -1,4 +1,5 @@
 /** Tries of steps and looks at conditions: again at once or later, at most once, and what comes of a failure. */
+import assert from 'node:assert/strict';
 import { describe, expect, test } from '@jest/globals';
 import { StepError } from '../../../src/engine/recorded-error.ts';
 import { createRetryStrategy, createWaitStrategy } from '../../../src/engine/retry.ts';
@@ -82,6 +83,40 @@ describe('a step', () => {
 
     expect(await engine.start(program).end).toEqual({ kind: 'suspended', dueAt: engine.clock.now() + 10_000 });
   });
+
+  test.each<[string, EngineHandler]>([
+    ['a wait', (task) => task.wait('pause', { seconds: 10 })],
+    [
+      'a retry',
+      (task) =>
+        task.step('flaky', async ({ attempt }) => assert.ok(attempt > 1), {
+          retryStrategy: () => ({ shouldRetry: true, delay: { seconds: 10 } }),
+        }),
+    ],
+  ])(
+    'after the clock was put back, %s is waited for once more and not in each run anew [EXEC-2 EXEC-20]',
+    async (_, program) => {
+      const engine = new EngineUnderTest();
+      await engine.start(program).end;
+      engine.clock.set(engine.clock.now() - 600_000);
+      await engine.start(program).end;
+      const length = engine.entries.length;
+      expect(engine.entries.at(-1)).toEqual({
+        at: engine.clock.now(),
+        outcomes: [{ kind: 'due', of: 0, dueAt: engine.clock.now() + 10_000 }],
+      });
+
+      await engine.clock.advance(4_000);
+      const early = await engine.start(program).end;
+      await engine.clock.advance(6_000);
+      const end = await engine.start(program).end;
+
+      expect(early).toEqual({ kind: 'suspended', dueAt: engine.clock.now() });
+      expect(end).toEqual({ kind: 'returned', value: undefined });
+      expect(engine.entries.slice(length).flatMap(({ outcomes = [] }) => outcomes)).toEqual([{ kind: 'ok', of: 0 }]);
+      await engine.expectToReplay(program, undefined);
+    },
+  );
 
   test('fails in the first run with what each replay will have: name, message, code, data and causes [EXEC-18]', async () => {
     const engine = new EngineUnderTest();
