@@ -180,17 +180,19 @@ function originsEnvironment({ api, authorization, allowedOrigins = [] }: McpEndp
   return isLeftToService || allowedOrigins.length === 0 ? {} : { allowedOrigins: allowedOrigins.join(' ') };
 }
 
+function assertStreamBound(seconds: number, api: ApiKind): void {
+  const { min, max } = STREAM_SECONDS_BOUNDS;
+  if (!(Number.isInteger(seconds) && seconds >= min && seconds <= max)) {
+    throw new Error(`maxStreamSeconds must be a whole number from ${min} to ${max}; it is ${seconds}.`);
+  }
+  if (api === 'http') throw new Error("maxStreamSeconds needs api 'rest' or 'url': an HTTP API does not stream.");
+}
+
 /** What an API cannot do is refused rather than left out in silence. */
 function assertSupported(props: McpEndpointProps): void {
   const { api = 'rest', authorization, customDomain, webAclArn, callerAccounts, allowedOrigins = [] } = props;
-  const { throttlingRateLimit, throttlingBurstLimit, maxStreamSeconds = STREAM_SECONDS_BOUNDS.min } = props;
-  const { min, max } = STREAM_SECONDS_BOUNDS;
-  if (!(Number.isInteger(maxStreamSeconds) && maxStreamSeconds >= min && maxStreamSeconds <= max)) {
-    throw new Error(`maxStreamSeconds must be a whole number from ${min} to ${max}; it is ${maxStreamSeconds}.`);
-  }
-  if (api === 'http' && props.maxStreamSeconds !== undefined) {
-    throw new Error("maxStreamSeconds needs api 'rest' or 'url': an HTTP API does not stream.");
-  }
+  const { throttlingRateLimit, throttlingBurstLimit, maxStreamSeconds } = props;
+  if (maxStreamSeconds !== undefined) assertStreamBound(maxStreamSeconds, api);
   if (api !== 'rest' && (customDomain !== undefined || webAclArn !== undefined)) {
     throw new Error(`customDomain and webAclArn need api 'rest'; it is '${api}'.`);
   }

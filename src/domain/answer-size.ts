@@ -10,7 +10,7 @@ import type { JsonValue } from './json.ts';
 const ROOM_BYTES = 16 * 1024;
 
 /** The least that a deployment may say it can carry. */
-export const MIN_ANSWER_BYTES = 64 * 1024;
+const MIN_ANSWER_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
 

@@ -5,8 +5,9 @@ import { isTerminal } from '../../src/domain/status.ts';
 import { cancelTask } from '../../src/domain/task.ts';
 import type { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import { activeCountKey } from '../../src/store/keys.ts';
+import type { CreateTask } from '../../src/store/task-store.ts';
 import type { BackendCall, CountingBackend } from '../support/counting-backend.ts';
-import { call, complete, createdTask, onEveryBackend, type Stores, tasksOf } from './task-stores.ts';
+import { call, complete, createdTask, HOUR_MS, onEveryBackend, type Stores, tasksOf } from './task-stores.ts';
 
 const REFUSED = { code: 'too_many_tasks' };
 
@@ -145,9 +146,9 @@ onEveryBackend('the limit of active tasks, while it is repaired,', (open) => {
 
 onEveryBackend('a task that two callers with one key were told of', (open) => {
   /** Two calls with one key: the task of the slower has been written, without a place; the other has been told of it. */
-  async function toldOfHomeless(stores: Stores) {
+  async function toldOfHomeless(stores: Stores, changes: Partial<CreateTask> = {}) {
     const { store, other, backend, owner } = stores;
-    const keyed = call(owner, { idempotencyKey: 'k' });
+    const keyed = call(owner, { idempotencyKey: 'k', ...changes });
     const counted = hold(backend, onHead);
     const slow = store.create(keyed);
     await counted.reached;
@@ -175,6 +176,21 @@ onEveryBackend('a task that two callers with one key were told of', (open) => {
     await expect(other.create(call(owner))).rejects.toMatchObject(REFUSED);
     await other.update(quick, complete);
     expect(await fullCount(stores)).toBe(1);
+  });
+
+  test('stays readable as long as its key, though its retention counts from its end [I1 LIFE-3 LIFE-9]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 1 });
+    const lifetime = { runDeadlineMs: HOUR_MS, retentionMs: 1000, retentionFromEnd: true } as const;
+    const { slow, looking, keyed, task } = await toldOfHomeless(stores, { lifetime });
+    looking.release();
+    await slow;
+
+    stores.clock.advance(60_000);
+
+    expect(await stores.other.create(keyed)).toMatchObject({
+      created: false,
+      stored: { task: { id: task.id, status: 'failed', promisedUntil: task.promisedUntil } },
+    });
   });
 
   test.each<[string, Place]>([

@@ -89,6 +89,10 @@ describe('in another app', () => {
   test.each([
     [{ api: 'http', webAclArn: 'arn:aws:wafv2:eu-central-1:1:regional/webacl/a/b' }, /need api 'rest'; it is 'http'/],
     [{ api: 'url', throttlingRateLimit: 1 }, /Function URLs cannot throttle/],
+    [{ maxStreamSeconds: 9 }, /maxStreamSeconds must be a whole number from 10 to 870; it is 9\./],
+    [{ maxStreamSeconds: 871 }, /maxStreamSeconds must be a whole number from 10 to 870; it is 871\./],
+    [{ maxStreamSeconds: 60.5 }, /maxStreamSeconds must be a whole number from 10 to 870/],
+    [{ api: 'http', maxStreamSeconds: 60 }, /maxStreamSeconds needs api 'rest' or 'url'/],
   ] as const)('what an API cannot do is refused, not left out: %j [AWS-5]', (props, message) => {
     const stack = new Stack(appWithoutBundling(), 'Team');
     const storage = new TaskTable(stack, 'Tasks');
