@@ -156,7 +156,7 @@ const redisSetting = (name: string, inTrouble: string, before: string) => () =>
 
 async function table(
   engine: { readonly endpoint: string },
-  trouble: { begin(): Promise<unknown>; end(): Promise<unknown>; close(): Promise<unknown> | void },
+  trouble: { begin(): Promise<unknown>; end(): Promise<unknown>; close(): unknown },
   tableIn = engine.endpoint,
 ): Promise<EngineInTrouble> {
   const tableName = `away-${randomUUID()}`;
