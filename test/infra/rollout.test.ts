@@ -48,6 +48,7 @@ describe('a gradual rollout', () => {
     expect([...Worker.alarms].sort()).toEqual([
       'DeadLetterErrors',
       'LeaseTakeovers',
+      'LookerErrors',
       'StrayErrors',
       'TasksGivenUp',
       'TasksParked',
