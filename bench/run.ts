@@ -16,6 +16,7 @@ import { measureEngine } from './engine.ts';
 import { ENGINES, type EngineName, openEngine } from './engines.ts';
 import { measureOverhead } from './http-overhead.ts';
 import { measureLifecycles, POLLS } from './lifecycles.ts';
+import { UNATTENDED_ENGINES, unattendedSoak } from './soak/unattended.ts';
 import { soak } from './soak.ts';
 import { plainTable } from './text-table.ts';
 
@@ -26,7 +27,8 @@ const USAGE = `npm run bench -- [options]
   --concurrency N    lifecycles at once (default: 128)
   --costs [--write]  only the cost table on DynamoDB Local; --write: into docs/costs.md
   --engine           only the engine: steps, resumes, the smallest task
-  --soak             only the soak; --seconds N (default: 60), --seed N`;
+  --soak             only the soak; --seconds N (default: 60), --seed N
+  --unattended ENGINE  only the soak that no client looks at, on dynamodb or redis; --seconds N (at least 120), --seed N`;
 
 const DOCUMENT = fileURLToPath(new URL('../docs/costs.md', import.meta.url));
 
@@ -40,6 +42,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
     engine: { type: 'boolean', default: false },
     soak: { type: 'boolean', default: false },
+    unattended: { type: 'string' },
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -51,6 +54,7 @@ try {
   else if (values.costs) await printCosts();
   else if (values.engine) await printEngine();
   else if (values.soak) await runSoak();
+  else if (values.unattended !== undefined) await runUnattended(values.unattended);
   else await compareBackends();
 } finally {
   await stopEngines();
@@ -116,9 +120,20 @@ async function printCosts(): Promise<void> {
   say('\nwritten: docs/costs.md');
 }
 
+async function runUnattended(asked: string): Promise<void> {
+  const engine = UNATTENDED_ENGINES.find((name) => name === asked);
+  if (engine === undefined) throw new Error(`--unattended takes ${UNATTENDED_ENGINES.join(' or ')}`);
+  const breaches = await unattendedSoak({ engine, seconds: Number(values.seconds), seed: seed(), say });
+  for (const breach of breaches) say(breach);
+  if (breaches.length > 0) process.exitCode = 1;
+}
+
+function seed(): number {
+  return values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
+}
+
 async function runSoak(): Promise<void> {
-  const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
-  const broken = await soak({ seconds: Number(values.seconds), seed, say });
+  const broken = await soak({ seconds: Number(values.seconds), seed: seed(), say });
   if (broken.length > 0) process.exitCode = 1;
 }
 
