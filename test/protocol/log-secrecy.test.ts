@@ -7,6 +7,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { BackendUnavailableError } from '../../src/backends/errors.ts';
 import { MemoryBackend } from '../../src/backends/memory.ts';
+import { encodeCallbackToken } from '../../src/runtime/callback-token.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { createLineLogger } from '../../src/server/line-logger.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
@@ -91,12 +92,10 @@ test.each(['well', 'badly', 'step'])(
       const inputResponses = Object.fromEntries(Object.keys(inputRequests as object).map((key) => [key, answer]));
       await peer.ask('tasks/update', { taskId, inputResponses }, { headers });
     }
-    const { task } = await held.server.store.get({
-      owner: { issuer: 'https://idp', subject: 'subject u1' },
-      id: taskId as never,
-    });
+    const ref = { owner: { issuer: 'https://idp', subject: 'subject u1' }, id: taskId as never };
+    const { task } = await held.server.store.get(ref);
     for (const key of Object.keys(task.inputs)) {
-      const token = Buffer.from(JSON.stringify([taskId, key, 'https://idp', 'subject u1'])).toString('base64url');
+      const token = encodeCallbackToken({ ref, key });
       await held.server.completeCallback(token, { value: secret('callback') });
     }
     while ((await peer.task(taskId))['status'] === 'working') {
