@@ -38,7 +38,7 @@ export interface Trouble {
   readonly smallWrites?: boolean;
   /** Why requests are refused. @default 'unavailable' */
   readonly refusal?: 'storage_lost';
-  open(): Promise<EngineInTrouble>;
+  readonly open: () => Promise<EngineInTrouble>;
 }
 
 async function sqlite(
@@ -322,6 +322,16 @@ export const TROUBLES: readonly Trouble[] = [
     open: () =>
       dynamoDbBehindAddress({
         answer: httpAnswer('400 Bad Request', 'ProvisionedThroughputExceededException', 'Slow down.'),
+      }),
+  },
+  {
+    engine: 'dynamodb',
+    trouble: 'has no such table, for a while',
+    reason: /table away-\S+ does not exist/,
+    refusal: 'storage_lost',
+    open: () =>
+      dynamoDbBehindAddress({
+        answer: httpAnswer('400 Bad Request', 'ResourceNotFoundException', 'Requested resource not found'),
       }),
   },
   {
