@@ -171,7 +171,7 @@ describe.each(TROUBLES)('while $engine $trouble', (trouble) => {
       );
   });
 
-  test('requests are refused with why and when to try again, and what can be read is [EXEC-22 SEC-3 OBS-1]', () => {
+  test('requests are refused with why and when to try again, and what can be read is [EXEC-22 SEC-3]', () => {
     const refused =
       refusal === 'unavailable'
         ? { code: -32000, data: { reason: 'unavailable', retryAfterMs: expect.any(Number) } }

@@ -81,7 +81,7 @@ describe('an outage while a step is under way', () => {
     expect(refused).toBeGreaterThan(40);
   });
 
-  test('and its end are said once for each run, with the reason [EXEC-22 OBS-1]', async () => {
+  test('and its end are said once for each run, with the reason [EXEC-22]', async () => {
     const runtime = new RuntimeUnderTest();
     const { gate, tool } = oneStep();
     const task = await runtime.create('one step');
