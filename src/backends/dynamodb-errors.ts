@@ -3,7 +3,7 @@
  * error here: only the caller knows what it means. Sends nothing.
  */
 import type { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import { type BackendError, BackendInvalidError, BackendUnavailableError } from './errors.ts';
+import { type BackendError, BackendInvalidError, BackendLostError, BackendUnavailableError } from './errors.ts';
 
 export interface DynamoDbCall {
   readonly operation: 'GetItem' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'Query';
@@ -24,7 +24,7 @@ export function translate(call: DynamoDbCall, error: unknown): BackendError {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   if (name === 'ResourceNotFoundException') {
     const remedy = 'create it with --create-table (or createTable), or check its name, account and region';
-    return new BackendInvalidError(`the DynamoDB table ${call.table} does not exist: ${remedy}`, { cause: error });
+    return new BackendLostError(`the DynamoDB table ${call.table} does not exist: ${remedy}`, { cause: error });
   }
   if (name === 'ValidationException') {
     return new BackendInvalidError(`DynamoDB refused ${call.operation} on ${call.table}: ${message}`, { cause: error });

@@ -65,7 +65,7 @@ async function goThrough({ open, smallWrites }: Trouble): Promise<Seen> {
       });
       await task.variables.set('length', slow.length);
       await task.step('last', async () => count('last'));
-      return { content: [{ type: 'text', text: String(await task.variables.get('length')) }] };
+      return { content: [{ type: 'text', text: JSON.stringify(await task.variables.get('length')) }] };
     },
   });
   const sleeping = defineTaskTool({

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,6 +18,7 @@ import { connectRedis } from '../../src/backends/redis-client.ts';
 import { SqliteBackend } from '../../src/backends/sqlite.ts';
 import { engineAddress } from '../support/engine-address.ts';
 import { startDynamoDbLocal } from '../support/engines/dynamodb-local.ts';
+import { run } from '../support/engines/process.ts';
 import { type RedisServer, startRedisServer } from '../support/engines/redis-server.ts';
 
 export interface EngineInTrouble {
@@ -38,7 +39,7 @@ export interface Trouble {
   readonly smallWrites?: boolean;
   /** Why requests are refused. @default 'unavailable' */
   readonly refusal?: 'storage_lost';
-  open(): Promise<EngineInTrouble>;
+  readonly open: () => Promise<EngineInTrouble>;
 }
 
 async function sqlite(
@@ -46,8 +47,9 @@ async function sqlite(
     begin(): Promise<unknown>;
     end(): Promise<unknown>;
   },
+  given?: string,
 ): Promise<EngineInTrouble> {
-  const folder = await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-away-'));
+  const folder = given ?? (await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-away-')));
   const file = join(folder, 'tasks.sqlite');
   // Some troubles are of one connection only, and the backend shows its own to nobody.
   const exec = jest.spyOn(DatabaseSync.prototype, 'exec');
@@ -90,8 +92,34 @@ function lockedByAnother(file: string) {
   };
 }
 
+/** A disk of its own in `folder`, where this process may make one, which fills up; else a file that may not grow. */
+async function openOnFullDisk(): Promise<EngineInTrouble> {
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-disk-'));
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', folder]).then(
+    () => true,
+    () => false,
+  );
+  const ballast = join(folder, 'ballast');
+  const disk = {
+    begin: async () => {
+      // Fails at the end, when nothing is free any more.
+      await writeFile(ballast, Buffer.alloc(32 * 1024 * 1024)).catch(() => undefined);
+    },
+    end: () => rm(ballast),
+  };
+  const opened = await sqlite(({ connection }) => (mounted ? disk : fullFile(connection)), folder);
+  return {
+    ...opened,
+    close: async () => {
+      await opened.backend.close();
+      if (mounted) await run('umount', [folder]);
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
 /** No page more than there are, and those full. */
-function full(connection: DatabaseSync) {
+function fullFile(connection: DatabaseSync) {
   return {
     begin: async () => {
       connection.exec('PRAGMA max_page_count = 1');
@@ -212,7 +240,7 @@ export const TROUBLES: readonly Trouble[] = [
     reason: /database or disk is full/,
     reads: true,
     smallWrites: true,
-    open: () => sqlite(({ connection }) => full(connection)),
+    open: openOnFullDisk,
   },
   {
     engine: 'sqlite',
@@ -322,6 +350,16 @@ export const TROUBLES: readonly Trouble[] = [
     open: () =>
       dynamoDbBehindAddress({
         answer: httpAnswer('400 Bad Request', 'ProvisionedThroughputExceededException', 'Slow down.'),
+      }),
+  },
+  {
+    engine: 'dynamodb',
+    trouble: 'has no such table, for a while',
+    reason: /table away-\S+ does not exist/,
+    refusal: 'storage_lost',
+    open: () =>
+      dynamoDbBehindAddress({
+        answer: httpAnswer('400 Bad Request', 'ResourceNotFoundException', 'Requested resource not found'),
       }),
   },
   {

@@ -44,7 +44,7 @@ async function startWorking(url: string): Promise<Working> {
       });
       await task.variables.set('done', true);
       await task.wait('pause', { seconds: 1 });
-      return { content: [{ type: 'text', text: String(await task.variables.get('done')) }] };
+      return { content: [{ type: 'text', text: JSON.stringify(await task.variables.get('done')) }] };
     },
   });
   const ended = new Set<unknown>();

@@ -175,7 +175,8 @@ describe('an engine that does not do it', () => {
 
     const error = await rejectionOf(backend.get(freshKey()));
 
-    expect(error.code).toBe('invalid');
+    // Nobody's request is at fault.
+    expect(error.code).toBe('lost');
     expect(error.message).toMatch(
       /^the DynamoDB table no-such-table does not exist: create it with --create-table\b.*$/,
     );
