@@ -3,7 +3,6 @@ import { describe, expect, test } from '@jest/globals';
 import { inline } from '../../../src/domain/payload.ts';
 import { acquireLease } from '../../../src/domain/run.ts';
 import { completeTask, type Task } from '../../../src/domain/task.ts';
-import { Looker } from '../../../src/runtime/looker.ts';
 import { agendaPartition, agendaPartitions, headKey } from '../../../src/store/keys.ts';
 import { NotingQueue, RuntimeUnderTest, TIMES, toolOf } from './runtime-under-test.ts';
 
