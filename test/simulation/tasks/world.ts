@@ -227,7 +227,7 @@ export class World {
   }
 
   #possible(): Event[] {
-    const { settings, chance, clients } = this;
+    const { chance, clients } = this;
     const events: Event[] = [];
     for (const delivery of this.queue.due) {
       if (this.#workers.length > 0) events.push([6, () => chance.pick(this.#workers).take(delivery)]);
@@ -242,6 +242,13 @@ export class World {
       if (untilNext > 1) events.push([0.5, () => this.#pass(Math.ceil(untilNext * chance.next()))]);
     }
     if (events.length === 0 || this.#shared.areFaultsOver) return events;
+    return [...events, ...this.#possibleFaults()];
+  }
+
+  /** What clients, queues, clocks and people do besides. */
+  #possibleFaults(): Event[] {
+    const { settings, chance, clients } = this;
+    const events: Event[] = [];
     if (settings.cancels > 0) events.push([settings.cancels, () => clients.cancel()]);
     if (settings.repeats > 0 && this.#workers.length > 0) {
       const extra = { ref: this.ref, meantFor: this.time.now, comesAt: this.time.passed, times: 1 };

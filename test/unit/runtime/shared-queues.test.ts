@@ -28,7 +28,9 @@ const engines: Readonly<Record<string, () => { named: SharedQueue; putRaw: (body
       named,
       putRaw: async (body) => {
         const connection = redisClient();
-        await new Queue('deliveries', { connection, prefix: named.prefix }).add('run', body);
+        // As often as ours is tried.
+        const again = { attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'custom' } };
+        await new Queue('deliveries', { connection, prefix: named.prefix }).add('run', body, again);
         connection.disconnect();
       },
     };
