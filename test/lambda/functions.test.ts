@@ -140,6 +140,12 @@ describe('the dead-letter consumer', () => {
     expect(complaints()).toHaveLength(2);
   });
 
+  test('keeps what a newer build wrote, for when it is rolled out again [STORE-12 EXEC-7]', async () => {
+    expect(await invoke(deployment.deadLetter, delivering('{"format":2}', deliveryOf(UNKNOWN)))).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'message-0' }],
+    });
+  });
+
   test('leaves a task alone that a worker runs, or that waits for an answer [EXEC-7 I7]', async () => {
     const file = join(folder, 'running');
     const running = await peer().createTask('endless', { file });

@@ -242,9 +242,11 @@ export class World {
       events.push([3, () => this.#pass(untilNext)]);
       if (untilNext > 1) events.push([0.5, () => this.#pass(Math.ceil(untilNext * chance.next()))]);
     }
-    return events.length === 0 || this.#shared.areFaultsOver ? events : [...events, ...this.#possibleFaults()];
+    if (events.length === 0 || this.#shared.areFaultsOver) return events;
+    return [...events, ...this.#possibleFaults()];
   }
 
+  /** What clients, queues, clocks and people do besides. */
   #possibleFaults(): Event[] {
     const { settings, chance, clients } = this;
     const events: Event[] = [];

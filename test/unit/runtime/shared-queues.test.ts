@@ -8,6 +8,7 @@ import { encodeDelivery } from '../../../src/runtime/delivery.ts';
 import type { RunDelivery } from '../../../src/runtime/queue.ts';
 import { redisClient } from '../../support/engines/clients.ts';
 import { openSharedQueue, type SharedQueue } from '../../support/shared-queue.ts';
+import { until } from '../../support/until.ts';
 import { NotingLogger } from './runtime-under-test.ts';
 
 const ref = { owner: { issuer: 'i', subject: 's', tenant: 't' }, id: asTaskId('0'.repeat(44)) };
@@ -27,7 +28,9 @@ const engines: Readonly<Record<string, () => { named: SharedQueue; putRaw: (body
       named,
       putRaw: async (body) => {
         const connection = redisClient();
-        await new Queue('deliveries', { connection, prefix: named.prefix }).add('run', body);
+        // As often as ours is tried.
+        const again = { attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'custom' } };
+        await new Queue('deliveries', { connection, prefix: named.prefix }).add('run', body, again);
         connection.disconnect();
       },
     };
@@ -227,6 +230,25 @@ describe.each(Object.keys(engines))('a queue of %s', (engine) => {
       await marker.promise;
       expect(new Set(seen)).toEqual(new Set([last.id]));
       await other.consumer.drain();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'keeps a delivery of a newer build for a server that can read it, and says so each time [STORE-12]',
+    async () => {
+      const { putRaw, queue, consumer, logger } = await fresh();
+      await putRaw('{"format":2,"addressee":"x"}');
+      const taken = Promise.withResolvers<Parameters<RunDelivery>[0]>();
+      consumer.start(async (found) => taken.resolve(found));
+
+      await queue.enqueue(ref, { notBefore: 0 });
+
+      expect(await taken.promise).toEqual(ref);
+      const said = () => logger.lines.filter(({ message }) => message === 'A delivery cannot be read here');
+      await until('the delivery to come again', () => said().length >= 2);
+      await consumer.drain();
+      expect(JSON.stringify(said()[0])).toContain('upgrade this server');
     },
     TIMEOUT_MS,
   );
