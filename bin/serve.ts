@@ -17,14 +17,14 @@ import { openQueue } from '../src/server/open-queue.ts';
 import { HELP, oneLine, readOptions, type ServeOptions, UsageError } from './serve-options.ts';
 
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '::1'];
-/** What becomes of unfinished tasks then. Engines that are shared are not searched for work. */
+const SHARED = 'unfinished tasks go on in the other servers of this store, or at the next start';
+/** What becomes of unfinished tasks then. */
 const UNFINISHED = {
   memory: 'unfinished tasks are lost then',
   sqlite: 'unfinished tasks go on at the next start',
-  dynamodb: 'unfinished tasks go on, after the next start, once their clients ask about them',
-  redis: 'unfinished tasks go on, after the next start, once their clients ask about them',
+  dynamodb: SHARED,
+  redis: SHARED,
 } as const;
-const UNFINISHED_IN_QUEUE = 'unfinished tasks go on in the other servers of this queue, or at the next start';
 /** One Ctrl-C under `npm start` may arrive twice: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 500;
 
@@ -84,7 +84,7 @@ async function serve(options: ServeOptions): Promise<void> {
     `MCP server  ${server.url}\nTasks       ${opened.description}\n` +
       (queued === undefined ? '' : `Queue       ${queued.description}\n`) +
       `Tools       ${tools.map(({ name }) => name).join(', ')}\n` +
-      `Ctrl-C stops it; ${queued === undefined ? UNFINISHED[options.backend.engine] : UNFINISHED_IN_QUEUE}.\n`,
+      `Ctrl-C stops it; ${UNFINISHED[options.backend.engine]}.\n`,
   );
   onStop(async () => {
     await server.close();
