@@ -18,6 +18,7 @@ import { measureOverhead } from './http-overhead.ts';
 import { measureLifecycles, POLLS } from './lifecycles.ts';
 import { UNATTENDED_ENGINES, unattendedSoak } from './soak/unattended.ts';
 import { soak } from './soak.ts';
+import { measureStarts } from './start.ts';
 import { plainTable } from './text-table.ts';
 
 const USAGE = `npm run bench -- [options]
@@ -27,6 +28,7 @@ const USAGE = `npm run bench -- [options]
   --concurrency N    lifecycles at once (default: 128)
   --costs [--write]  only the cost table on DynamoDB Local; --write: into docs/costs.md
   --engine           only the engine: steps, resumes, the smallest task
+  --start            only the start of a server with much in its store
   --soak             only the soak; --seconds N (default: 60), --seed N
   --unattended ENGINE  only the soak that no client looks at, on dynamodb or redis; --seconds N (at least 120), --seed N`;
 
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     costs: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     engine: { type: 'boolean', default: false },
+    start: { type: 'boolean', default: false },
     soak: { type: 'boolean', default: false },
     unattended: { type: 'string' },
     seconds: { type: 'string', default: '60' },
@@ -53,6 +56,7 @@ try {
   if (values.help) say(USAGE);
   else if (values.costs) await printCosts();
   else if (values.engine) await printEngine();
+  else if (values.start) say(plainTable(await measureStarts()));
   else if (values.soak) await runSoak();
   else if (values.unattended !== undefined) await runUnattended(values.unattended);
   else await compareBackends();
