@@ -9,11 +9,11 @@ import type { Context } from 'aws-lambda';
 import tools from '#tools';
 import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
-import { createAuthenticate } from './shared/authentication.ts';
+import { createAuthenticate } from './authentication/authentication.ts';
+import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
 import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
-import { createRequestHandler } from './shared/request-handler.ts';
 
 const settings = readEnvironment(process.env);
 const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');

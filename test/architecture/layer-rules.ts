@@ -19,6 +19,7 @@ const ZONES = [
   ['composition', /^src\/server\/local-engines\.ts$/],
   ['server', /^src\/server\//],
   ['testing', /^src\/testing\//],
+  ['shared', /^lambda\/shared\//],
   ['lambda', /^lambda\//],
   ['lib', /^lib\//],
   ['bin', /^bin\//],
@@ -108,8 +109,14 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     rule: 'src/testing is for people who write a backend: it sees backends, clock and domain',
     instead: 'put a test of a higher layer, or its support code, into test/',
   },
+  shared: {
+    may: ['runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    rule: 'lambda/shared/ is what several functions have in common, and knows none of them',
+    instead: 'put what one function needs beside its handler, or into lambda/endpoint/ or lambda/authentication/',
+  },
   lambda: {
     may: [
+      'shared',
       'index',
       'server',
       'protocol',
@@ -164,11 +171,8 @@ export const VENDORS: readonly VendorHome[] = [
   },
   { packages: /^sqs-consumer$/, homes: /^src\/runtime\/sqs-consumer\.ts$/, where: 'src/runtime/sqs-consumer.ts' },
   { packages: /^bullmq$/, homes: /^src\/runtime\/bullmq-queue\.ts$/, where: 'src/runtime/bullmq-queue.ts' },
-  {
-    packages: /^(@aws-sdk\/credential-provider-env|jose)$/,
-    homes: /^lambda\/shared\//,
-    where: 'lambda/shared/',
-  },
+  { packages: /^@aws-sdk\/credential-provider-env$/, homes: /^lambda\/shared\//, where: 'lambda/shared/' },
+  { packages: /^jose$/, homes: /^lambda\/authentication\//, where: 'lambda/authentication/' },
   // The team's tools, by the name under which the construct puts them into the bundle.
   { packages: /^#tools$/, homes: /^lambda\/[^/]*\.ts$/, where: 'lambda/' },
   { packages: /^node:sqlite$/, homes: /^src\/backends\/sqlite[^/]*\.ts$/, where: 'src/backends/sqlite.ts' },

@@ -78,6 +78,8 @@ describe('a layer violation is refused', () => {
     ['src/testing/index.ts', '../store/codec.ts', 'people who write a backend'],
     ['src/server/local-engines.ts', '../../lambda/mcp.ts', 'a composition root wires everything in src'],
     ['lambda/mcp.ts', '../lib/stack.ts', 'knows neither CDK'],
+    ['lambda/shared/storage.ts', '../endpoint/http-event.ts', 'knows none of them'],
+    ['lambda/shared/storage.ts', '../mcp.ts', 'knows none of them'],
     ['lib/stack.ts', '../lambda/mcp.ts', 'only as entry paths'],
     ['lib/stack.ts', '../src/index.ts', 'only as entry paths'],
     ['bin/serve.ts', '../src/domain/task.ts', 'a command line'],
@@ -94,6 +96,7 @@ describe('a layer violation is refused', () => {
     ['src/runtime/bullmq-queue.ts', '@aws-sdk/client-sqs', 'its home is src/runtime/sqs-*.ts'],
     ['src/store/codec.ts', 'node:sqlite', 'its home is src/backends/sqlite.ts'],
     ['src/server/assembly.ts', '@middy/core', 'its home is lambda/'],
+    ['lambda/shared/storage.ts', 'jose', 'its home is lambda/authentication/'],
     ['lambda/mcp.ts', 'aws-cdk-lib/aws-sqs', 'its home is lib/ and bin/'],
     ['src/testing/index.ts', '@jest/globals', 'each package has one home'],
   ];

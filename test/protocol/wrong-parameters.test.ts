@@ -4,7 +4,7 @@
  */
 import { beforeAll, expect, test } from '@jest/globals';
 import { InMemoryTransport, McpServer } from '@modelcontextprotocol/server';
-import { answerDirectly } from '../../lambda/shared/direct-invocation.ts';
+import { answerDirectly } from '../../lambda/endpoint/direct-invocation.ts';
 import { type HostileWorld, hostileWorld } from '../support/hostile-world.ts';
 import { envelope, type Json, type RpcError } from '../support/mcp-requests.ts';
 import { WRONG_PARAMETERS, type WrongParameter } from '../support/wrong-parameters.ts';

@@ -1,5 +1,5 @@
 /** What the soak's processes agree on. */
-import type { LeaseTimes, Owner } from '../src/index.ts';
+import type { LeaseTimes, Owner } from '../../src/index.ts';
 
 export const WORKERS = 4;
 export const CLIENTS = 32;

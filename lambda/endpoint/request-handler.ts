@@ -14,10 +14,11 @@ import {
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
-import type { Authenticate } from './authenticated.ts';
+import type { Authenticate } from '../authentication/authenticated.ts';
+import type { ResponseMode } from '../shared/environment.ts';
+import { MCP_PATH, METADATA_PATHS } from '../shared/paths.ts';
 import { unlessListening } from './buffered.ts';
 import { answerDirectly, idOf, internalError, isServiceEvent } from './direct-invocation.ts';
-import type { ResponseMode } from './environment.ts';
 import {
   type HttpEvent,
   type HttpResult,
@@ -28,7 +29,6 @@ import {
   toResult,
   UnreadableRequest,
 } from './http-event.ts';
-import { MCP_PATH, METADATA_PATHS } from './paths.ts';
 
 /** Left for ending a stream properly. */
 const END_STREAMS_MS = 2_000;

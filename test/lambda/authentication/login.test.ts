@@ -4,10 +4,10 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { discoverOAuthProtectedResourceMetadata, extractWWWAuthenticateParams } from '@modelcontextprotocol/client';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import { createRequestHandler } from '../../lambda/shared/request-handler.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
-import { type Gateway, type GatewayOptions, startGateway } from '../support/lambda/gateway.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import { createRequestHandler } from '../../../lambda/endpoint/request-handler.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { type Gateway, type GatewayOptions, startGateway } from '../../support/lambda/gateway.ts';
 
 const ISSUER = 'https://issuer.example.com';
 

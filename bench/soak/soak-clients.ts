@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { IDEMPOTENCY_META_KEY, type JsonObject } from '../src/index.ts';
-import { McpCaller, RpcError, type SeenTask } from './mcp-caller.ts';
+import { IDEMPOTENCY_META_KEY, type JsonObject } from '../../src/index.ts';
+import { McpCaller, RpcError, type SeenTask } from '../mcp-caller.ts';
 import { OWNER_HEADER, ownerName, TOOL } from './soak-settings.ts';
 import type { Workers } from './soak-workers.ts';
 

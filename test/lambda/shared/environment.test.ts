@@ -9,7 +9,7 @@ import {
   VARIABLES,
   type VariableName,
   wholeNumber,
-} from '../../lambda/shared/environment.ts';
+} from '../../../lambda/shared/environment.ts';
 
 describe('the environment', () => {
   test('comes back as it was written [AWS-5]', () => {

@@ -3,15 +3,15 @@
  * journal. Each check names its invariant and what breaks it.
  */
 
-import type { StorageBackend } from '../src/backends/backend.ts';
-import { isTerminal } from '../src/domain/status.ts';
-import { cancelTask } from '../src/domain/task.ts';
-import type { JournalEntry } from '../src/engine/journal.ts';
-import type { Owner, Task, TaskStore } from '../src/index.ts';
-import { isTaskError } from '../src/index.ts';
-import { decodeCounter } from '../src/store/active-limit.ts';
-import { activeCountKey } from '../src/store/keys.ts';
-import { recordedOutcomes } from '../test/support/recorded.ts';
+import type { StorageBackend } from '../../src/backends/backend.ts';
+import { isTerminal } from '../../src/domain/status.ts';
+import { cancelTask } from '../../src/domain/task.ts';
+import type { JournalEntry } from '../../src/engine/journal.ts';
+import type { Owner, Task, TaskStore } from '../../src/index.ts';
+import { isTaskError } from '../../src/index.ts';
+import { decodeCounter } from '../../src/store/active-limit.ts';
+import { activeCountKey } from '../../src/store/keys.ts';
+import { recordedOutcomes } from '../../test/support/recorded.ts';
 import type { Sighting } from './soak-clients.ts';
 import { LIMIT, TOOL } from './soak-settings.ts';
 

@@ -3,9 +3,9 @@ import { createHash, createHmac } from 'node:crypto';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Cluster } from 'ioredis';
-import { connectAs } from '../../lambda/shared/cache.ts';
-import { cacheToken, type Signer } from '../../lambda/shared/cache-token.ts';
-import { redisClusterClient } from '../support/engines/clients.ts';
+import { connectAs } from '../../../lambda/shared/cache.ts';
+import { cacheToken, type Signer } from '../../../lambda/shared/cache-token.ts';
+import { redisClusterClient } from '../../support/engines/clients.ts';
 
 const USER = { cacheName: 'mcptasksdevstatetasks1a2b', userId: 'mcptasksdevstatetasks1a2b-tasks' };
 const ROLE: Signer = {

@@ -1,15 +1,15 @@
 /** Every variant of a token: whose it is, or that it is refused; and that none of them costs more than a token should. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Authenticate } from '../../lambda/shared/authenticated.ts';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import type { Environment } from '../../lambda/shared/environment.ts';
-import { type HttpEvent, toRequest } from '../../lambda/shared/http-event.ts';
-import type { Logger } from '../../src/runtime/logger.ts';
-import { ownerOfAuthInfo } from '../../src/server/owner-of-auth-info.ts';
-import { type EventParts, httpApiEvent, RESOURCE, restProxyEvent } from '../support/lambda/events.ts';
-import { startIssuer, type TestIssuer } from '../support/lambda/test-issuer.ts';
-import { TOKEN_VARIANTS, type TokenVariant } from '../support/lambda/token-variants.ts';
-import { strainOf } from '../support/strain.ts';
+import type { Authenticate } from '../../../lambda/authentication/authenticated.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import { type HttpEvent, toRequest } from '../../../lambda/endpoint/http-event.ts';
+import type { Environment } from '../../../lambda/shared/environment.ts';
+import type { Logger } from '../../../src/runtime/logger.ts';
+import { ownerOfAuthInfo } from '../../../src/server/owner-of-auth-info.ts';
+import { type EventParts, httpApiEvent, RESOURCE, restProxyEvent } from '../../support/lambda/events.ts';
+import { startIssuer, type TestIssuer } from '../../support/lambda/test-issuer.ts';
+import { TOKEN_VARIANTS, type TokenVariant } from '../../support/lambda/token-variants.ts';
+import { strainOf } from '../../support/strain.ts';
 
 const MIB = 1024 * 1024;
 

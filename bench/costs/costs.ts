@@ -1,8 +1,9 @@
 /** The cost table: every operation in every corner, as rows that say where a corner makes a difference. */
+
+import type { Table } from '../text-table.ts';
 import type { Cost, Meter, MeterOptions } from './cost-meter.ts';
 import { CORNERS, type Corner, type Costs, OPERATIONS, type Operation } from './cost-operations.ts';
 import { measureCorner } from './cost-scenario.ts';
-import type { Table } from './text-table.ts';
 
 /** USD for a million units: the public on-demand rates of us-east-1, an assumption of the table. */
 export const PRICES = { readUnit: 0.125, writeUnit: 0.625 } as const;

@@ -1,6 +1,6 @@
 /** What authentication comes to, whichever way it is done. */
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
-import type { HttpEvent } from './http-event.ts';
+import type { HttpEvent } from '../endpoint/http-event.ts';
 
 export interface Authenticated {
   /** Absent: anonymous, where that is allowed. */

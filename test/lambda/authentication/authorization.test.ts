@@ -1,13 +1,13 @@
 /** The endpoint as an OAuth resource server, against an issuer that signs real tokens; and callers known by IAM. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Authenticate } from '../../lambda/shared/authenticated.ts';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import { type Environment, readEnvironment } from '../../lambda/shared/environment.ts';
-import { toRequest } from '../../lambda/shared/http-event.ts';
-import type { LogFields, Logger } from '../../src/runtime/logger.ts';
-import { ask, bearing, owner, refusal } from '../support/lambda/callers.ts';
-import { type EventParts, httpApiEvent, RESOURCE } from '../support/lambda/events.ts';
-import { startIssuer, type TestIssuer, unsigned } from '../support/lambda/test-issuer.ts';
+import type { Authenticate } from '../../../lambda/authentication/authenticated.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import { toRequest } from '../../../lambda/endpoint/http-event.ts';
+import { type Environment, readEnvironment } from '../../../lambda/shared/environment.ts';
+import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
+import { ask, bearing, owner, refusal } from '../../support/lambda/callers.ts';
+import { type EventParts, httpApiEvent, RESOURCE } from '../../support/lambda/events.ts';
+import { startIssuer, type TestIssuer, unsigned } from '../../support/lambda/test-issuer.ts';
 
 const METADATA =
   'https://abcdef1234.execute-api.eu-central-1.amazonaws.com/v1/.well-known/oauth-protected-resource/mcp';

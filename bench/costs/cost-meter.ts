@@ -5,15 +5,15 @@
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb';
-import type { RecordKey, RecordWrite } from '../src/backends/backend.ts';
-import type { ConsumedCapacityEvent } from '../src/backends/dynamodb.ts';
-import { documentClient } from '../src/backends/dynamodb-document.ts';
-import { toItem } from '../src/backends/dynamodb-item.ts';
-import { MemoryBackend } from '../src/backends/memory.ts';
-import { type Clock, type RandomBytes, systemRandom } from '../src/clock.ts';
-import { type CountingBackend, countingBackend } from '../test/support/counting-backend.ts';
-import { openDynamoDb } from './engines.ts';
-import { inParallel } from './lanes.ts';
+import type { RecordKey, RecordWrite } from '../../src/backends/backend.ts';
+import type { ConsumedCapacityEvent } from '../../src/backends/dynamodb.ts';
+import { documentClient } from '../../src/backends/dynamodb-document.ts';
+import { toItem } from '../../src/backends/dynamodb-item.ts';
+import { MemoryBackend } from '../../src/backends/memory.ts';
+import { type Clock, type RandomBytes, systemRandom } from '../../src/clock.ts';
+import { type CountingBackend, countingBackend } from '../../test/support/counting-backend.ts';
+import { openDynamoDb } from '../engines.ts';
+import { inParallel } from '../lanes.ts';
 
 export interface Cost {
   /** `get` and `list`. */

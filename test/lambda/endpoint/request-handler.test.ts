@@ -1,13 +1,13 @@
 /** What the MCP function makes of its events: HTTP of both payloads, direct invocations, and failures of each kind. */
 import { describe, expect, jest, test } from '@jest/globals';
-import type { Authenticate } from '../../lambda/shared/authenticated.ts';
-import { isDirectMessage } from '../../lambda/shared/direct-invocation.ts';
-import type { ResponseMode } from '../../lambda/shared/environment.ts';
-import { type HttpEvent, type HttpResult, toRequest } from '../../lambda/shared/http-event.ts';
-import { createRequestHandler } from '../../lambda/shared/request-handler.ts';
-import type { FetchHandler } from '../../src/protocol/endpoint.ts';
-import type { LogFields } from '../../src/runtime/logger.ts';
-import { restProxyEvent } from '../support/lambda/events.ts';
+import type { Authenticate } from '../../../lambda/authentication/authenticated.ts';
+import { isDirectMessage } from '../../../lambda/endpoint/direct-invocation.ts';
+import { type HttpEvent, type HttpResult, toRequest } from '../../../lambda/endpoint/http-event.ts';
+import { createRequestHandler } from '../../../lambda/endpoint/request-handler.ts';
+import type { ResponseMode } from '../../../lambda/shared/environment.ts';
+import type { FetchHandler } from '../../../src/protocol/endpoint.ts';
+import type { LogFields } from '../../../src/runtime/logger.ts';
+import { restProxyEvent } from '../../support/lambda/events.ts';
 
 const MINUTE_MS = 60_000;
 const OWNER = { issuer: 'https://issuer.example', subject: 'alice' };

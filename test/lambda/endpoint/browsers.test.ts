@@ -1,11 +1,11 @@
 /** A web page calls the deployed endpoint: its browser asks without a token, and everything that comes back may be read. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import { createRequestHandler } from '../../lambda/shared/request-handler.ts';
-import { NO_ORIGINS_KNOWN, type OriginPolicy, onlyOrigins } from '../../src/protocol/cross-origin.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
-import { restProxyEvent } from '../support/lambda/events.ts';
-import { type Gateway, type GatewayOptions, startGateway } from '../support/lambda/gateway.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import { createRequestHandler } from '../../../lambda/endpoint/request-handler.ts';
+import { NO_ORIGINS_KNOWN, type OriginPolicy, onlyOrigins } from '../../../src/protocol/cross-origin.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { restProxyEvent } from '../../support/lambda/events.ts';
+import { type Gateway, type GatewayOptions, startGateway } from '../../support/lambda/gateway.ts';
 
 const ISSUER = 'https://issuer.example.com';
 const PAGE = 'https://app.example.com';

@@ -4,7 +4,7 @@
  */
 import { isOwnerPart } from '../../src/domain/owner.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
-import { type HttpEvent, isVersion2 } from './http-event.ts';
+import { type HttpEvent, isVersion2 } from '../endpoint/http-event.ts';
 
 /** `undefined`: the event names no IAM principal (the API is not set to check one), or not all of it can be read. */
 export function iamAuthInfo(event: HttpEvent): AuthInfo | undefined {

@@ -7,12 +7,12 @@ import { errors } from 'jose';
 import type { Clock } from '../../src/clock.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
+import { type HttpEvent, isVersion2 } from '../endpoint/http-event.ts';
+import { type Environment, required, unlessEmpty, VARIABLES } from '../shared/environment.ts';
+import { FULL_METADATA_PATH, MCP_PATH, METADATA_PATHS } from '../shared/paths.ts';
 import { readAccessToken, type TokenRules } from './access-token.ts';
 import type { Authenticate } from './authenticated.ts';
-import { type Environment, required, unlessEmpty, VARIABLES } from './environment.ts';
-import { type HttpEvent, isVersion2 } from './http-event.ts';
 import { createIssuerKeys, KeysNotAsked, KeysUnavailable } from './issuer-keys.ts';
-import { FULL_METADATA_PATH, MCP_PATH, METADATA_PATHS } from './paths.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** RFC 6749, section 3.3. */

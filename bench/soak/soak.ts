@@ -8,16 +8,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { StorageBackend } from '../src/backends/backend.ts';
-import { GenericTaskStore, type TaskStore } from '../src/index.ts';
-import { manualRandom } from '../src/testing/manual-clock.ts';
-import { openDynamoDb } from './engines.ts';
+import type { StorageBackend } from '../../src/backends/backend.ts';
+import { GenericTaskStore, type TaskStore } from '../../src/index.ts';
+import { manualRandom } from '../../src/testing/manual-clock.ts';
+import { openDynamoDb } from '../engines.ts';
+import { plainTable } from '../text-table.ts';
 import { activeTasks, checkCounter, checkTask, type Findings, tasksOf } from './soak-checks.ts';
 import { runClient } from './soak-clients.ts';
 import { figures, type Happened, parseJournal } from './soak-report.ts';
 import { CLIENTS, LIMIT, OWNERS, ownerName, ownerNamed, WORKERS } from './soak-settings.ts';
 import { Workers } from './soak-workers.ts';
-import { plainTable } from './text-table.ts';
 
 /** Room at the end for what was just killed: a lease, the grace of 10 s before a poll takes over, and the run itself. */
 const SETTLE_SECONDS = 22;

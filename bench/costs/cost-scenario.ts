@@ -3,13 +3,13 @@
  * with a given number of tasks and for tasks with given variables. What they are to cost is
  * pinned in test/contract/costs.test.ts; what they did cost is written to docs/costs.md.
  */
-import { IDEMPOTENCY_META_KEY, type JsonObject, type TaskContext } from '../src/index.ts';
+import { IDEMPOTENCY_META_KEY, type JsonObject, type TaskContext } from '../../src/index.ts';
+import { inParallel } from '../lanes.ts';
+import { POLLS } from '../lifecycles.ts';
+import { RpcError } from '../mcp-caller.ts';
 import { addCosts, type Cost, type Meter, type MeterOptions, NO_COST } from './cost-meter.ts';
 import type { Corner, Costs, Operation } from './cost-operations.ts';
 import { openStage, resultOf, type Stage } from './cost-stage.ts';
-import { inParallel } from './lanes.ts';
-import { POLLS } from './lifecycles.ts';
-import { RpcError } from './mcp-caller.ts';
 
 export const DEFAULT_LIMIT = 100;
 const ONE_KB = 1024;

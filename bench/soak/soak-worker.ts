@@ -10,10 +10,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import * as z from 'zod';
-import { DynamoDbBackend } from '../src/backends/dynamodb.ts';
-import { isTerminal } from '../src/domain/status.ts';
-import { createTaskServer, defineTaskTool, silentLogger } from '../src/index.ts';
-import { dynamoDbClient } from '../test/support/engines/clients.ts';
+import { DynamoDbBackend } from '../../src/backends/dynamodb.ts';
+import { isTerminal } from '../../src/domain/status.ts';
+import { createTaskServer, defineTaskTool, silentLogger } from '../../src/index.ts';
+import { dynamoDbClient } from '../../test/support/engines/clients.ts';
 import { LEASE_TIMES, LIMIT, OWNER_HEADER, ownerNamed, TOOL, type WorkerSettings } from './soak-settings.ts';
 
 const { tableName, journal } = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;

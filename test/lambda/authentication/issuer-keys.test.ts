@@ -3,14 +3,14 @@
  * a reason to call a token invalid while nobody can know; and what of tokens stays behind, which is nothing.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Authenticate } from '../../lambda/shared/authenticated.ts';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import type { Clock } from '../../src/clock.ts';
-import type { LogFields, Logger } from '../../src/runtime/logger.ts';
-import { ManualClock } from '../../src/testing/manual-clock.ts';
-import { ask, bearing, owner, refusal } from '../support/lambda/callers.ts';
-import { RESOURCE } from '../support/lambda/events.ts';
-import { startIssuer, type TestIssuer } from '../support/lambda/test-issuer.ts';
+import type { Authenticate } from '../../../lambda/authentication/authenticated.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import type { Clock } from '../../../src/clock.ts';
+import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { ask, bearing, owner, refusal } from '../../support/lambda/callers.ts';
+import { RESOURCE } from '../../support/lambda/events.ts';
+import { startIssuer, type TestIssuer } from '../../support/lambda/test-issuer.ts';
 
 const INVALID = { status: 401, challenge: expect.stringContaining('error="invalid_token"') };
 

@@ -1,11 +1,11 @@
 /**
- * The whole bill of a task on AWS, by kind of API and number of polls: arithmetic over the units that bench/costs.ts measures,
+ * The whole bill of a task on AWS, by kind of API and number of polls: arithmetic over the units that bench/costs/costs.ts measures,
  * one list of prices and one of assumptions. Measures nothing itself.
  */
-import { API_KINDS, type ApiKind } from '../lib/front.ts';
+import { API_KINDS, type ApiKind } from '../../lib/front.ts';
+import { markdownTable } from '../text-table.ts';
 import type { Operation } from './cost-operations.ts';
 import { type CostRow, priceOf } from './costs.ts';
-import { markdownTable } from './text-table.ts';
 
 /** USD, the public on-demand rates of us-east-1, functions on ARM; requests by the million, the rest by the unit named. */
 export const AWS_PRICES = {
@@ -124,7 +124,7 @@ export function billSection(table: TablePrices): string {
   return `## The whole bill
 
 USD for a million tasks with DynamoDB: the table's units as measured above, and the rest by arithmetic in
-\`bench/whole-bill.ts\`, at the rates of us-east-1: ${request.rest.toFixed(2)} (\`rest\`) and ${request.http.toFixed(2)} (\`http\`) for a million requests, 0.20 for a
+\`bench/costs/whole-bill.ts\`, at the rates of us-east-1: ${request.rest.toFixed(2)} (\`rest\`) and ${request.http.toFixed(2)} (\`http\`) for a million requests, 0.20 for a
 million invocations, ${queueRequest.toFixed(2)} for a million requests to a fair queue, ${logGb.toFixed(2)} for a GB of logs, ${transferOutGb} for a GB out. **Assumed,
 not measured:** functions with ${memoryGb} GB that take ${createMs} ms for a create, ${pollMs} ms for a poll and ${workerMs} ms for a run besides what the
 tool itself takes; ${accessLogBytes} bytes of access log and ${answerBytes} bytes of answer for a request; ${functionLogBytes.toLocaleString('en-US')} bytes of records and metrics for a

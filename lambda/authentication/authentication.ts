@@ -5,8 +5,8 @@
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import type { Logger } from '../../src/runtime/logger.ts';
+import { AUTH_MODES, type Environment, oneOf } from '../shared/environment.ts';
 import type { Authenticate } from './authenticated.ts';
-import { AUTH_MODES, type Environment, oneOf } from './environment.ts';
 import { iamAuthInfo } from './iam.ts';
 
 const NOT_SIGNED =

@@ -3,17 +3,17 @@
  * and no error line; a small JSON body, nothing stored, and a function that goes on.
  */
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createAuthenticate } from '../../lambda/shared/authentication.ts';
-import type { HttpEvent, HttpResult } from '../../lambda/shared/http-event.ts';
-import { createRequestHandler, type RequestHandler } from '../../lambda/shared/request-handler.ts';
-import type { Logger } from '../../src/runtime/logger.ts';
-import { greet } from '../support/hostile-world.ts';
-import { httpApiEvent, restProxyEvent } from '../support/lambda/events.ts';
-import { HOSTILE_EVENTS, type HostileEvent } from '../support/lambda/hostile-events.ts';
-import { HOSTILE_MESSAGES } from '../support/lambda/hostile-messages.ts';
-import { envelope, mcpHeaders } from '../support/mcp-requests.ts';
-import { type HeldServer, holdServer } from '../support/mcp-server.ts';
-import { strainOf } from '../support/strain.ts';
+import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
+import type { HttpEvent, HttpResult } from '../../../lambda/endpoint/http-event.ts';
+import { createRequestHandler, type RequestHandler } from '../../../lambda/endpoint/request-handler.ts';
+import type { Logger } from '../../../src/runtime/logger.ts';
+import { greet } from '../../support/hostile-world.ts';
+import { httpApiEvent, restProxyEvent } from '../../support/lambda/events.ts';
+import { HOSTILE_EVENTS, type HostileEvent } from '../../support/lambda/hostile-events.ts';
+import { HOSTILE_MESSAGES } from '../../support/lambda/hostile-messages.ts';
+import { envelope, mcpHeaders } from '../../support/mcp-requests.ts';
+import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
+import { strainOf } from '../../support/strain.ts';
 
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;

@@ -1,7 +1,8 @@
 /** What happened in a soak, in figures. What must hold is in soak-checks.ts. */
+
+import type { Table } from '../text-table.ts';
 import type { JournalEvent } from './soak-checks.ts';
 import type { Sighting } from './soak-clients.ts';
-import type { Table } from './text-table.ts';
 
 export interface Happened {
   readonly seconds: number;

@@ -1,10 +1,10 @@
 /** docs/costs.md, as `node bench/run.ts --costs --write` writes it: the measured table and what each row is made of. */
 
+import { POLLS } from '../lifecycles.ts';
+import { markdownTable } from '../text-table.ts';
 import type { Operation } from './cost-operations.ts';
 import { DEFAULT_LIMIT } from './cost-scenario.ts';
 import { type CostRow, costTable, PRICES } from './costs.ts';
-import { POLLS } from './lifecycles.ts';
-import { markdownTable } from './text-table.ts';
 import { billSection, tablePrices } from './whole-bill.ts';
 
 const WHAT_IT_IS: Readonly<Record<Operation, string>> = {

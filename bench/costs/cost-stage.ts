@@ -4,7 +4,7 @@
  * Nothing happens on it but what the scenario does, so that a lap of the meter is one operation.
  */
 import * as z from 'zod';
-import { newTaskId } from '../src/domain/task-id.ts';
+import { newTaskId } from '../../src/domain/task-id.ts';
 import {
   type CallToolResult,
   createTaskServer,
@@ -12,11 +12,11 @@ import {
   silentLogger,
   type Task,
   type TaskContext,
-} from '../src/index.ts';
-import { headKey } from '../src/store/keys.ts';
-import { ManualClock, manualRandom } from '../src/testing/manual-clock.ts';
+} from '../../src/index.ts';
+import { headKey } from '../../src/store/keys.ts';
+import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
+import { McpCaller } from '../mcp-caller.ts';
 import type { Meter, MeterOptions } from './cost-meter.ts';
-import { McpCaller } from './mcp-caller.ts';
 
 const OWNER = { issuer: 'https://issuer.example', subject: 'subject 0123456789abcdef' };
 const TOOL = 'probe';

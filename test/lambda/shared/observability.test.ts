@@ -1,7 +1,7 @@
 /** What a function writes of itself, in a process of its own, since the level and the deployment are read when it begins. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
-import { REPOSITORY_ROOT } from '../../scripts/syntax.ts';
+import { REPOSITORY_ROOT } from '../../../scripts/syntax.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
