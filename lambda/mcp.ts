@@ -12,8 +12,9 @@ import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
 import { createAuthenticate } from './authentication/authentication.ts';
 import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
-import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty } from './shared/environment.ts';
+import { oneOf, readEnvironment, unlessEmpty } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
+import { RESPONSE_MODES, SERVICE } from './shared/words.ts';
 
 const settings = readEnvironment(process.env);
 const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');
@@ -24,7 +25,7 @@ const origins =
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
   const { fetch } = createTaskEndpoint({
-    name: environment.serverName ?? 'mcp-durable-tasks',
+    name: environment.serverName ?? SERVICE,
     version: environment.serverVersion ?? '0.0.0',
     allowAnonymous: environment.authMode === 'none',
     tools,

@@ -1,5 +1,5 @@
 /** The settings of who may call, out of the context. */
-import { AUTH_MODES } from '../lambda/shared/environment.ts';
+import { AUTH_MODES } from '../lambda/shared/words.ts';
 import { type Authorization, problemWithScopes } from './authorization.ts';
 import type { ContextReader } from './context-reader.ts';
 

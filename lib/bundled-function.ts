@@ -1,6 +1,6 @@
 /**
  * A function out of `lambda/`, bundled by esbuild with the team's tools in the place of ours, and only with
- * the client of its own store. Sees `lambda/` as entry paths and environment names. Its role may write its own
+ * the client of its own store. Sees `lambda/` as entry paths, words and environment. Its role may write its own
  * log and nothing else; everything more is granted by who needs it.
  */
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,8 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import type { Construct } from 'constructs';
-import { type BackendKind, type Environment, toVariables, VARIABLES } from '../lambda/shared/environment.ts';
+import { type Environment, toVariables } from '../lambda/shared/environment.ts';
+import { type BackendKind, VARIABLES } from '../lambda/shared/words.ts';
 import { type LogSettings, logGroup } from './log-settings.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

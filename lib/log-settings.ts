@@ -2,7 +2,7 @@
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { LogLevel } from '../lambda/shared/environment.ts';
+import type { LogLevel } from '../lambda/shared/words.ts';
 
 export interface LogSettings {
   /** Of the functions' own records. Lambda's about them begin at WARN always. @default 'info' */

@@ -6,9 +6,10 @@ import type { Alias, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
+import { MCP_PATH } from '../lambda/shared/words.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
-import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
+import { type ApiKind, type Front, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
 import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING_RATE_LIMIT } from './limits.ts';
 import type { LogSettings } from './log-settings.ts';
@@ -73,7 +74,7 @@ export class McpEndpoint extends Construct {
     super(scope, id);
     assertSupported(props);
     const { storage, queue, api = 'rest', customDomain, reservedConcurrency, tracing = false } = props;
-    const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}/${MCP_PATH}`;
+    const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}${MCP_PATH}`;
     this.function = bundledFunction(this, 'Function', {
       entry: 'mcp.ts',
       description: 'MCP endpoint of durable tasks',

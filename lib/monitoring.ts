@@ -12,6 +12,7 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
+import { METRICS } from '../lambda/shared/words.ts';
 import { type AlarmSpec, alarmsOf, type Watched } from './alarms.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TaskTable } from './task-table.ts';
@@ -62,17 +63,17 @@ export class Monitoring extends Construct {
 
 const graph = (title: string, ...left: IMetric[]): IWidget => new GraphWidget({ title, left, width: 8, height: 6 });
 
-const STATUSES = ['TasksCreated', 'TasksCompleted', 'TasksFailed', 'TasksCancelled'] as const;
+const STATUSES = [METRICS.created, METRICS.completed, METRICS.failed, METRICS.cancelled] as const;
 
 function taskRow({ deployment }: Watched): IWidget[] {
   const metrics = new TaskMetrics(deployment, PERIOD);
   return [
     graph('Tasks by status', ...STATUSES.map((name) => metrics.allValues(name, 'tool'))),
-    graph('Tasks by tool: created', metrics.eachValue('TasksCreated', 'tool', 'Sum')),
-    graph('Tasks by tool: failed', metrics.eachValue('TasksFailed', 'tool', 'Sum')),
-    graph('Failures by reason', metrics.eachValue('TaskFailures', 'reason', 'Sum')),
-    graph('Task duration, p50 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p50')),
-    graph('Task duration, p95 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p95')),
+    graph('Tasks by tool: created', metrics.eachValue(METRICS.created, 'tool', 'Sum')),
+    graph('Tasks by tool: failed', metrics.eachValue(METRICS.failed, 'tool', 'Sum')),
+    graph('Failures by reason', metrics.eachValue(METRICS.failures, 'reason', 'Sum')),
+    graph('Task duration, p50 (ms)', metrics.eachValue(METRICS.duration, 'tool', 'p50')),
+    graph('Task duration, p95 (ms)', metrics.eachValue(METRICS.duration, 'tool', 'p95')),
   ];
 }
 

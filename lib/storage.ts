@@ -1,5 +1,6 @@
 /** Where tasks live, as the functions need to know it: the table or the cache, never both. */
-import type { BackendKind, Environment } from '../lambda/shared/environment.ts';
+import type { Environment } from '../lambda/shared/environment.ts';
+import type { BackendKind } from '../lambda/shared/words.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
 import type { TaskCache } from './task-cache.ts';
 import { TaskTable } from './task-table.ts';

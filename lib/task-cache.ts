@@ -17,6 +17,7 @@ import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elast
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import { CACHE_KEY_PREFIX } from '../lambda/shared/words.ts';
 import type { LogSettings } from './log-settings.ts';
 import { privateSubnets, TaskNetwork } from './task-network.ts';
 
@@ -54,7 +55,7 @@ const VALKEY_PORT = 6379;
  * flushes, or lists keys. A test runs the backend as this user.
  */
 export const CACHE_ACCESS = [
-  'on ~mcp-tasks:* -@all',
+  `on ~${CACHE_KEY_PREFIX}* -@all`,
   '+eval +evalsha',
   '+hmget +hset +hdel +del +persist +pexpireat',
   '+zadd +zrem +zcard +zrangebyscore +zrevrange +zrangebylex +zrevrangebylex',

@@ -1,10 +1,11 @@
-/** The table that tasks live in. Its keys and TTL are the backend's own definition; a test compares them. */
+/** The table that tasks live in. The names of its keys and of its TTL attribute are the backend's own. */
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
 import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import { TABLE_KEYS, TTL_ATTRIBUTE } from '../src/backends/dynamodb-attributes.ts';
 
 export interface TaskTableProps {
   /** @default - a key that DynamoDB owns */
@@ -27,9 +28,9 @@ export class TaskTable extends Construct {
     super(scope, id);
     const { encryptionKey, deletionProtection = true, pointInTimeRecovery = true } = props;
     this.table = new TableV2(this, 'Table', {
-      partitionKey: { name: 'PK', type: AttributeType.STRING },
-      sortKey: { name: 'SK', type: AttributeType.STRING },
-      timeToLiveAttribute: 'expiresAt',
+      partitionKey: { name: TABLE_KEYS.partition, type: AttributeType.STRING },
+      sortKey: { name: TABLE_KEYS.sort, type: AttributeType.STRING },
+      timeToLiveAttribute: TTL_ATTRIBUTE,
       billing: Billing.onDemand(),
       deletionProtection,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: pointInTimeRecovery },

@@ -5,7 +5,8 @@
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import type { Logger } from '../../src/runtime/logger.ts';
-import { AUTH_MODES, type Environment, oneOf } from '../shared/environment.ts';
+import { type Environment, oneOf } from '../shared/environment.ts';
+import { AUTH_MODES } from '../shared/words.ts';
 import type { Authenticate } from './authenticated.ts';
 import { iamAuthInfo } from './iam.ts';
 

@@ -5,7 +5,7 @@
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyEventV2 } from 'aws-lambda';
 import { HTTP_METHODS, refusedRequest } from '../../src/protocol/http-requests.ts';
-import type { ResponseMode } from '../shared/environment.ts';
+import type { ResponseMode } from '../shared/words.ts';
 
 export type HttpEvent = APIGatewayProxyEvent | APIGatewayProxyEventV2;
 

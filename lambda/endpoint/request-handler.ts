@@ -15,8 +15,8 @@ import type { FetchHandler } from '../../src/protocol/endpoint.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import type { Authenticate } from '../authentication/authenticated.ts';
-import type { ResponseMode } from '../shared/environment.ts';
-import { MCP_PATH, METADATA_PATHS } from '../shared/paths.ts';
+import type { ResponseMode } from '../shared/words.ts';
+import { MCP_PATH, METADATA_PATHS } from '../shared/words.ts';
 import { unlessListening } from './buffered.ts';
 import { answerDirectly, idOf, internalError, isServiceEvent } from './direct-invocation.ts';
 import {

@@ -133,9 +133,9 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     instead: 'let lib/ pass it in as an environment variable',
   },
   lib: {
-    may: [/^lambda\/shared\/environment[^/]*\.ts$/, /^src\/backends\/dynamodb-table\.ts$/],
-    rule: 'lib/ sees lambda/ only as entry paths and environment names, and src/ only as the table’s layout',
-    instead: 'name the entry file by path; share a name through lambda/shared/environment.ts',
+    may: [/^lambda\/shared\/(words|environment)\.ts$/, /^src\/backends\/dynamodb-attributes\.ts$/],
+    rule: 'lib/ sees lambda/ only as entry paths, words and environment, and src/ only as the table’s attributes',
+    instead: 'name the entry file by path; share a name through lambda/shared/words.ts',
   },
   bin: {
     may: ['lib', 'index', 'server', 'composition', 'driver', 'seam', 'clock'],

@@ -4,7 +4,7 @@ import type { Authenticate } from '../../../lambda/authentication/authenticated.
 import { isDirectMessage } from '../../../lambda/endpoint/direct-invocation.ts';
 import { type HttpEvent, type HttpResult, toRequest } from '../../../lambda/endpoint/http-event.ts';
 import { createRequestHandler } from '../../../lambda/endpoint/request-handler.ts';
-import type { ResponseMode } from '../../../lambda/shared/environment.ts';
+import type { ResponseMode } from '../../../lambda/shared/words.ts';
 import type { FetchHandler } from '../../../src/protocol/endpoint.ts';
 import type { LogFields } from '../../../src/runtime/logger.ts';
 import { restProxyEvent } from '../../support/lambda/events.ts';

@@ -1,15 +1,7 @@
 /** The words that infrastructure and functions share. */
 import { describe, expect, test } from '@jest/globals';
-import {
-  BACKENDS,
-  oneOf,
-  readEnvironment,
-  required,
-  toVariables,
-  VARIABLES,
-  type VariableName,
-  wholeNumber,
-} from '../../../lambda/shared/environment.ts';
+import { oneOf, readEnvironment, required, toVariables, wholeNumber } from '../../../lambda/shared/environment.ts';
+import { BACKENDS, VARIABLES, type VariableName } from '../../../lambda/shared/words.ts';
 
 describe('the environment', () => {
   test('comes back as it was written [AWS-5]', () => {
