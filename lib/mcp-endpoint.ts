@@ -15,7 +15,7 @@ import { BUFFERED_TIMEOUT, STREAMING_TIMEOUT, THROTTLING_BURST_LIMIT, THROTTLING
 import type { LogSettings } from './log-settings.ts';
 import { type CustomDomain, RestFront } from './rest-front.ts';
 import { liveAlias, type Rollout } from './rollout.ts';
-import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
+import type { TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
 export interface McpEndpointProps {
@@ -80,12 +80,12 @@ export class McpEndpoint extends Construct {
       description: 'MCP endpoint of durable tasks',
       timeout: api === 'http' ? BUFFERED_TIMEOUT : STREAMING_TIMEOUT,
       memoryMiB: props.memoryMiB ?? 512,
-      backend: backendOf(storage),
-      network: networkOf(storage, props.network),
+      backend: storage.backend,
+      network: storage.networkFor(props.network),
       toolsEntry: props.toolsEntry,
       ...(props.logs === undefined ? {} : { logs: props.logs }),
       environment: {
-        ...storageEnvironment(storage),
+        ...storage.environment,
         ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',

@@ -13,9 +13,9 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { METRICS } from '../lambda/shared/words.ts';
-import { type AlarmSpec, alarmsOf, type Watched } from './alarms.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
+import { alarmsOf, type Watched } from './alarms.ts';
 import { TaskMetrics } from './task-metrics.ts';
-import { TaskTable } from './task-table.ts';
 
 export interface MonitoringProps extends Watched {
   /** What is told of an alarm, and of its end. @default - nothing */
@@ -112,28 +112,8 @@ function endpointRow({ endpoint: { front, function: handler } }: Watched): IWidg
 
 /** What the store does and costs. Requests, invocations and messages, which cost too, are in the rows above. */
 function storageRow({ storage, queue }: Watched): IWidget[] {
-  const messages = graph('Cost: messages sent', queue.queue.metricNumberOfMessagesSent());
-  if (storage instanceof TaskTable) {
-    const { table } = storage;
-    return [
-      graph('Conflicts', table.metricConditionalCheckFailedRequests({ statistic: 'Sum' })),
-      graph(
-        'Cost: table units',
-        table.metricConsumedReadCapacityUnits({ statistic: 'Sum' }),
-        table.metricConsumedWriteCapacityUnits({ statistic: 'Sum' }),
-      ),
-      messages,
-    ];
-  }
-  const metric = (name: string, statistic: string): IMetric => storage.metric(name, statistic, PERIOD);
   return [
-    graph(
-      'Cache latency (µs)',
-      metric('SuccessfulReadRequestLatency', 'Average'),
-      metric('SuccessfulWriteRequestLatency', 'Average'),
-    ),
-    graph('Cost: cache units', metric('ElastiCacheProcessingUnits', 'Sum')),
-    graph('Cost: cache bytes', metric('BytesUsedForCache', 'Maximum')),
-    messages,
+    ...storage.graphs(PERIOD).map(({ title, metrics }) => graph(title, ...metrics)),
+    graph('Cost: messages sent', queue.queue.metricNumberOfMessagesSent()),
   ];
 }

@@ -17,8 +17,12 @@ import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elast
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import type { Environment } from '../lambda/shared/environment.ts';
 import { CACHE_KEY_PREFIX } from '../lambda/shared/words.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
+import type { FunctionNetwork } from './bundled-function.ts';
 import type { LogSettings } from './log-settings.ts';
+import type { StorageGraph, TaskStorage } from './storage.ts';
 import { privateSubnets, TaskNetwork } from './task-network.ts';
 
 export interface TaskCacheProps {
@@ -49,6 +53,7 @@ export interface TaskCacheProps {
 }
 
 const VALKEY_PORT = 6379;
+const GIGABYTE = 1_000_000_000;
 
 /**
  * All that the backend's scripts and a cluster client call, on the backend's own keys; nothing that administers,
@@ -62,7 +67,9 @@ export const CACHE_ACCESS = [
   '+ping +info +readonly +readwrite +asking +cluster|slots +cluster|info +client|setinfo +client|setname',
 ].join(' ');
 
-export class TaskCache extends Construct {
+export class TaskCache extends Construct implements TaskStorage {
+  readonly backend = 'redis';
+  readonly environment: Environment;
   readonly vpc: IVpc;
   readonly subnets: SelectedSubnets;
   /** Functions that use the cache run in it. */
@@ -106,7 +113,13 @@ export class TaskCache extends Construct {
     });
     cache.applyRemovalPolicy(removalPolicy);
     this.endpoint = `rediss://${cache.attrEndpointAddress}:${cache.attrEndpointPort}`;
+    const { backend, endpoint, cacheName, userId } = this;
+    this.environment = { backend, redisEndpoint: endpoint, redisCacheName: cacheName, redisUserId: userId };
     new CfnOutput(this, 'CacheName', { value: this.cacheName, description: 'Where tasks are stored' });
+  }
+
+  networkFor(): FunctionNetwork {
+    return { vpc: this.vpc, vpcSubnets: this.subnets, securityGroups: [this.clientSecurityGroup] };
   }
 
   /** Lets a function connect as the cache's user. The network lets it in: see `clientSecurityGroup`. */
@@ -120,6 +133,38 @@ export class TaskCache extends Construct {
       });
     const resourceArns = [arnOf('serverlesscache', this.cacheName), arnOf('user', this.userId)];
     Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns });
+  }
+
+  alarms(period: Duration): AlarmSpec[] {
+    return [
+      {
+        id: 'CacheEvictions',
+        metric: this.metric('Evictions', 'Sum', period),
+        threshold: 1,
+        description: 'The cache is full and drops tasks.',
+      },
+      {
+        id: 'CacheNearlyFull',
+        metric: this.metric('BytesUsedForCache', 'Maximum', period),
+        threshold: this.maxStorageGb * GIGABYTE * 0.8,
+        description: 'The cache holds 80 % of what it may; a full cache drops tasks.',
+      },
+      {
+        id: 'CacheThrottled',
+        metric: this.metric('ThrottledCmds', 'Sum', period),
+        threshold: 5,
+        description: 'The cache throttles commands.',
+      },
+    ];
+  }
+
+  graphs(period: Duration): StorageGraph[] {
+    const latency = ['SuccessfulReadRequestLatency', 'SuccessfulWriteRequestLatency'];
+    return [
+      { title: 'Cache latency (µs)', metrics: latency.map((name) => this.metric(name, 'Average', period)) },
+      { title: 'Cost: cache units', metrics: [this.metric('ElastiCacheProcessingUnits', 'Sum', period)] },
+      { title: 'Cost: cache bytes', metrics: [this.metric('BytesUsedForCache', 'Maximum', period)] },
+    ];
   }
 
   metric(metricName: string, statistic: string, period: Duration): Metric {

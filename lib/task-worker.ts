@@ -19,7 +19,7 @@ import {
 } from './limits.ts';
 import type { LogSettings } from './log-settings.ts';
 import { liveAlias, type Rollout } from './rollout.ts';
-import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
+import type { TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
 export interface TaskWorkerProps {
@@ -62,10 +62,10 @@ export class TaskWorker extends Construct {
     const common = {
       toolsEntry: props.toolsEntry,
       tracing: props.tracing ?? false,
-      backend: backendOf(storage),
-      network: networkOf(storage, props.network),
+      backend: storage.backend,
+      network: storage.networkFor(props.network),
       ...(props.logs === undefined ? {} : { logs: props.logs }),
-      environment: { ...storageEnvironment(storage), queueUrl: queue.queue.queueUrl, ...props.environment },
+      environment: { ...storage.environment, queueUrl: queue.queue.queueUrl, ...props.environment },
     };
     this.worker = bundledFunction(this, 'Worker', {
       ...common,
