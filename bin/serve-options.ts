@@ -36,8 +36,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly allowedOrigins: readonly string[];
   readonly backend: BackendAddress;
-  /** Absent: in this process. */
-  readonly queue?: QueueAddress;
+  /** `undefined`: in this process. */
+  readonly queue: QueueAddress | undefined;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -74,8 +74,8 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   const allowedOrigins = values['allow-origin'] ?? [];
   const problem = problemWithOrigins(allowedOrigins);
   if (problem !== undefined) throw new UsageError(`--allow-origin: ${problem}`);
-  const queue = values.queue === undefined ? {} : { queue: queueOf(values.queue, backend) };
-  return { port, host: values.host, allowedOrigins, backend, ...queue, createTable, tools: values.tools, logLevel };
+  const queue = values.queue === undefined ? undefined : queueOf(values.queue, backend);
+  return { port, host: values.host, allowedOrigins, backend, queue, createTable, tools: values.tools, logLevel };
 }
 
 function parse(args: string[]) {

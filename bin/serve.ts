@@ -9,6 +9,7 @@ import { findPackageJSON } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../src/clock.ts';
+import { present } from '../src/present.ts';
 import type { TaskServerOptions } from '../src/server/create-task-server.ts';
 import { createLineLogger } from '../src/server/line-logger.ts';
 import { type LocalServer, startLocalServer } from '../src/server/local-server.ts';
@@ -63,7 +64,7 @@ async function serve(options: ServeOptions): Promise<void> {
       version: versionOf(),
       tools,
       backend: opened.backend,
-      ...(queued === undefined ? {} : { queue: queued.queue, consumer: queued.consumer }),
+      ...present({ queue: queued?.queue, consumer: queued?.consumer }),
       allowAnonymous: true,
       strayErrors: 'log',
       logger,

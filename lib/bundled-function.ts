@@ -20,6 +20,7 @@ import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-n
 import type { Construct } from 'constructs';
 import { type Environment, toVariables } from '../lambda/shared/environment.ts';
 import { type BackendKind, VARIABLES } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
 import { type LogSettings, logGroup } from './log-settings.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -43,13 +44,13 @@ export interface BundledFunctionProps {
   /** Where the function runs; empty: in no network of ours. */
   readonly network: FunctionNetwork;
   /** @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** @default - not reserved */
-  readonly reservedConcurrentExecutions?: number;
+  readonly reservedConcurrentExecutions?: number | undefined;
   /** @default RecursiveLoop.TERMINATE */
-  readonly recursiveLoop?: RecursiveLoop;
+  readonly recursiveLoop?: RecursiveLoop | undefined;
   /** @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
 }
 
 /** An ESM bundle has no `require`, which some CommonJS dependencies call. */
@@ -78,11 +79,10 @@ export function bundledFunction(scope: Construct, id: string, props: BundledFunc
     tracing: tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     ...props.network,
     environment: {
-      ...toVariables({ ...props.environment, ...(logs.level === undefined ? {} : { logLevel: logs.level }) }),
+      ...toVariables({ ...props.environment, ...present({ logLevel: logs.level }) }),
       NODE_OPTIONS: '--enable-source-maps',
     },
-    ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
-    ...(recursiveLoop === undefined ? {} : { recursiveLoop }),
+    ...present({ reservedConcurrentExecutions, recursiveLoop }),
     projectRoot: ROOT,
     depsLockFilePath: `${ROOT}package-lock.json`,
     bundling: {

@@ -36,9 +36,9 @@ export interface FrontProps {
   readonly authorization: Authorization;
   readonly logs: LogSettings;
   /** Other accounts whose principals may connect. @default - none */
-  readonly callerAccounts?: readonly string[];
+  readonly callerAccounts?: readonly string[] | undefined;
   /** Of web pages that may connect. Their browsers ask beforehand, without credentials. @default - none */
-  readonly allowedOrigins?: readonly string[];
+  readonly allowedOrigins?: readonly string[] | undefined;
 }
 
 export interface Throttling {

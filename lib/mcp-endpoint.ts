@@ -25,41 +25,41 @@ export interface McpEndpointProps {
   /** A module whose default export is the list of tools. */
   readonly toolsEntry: string;
   /** @default 'rest' */
-  readonly api?: ApiKind;
+  readonly api?: ApiKind | undefined;
   /** REST APIs only. @default - API Gateway's own name */
-  readonly customDomain?: CustomDomain;
+  readonly customDomain?: CustomDomain | undefined;
   /** REST APIs only: the ARN of a web ACL. @default - none */
-  readonly webAclArn?: string;
+  readonly webAclArn?: string | undefined;
   /** Requests a second that are let through on average; not for function URLs. @default 100 */
-  readonly throttlingRateLimit?: number;
+  readonly throttlingRateLimit?: number | undefined;
   /** Requests that are let through at once; not for function URLs. @default 200 */
-  readonly throttlingBurstLimit?: number;
+  readonly throttlingBurstLimit?: number | undefined;
   /** REST APIs only: sets the account's role for API Gateway's logs in this region. @default true */
-  readonly apiGatewayLogRole?: boolean;
+  readonly apiGatewayLogRole?: boolean | undefined;
   /**
    * With authorization by IAM, REST APIs and function URLs: other accounts whose principals may connect, if their own
    * policies let them. @default - this account only
    */
-  readonly callerAccounts?: readonly string[];
+  readonly callerAccounts?: readonly string[] | undefined;
   /**
    * Origins of web pages that may connect, as browsers send them: `https://app.example.com`. Others are refused then.
    * @default - no page of another origin can read an answer
    */
-  readonly allowedOrigins?: readonly string[];
+  readonly allowedOrigins?: readonly string[] | undefined;
   /** @default 'all-at-once' */
-  readonly rollout?: Rollout;
+  readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
-  readonly network?: FunctionNetwork;
+  readonly network?: FunctionNetwork | undefined;
   /** Of function and API. @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** Taken from the account for this function alone, and its upper bound. @default - not reserved */
-  readonly reservedConcurrency?: number;
+  readonly reservedConcurrency?: number | undefined;
   /** @default 512 */
-  readonly memoryMiB?: number;
+  readonly memoryMiB?: number | undefined;
   /** X-Ray traces. @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
   /** More variables for the function: server name, limits. @default - none */
-  readonly environment?: Environment;
+  readonly environment?: Environment | undefined;
 }
 
 export class McpEndpoint extends Construct {
@@ -83,7 +83,7 @@ export class McpEndpoint extends Construct {
       backend: storage.backend,
       network: storage.networkFor(props.network),
       toolsEntry: props.toolsEntry,
-      ...(props.logs === undefined ? {} : { logs: props.logs }),
+      logs: props.logs,
       environment: {
         ...storage.environment,
         ...authorizationEnvironment(props.authorization, customUrl),
@@ -92,7 +92,7 @@ export class McpEndpoint extends Construct {
         ...originsEnvironment(props),
         ...props.environment,
       },
-      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      reservedConcurrentExecutions: reservedConcurrency,
       tracing,
     });
     storage.grantTasks(this.function);
@@ -121,8 +121,8 @@ export class McpEndpoint extends Construct {
       handler: (this.alias ?? this.function) as IFunction,
       authorization,
       logs,
-      ...(callerAccounts === undefined ? {} : { callerAccounts }),
-      ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+      callerAccounts,
+      allowedOrigins,
     };
     const throttling = {
       throttlingRateLimit: props.throttlingRateLimit ?? THROTTLING_RATE_LIMIT,
@@ -134,10 +134,10 @@ export class McpEndpoint extends Construct {
         return new RestFront(this, 'Rest', {
           ...common,
           ...throttling,
-          ...(customDomain === undefined ? {} : { customDomain }),
-          ...(webAclArn === undefined ? {} : { webAclArn }),
-          ...(apiGatewayLogRole === undefined ? {} : { apiGatewayLogRole }),
-          ...(tracing === undefined ? {} : { tracing }),
+          customDomain,
+          webAclArn,
+          apiGatewayLogRole,
+          tracing,
         });
       }
       case 'http':

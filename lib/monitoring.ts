@@ -19,7 +19,7 @@ import { TaskMetrics } from './task-metrics.ts';
 
 export interface MonitoringProps extends Watched {
   /** What is told of an alarm, and of its end. @default - nothing */
-  readonly alarmActions?: readonly IAlarmAction[];
+  readonly alarmActions?: readonly IAlarmAction[] | undefined;
 }
 
 const PERIOD = Duration.minutes(5);

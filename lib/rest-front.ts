@@ -40,13 +40,13 @@ export interface CustomDomain {
 
 export interface RestFrontProps extends FrontProps, Throttling {
   /** @default - API Gateway's own name */
-  readonly customDomain?: CustomDomain;
+  readonly customDomain?: CustomDomain | undefined;
   /** @default - none */
-  readonly webAclArn?: string;
+  readonly webAclArn?: string | undefined;
   /** Sets the role with which API Gateway writes logs, of which an account has one a region. @default true */
-  readonly apiGatewayLogRole?: boolean;
+  readonly apiGatewayLogRole?: boolean | undefined;
   /** @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
 }
 
 const STAGE = 'v1';

@@ -19,6 +19,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { CACHE_KEY_PREFIX } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
 import type { AlarmSpec } from './alarm-spec.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
 import type { LogSettings } from './log-settings.ts';
@@ -30,26 +31,26 @@ export interface TaskCacheProps {
    * Needs private subnets in two or three zones, from which SQS can be reached.
    * @default - a network of its own, with an endpoint for SQS
    */
-  readonly vpc?: IVpc;
+  readonly vpc?: IVpc | undefined;
   /** Of `vpc`: where cache and functions are. @default - its private subnets */
-  readonly vpcSubnets?: SubnetSelection;
+  readonly vpcSubnets?: SubnetSelection | undefined;
   /** Of our own network. @default - two of CDK's choice */
-  readonly availabilityZones?: readonly string[];
+  readonly availabilityZones?: readonly string[] | undefined;
   /** Of our own network's flow log. @default - for a month */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /**
    * Lets the functions of our own network reach the internet through a NAT gateway: to fetch a token issuer's keys,
    * and for what tools call. @default false
    */
-  readonly internetAccess?: boolean;
+  readonly internetAccess?: boolean | undefined;
   /** Upper bound of what the cache may hold, in GB. Near it, tasks are evicted: see the alarms. @default 10 */
-  readonly maxStorageGb?: number;
+  readonly maxStorageGb?: number | undefined;
   /** Daily snapshots that are kept. @default 7 */
-  readonly snapshotRetentionDays?: number;
+  readonly snapshotRetentionDays?: number | undefined;
   /** @default - a key that ElastiCache owns */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** Of cache and user. @default RemovalPolicy.RETAIN */
-  readonly removalPolicy?: RemovalPolicy;
+  readonly removalPolicy?: RemovalPolicy | undefined;
 }
 
 const VALKEY_PORT = 6379;
@@ -109,7 +110,7 @@ export class TaskCache extends Construct implements TaskStorage {
       userGroupId: group.ref,
       snapshotRetentionLimit: props.snapshotRetentionDays ?? 7,
       cacheUsageLimits: { dataStorage: { maximum: maxStorageGb, unit: 'GB' } },
-      ...(encryptionKey === undefined ? {} : { kmsKeyId: encryptionKey.keyArn }),
+      ...present({ kmsKeyId: encryptionKey?.keyArn }),
     });
     cache.applyRemovalPolicy(removalPolicy);
     this.endpoint = `rediss://${cache.attrEndpointAddress}:${cache.attrEndpointPort}`;
@@ -176,8 +177,8 @@ export class TaskCache extends Construct implements TaskStorage {
   #createNetwork({ internetAccess = false, availabilityZones, logs }: TaskCacheProps): TaskNetwork {
     return new TaskNetwork(this, 'Network', {
       internetAccess,
-      ...(availabilityZones === undefined ? {} : { availabilityZones }),
-      ...(logs === undefined ? {} : { logs }),
+      availabilityZones,
+      logs,
     });
   }
 

@@ -13,13 +13,13 @@ import type { StorageGraph, TaskStorage } from './storage.ts';
 
 export interface TaskTableProps {
   /** @default - a key that DynamoDB owns */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** @default true */
-  readonly deletionProtection?: boolean;
+  readonly deletionProtection?: boolean | undefined;
   /** To any second of the last 35 days. @default true */
-  readonly pointInTimeRecovery?: boolean;
+  readonly pointInTimeRecovery?: boolean | undefined;
   /** @default RemovalPolicy.RETAIN */
-  readonly removalPolicy?: RemovalPolicy;
+  readonly removalPolicy?: RemovalPolicy | undefined;
 }
 
 /** What the backend calls, and no more: single records and queries; no scan, no batch, no table changes. */

@@ -28,21 +28,21 @@ export interface TaskWorkerProps {
   /** A module whose default export is the list of tools. */
   readonly toolsEntry: string;
   /** @default 512 */
-  readonly memoryMiB?: number;
+  readonly memoryMiB?: number | undefined;
   /** Tasks that run at the same time, from 2 to 1000. @default 5 */
-  readonly maxConcurrency?: number;
+  readonly maxConcurrency?: number | undefined;
   /** Taken from the account for the worker alone; at least `maxConcurrency`. @default - not reserved */
-  readonly reservedConcurrency?: number;
+  readonly reservedConcurrency?: number | undefined;
   /** @default 'all-at-once' */
-  readonly rollout?: Rollout;
+  readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
-  readonly network?: FunctionNetwork;
+  readonly network?: FunctionNetwork | undefined;
   /** @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** X-Ray traces. @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
   /** More variables for the functions: lease times, limits. @default - none */
-  readonly environment?: Environment;
+  readonly environment?: Environment | undefined;
 }
 
 export class TaskWorker extends Construct {
@@ -64,7 +64,7 @@ export class TaskWorker extends Construct {
       tracing: props.tracing ?? false,
       backend: storage.backend,
       network: storage.networkFor(props.network),
-      ...(props.logs === undefined ? {} : { logs: props.logs }),
+      logs: props.logs,
       environment: { ...storage.environment, queueUrl: queue.queue.queueUrl, ...props.environment },
     };
     this.worker = bundledFunction(this, 'Worker', {
@@ -75,7 +75,7 @@ export class TaskWorker extends Construct {
       memoryMiB,
       // Short waits are delayed messages from this function to itself, which Lambda would cut after 16.
       recursiveLoop: RecursiveLoop.ALLOW,
-      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      reservedConcurrentExecutions: reservedConcurrency,
     });
     this.alias = liveAlias(this, this.worker, props.rollout ?? 'all-at-once');
     (this.alias ?? this.worker).addEventSource(

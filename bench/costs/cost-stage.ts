@@ -13,6 +13,7 @@ import {
   type Task,
   type TaskContext,
 } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
 import { headKey } from '../../src/store/keys.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
 import { McpCaller } from '../mcp-caller.ts';
@@ -78,7 +79,7 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
     const model = await meter.backend.get(headKey(refOf(taskId)));
     if (model === undefined) throw new Error('The model task is gone.');
     const { value, expiresAt } = model;
-    const write = { value, ...(expiresAt !== undefined && { expiresAt }) };
+    const write = { value, ...present({ expiresAt }) };
     const copies = Array.from({ length: count - 1 }, (_, index) => {
       const id = newTaskId(clock.now() - 1 - index, (bytes) => others(bytes).fill(index, -1));
       return { key: headKey({ owner: OWNER, id }), write };

@@ -9,6 +9,7 @@ import { cancelTask } from '../../src/domain/task.ts';
 import type { JournalEntry } from '../../src/engine/journal.ts';
 import type { Owner, Task, TaskStore } from '../../src/index.ts';
 import { isTaskError } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
 import { decodeCounter } from '../../src/store/active-limit.ts';
 import { activeCountKey } from '../../src/store/keys.ts';
 import { recordedOutcomes } from '../../test/support/recorded.ts';
@@ -26,7 +27,7 @@ export async function tasksOf(store: TaskStore, owner: Owner): Promise<Task[]> {
   const tasks: Task[] = [];
   let cursor: string | undefined;
   do {
-    const page = await store.list(owner, { limit: 100, ...(cursor !== undefined && { cursor }) });
+    const page = await store.list(owner, { limit: 100, ...present({ cursor }) });
     tasks.push(...page.tasks);
     cursor = page.cursor;
   } while (cursor !== undefined);

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IDEMPOTENCY_META_KEY, type JsonObject } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
 import { McpCaller, RpcError, type SeenTask } from '../mcp-caller.ts';
 import { OWNER_HEADER, ownerName, TOOL } from './soak-settings.ts';
 import type { Workers } from './soak-workers.ts';
@@ -66,7 +67,7 @@ async function followTask(owner: string, soaking: Soaking): Promise<Sighting | u
     if (end === undefined && poll >= cancelAfter) await persist(owner, soaking, (caller) => caller.cancelTask(taskId));
   }
   const ms = performance.now() - startedAt;
-  return { owner, taskId, ms, ...(end !== undefined && { end }), ...(answer !== undefined && { answer }) };
+  return { owner, taskId, ms, ...present({ end, answer }) };
 }
 
 async function answerInputs(owner: string, soaking: Soaking, seen: SeenTask): Promise<string | undefined> {

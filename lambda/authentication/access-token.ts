@@ -5,6 +5,7 @@
  */
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { isOwnerPart } from '../../src/domain/owner.ts';
+import { present } from '../../src/present.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 
 /** Asymmetric only: with a symmetric algorithm the issuer's public key would be a password that everybody knows. */
@@ -47,8 +48,7 @@ export async function readAccessToken(token: string, resource: string, rules: To
     expiresAt: Number(payload.exp),
     extra: {
       iss: rules.issuer,
-      ...(subject === undefined ? {} : { sub: subject }),
-      ...(tenant === undefined ? {} : { tenant }),
+      ...present({ sub: subject, tenant }),
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { errors } from 'jose';
 import type { Clock } from '../../src/clock.ts';
+import { present } from '../../src/present.ts';
 import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import { type HttpEvent, isVersion2 } from '../endpoint/http-event.ts';
@@ -87,7 +88,7 @@ function challenge(resource: string, { scopes }: TokenRules, error: string | und
   const url = new URL(resource);
   const prefix = url.pathname.slice(0, -MCP_PATH.length);
   const parameters = {
-    ...(error === undefined ? {} : { error }),
+    ...present({ error }),
     ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
     resource_metadata: `${url.origin}${prefix}${FULL_METADATA_PATH}`,
   };

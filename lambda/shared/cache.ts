@@ -3,6 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import type { StorageBackend } from '../../src/backends/backend.ts';
 import { RedisBackend } from '../../src/backends/redis.ts';
 import { systemClock } from '../../src/clock.ts';
+import { present } from '../../src/present.ts';
 import { cacheToken } from './cache-token.ts';
 import { type Environment, required } from './environment.ts';
 import { CACHE_KEY_PREFIX } from './words.ts';
@@ -52,6 +53,6 @@ function signerOf(variables: NodeJS.ProcessEnv) {
     region: AWS_REGION ?? '',
     accessKeyId: AWS_ACCESS_KEY_ID ?? '',
     secretAccessKey: AWS_SECRET_ACCESS_KEY ?? '',
-    ...(AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: AWS_SESSION_TOKEN }),
+    ...present({ sessionToken: AWS_SESSION_TOKEN }),
   };
 }

@@ -42,7 +42,7 @@ export const foundation = once(async (): Promise<Foundation> => {
   const store = new GenericTaskStore({
     backend: await openStorage(environment),
     firstLookMs: 2 * LOOK_TIMES.aheadMs,
-    ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner }),
+    maxActiveTasksPerOwner,
   });
   reportTo(store);
   const queue = new SqsQueue({

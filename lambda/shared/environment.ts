@@ -21,7 +21,7 @@ const DECISIVE: readonly VariableName[] = [
 ];
 
 /** What a function is told. Lists are separated by spaces. */
-export type Environment = Readonly<Partial<Record<VariableName, string>>>;
+export type Environment = { readonly [Name in VariableName]?: string | undefined };
 
 /** For `environment` of a function: only what is set. */
 export function toVariables(environment: Environment): Record<string, string> {

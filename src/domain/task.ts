@@ -3,6 +3,8 @@
  * `(task, input, now) → task`, which throw a `TaskError` where something may not happen. No
  * storage, no timers, no protocol. What the runner does to a task is in `run.ts`.
  */
+
+import { present } from '../present.ts';
 import { TaskError } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { type Lifetime, laterPromise, promisedUntil } from './lifetime.ts';
@@ -199,8 +201,7 @@ function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Ta
     ...after.run,
     dueAt: now,
     cleanup: { cause },
-    ...(lease === undefined ? {} : { lease }),
-    ...(turns === undefined ? {} : { turns }),
+    ...present({ lease, turns }),
   };
   return { ...after, run };
 }
@@ -218,7 +219,7 @@ function ended(
   return {
     ...rest,
     status,
-    ...(statusMessage === undefined ? {} : { statusMessage }),
+    ...present({ statusMessage }),
     updatedAt: now,
     promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
     inputs: {},

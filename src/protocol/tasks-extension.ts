@@ -19,6 +19,7 @@ import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
+import { present } from '../present.ts';
 import { cancel, type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
@@ -45,9 +46,9 @@ export interface TasksExtensionOptions {
   /** Fires when the server is closing: calls that wait for a task then end, and their tasks go on. @default never */
   readonly closing?: AbortSignal;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
-  readonly plainCallWaitMs?: number;
+  readonly plainCallWaitMs?: number | undefined;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
-  readonly healingGraceMs?: number;
+  readonly healingGraceMs?: number | undefined;
 }
 
 const taskParams = z.looseObject({ taskId: z.string() });
@@ -179,9 +180,7 @@ export class TasksExtension {
         {
           description,
           inputSchema,
-          ...(title === undefined ? {} : { title }),
-          ...(outputSchema === undefined ? {} : { outputSchema }),
-          ...(annotations === undefined ? {} : { annotations }),
+          ...present({ title, outputSchema, annotations }),
         },
         // Only listed through the SDK: calls are routed before they reach it.
         () => Promise.reject(new Error(`Tool ${name} is called through the tasks extension.`)),

@@ -30,6 +30,7 @@ import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
 import { describeThrown } from '../engine/thrown.ts';
+import { present } from '../present.ts';
 import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
 import { describeFailure, type Logger } from '../runtime/logger.ts';
 import type { TaskQueue } from '../runtime/queue.ts';
@@ -175,8 +176,7 @@ export class ToolCalls {
     const { store, clock, lifetime, logger, healingGraceMs } = this.#services;
     const policy = {
       ...lifetime,
-      ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
-      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs }),
+      ...present({ runDeadlineMs: tool.runDeadlineMs, retentionMs: tool.retentionMs }),
     };
     const trace = traceOf(input.ctx);
     const idempotencyKey = idempotencyKeyOf(input.ctx);
@@ -185,14 +185,11 @@ export class ToolCalls {
       tool: tool.name,
       arguments: input.recorded,
       given: input.raw,
-      ...(tool.version === undefined ? {} : { toolVersion: tool.version }),
+      ...present({ toolVersion: tool.version }),
       lifetime: grantLifetime(policy, undefined),
       pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-      ...(input.admission === undefined ? {} : { admission: input.admission }),
-      ...(input.related === undefined ? {} : { related: input.related }),
-      ...(trace === undefined ? {} : { trace }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...present({ admission: input.admission, related: input.related, trace, idempotencyKey }),
     });
     const { task } = stored;
     if (created) {

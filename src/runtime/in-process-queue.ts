@@ -11,7 +11,7 @@ import { type QueueConsumer, type RunDelivery, retryDelayMs, type TaskQueue } fr
 export interface InProcessQueueOptions {
   readonly clock: Clock;
   /** Tasks that run at the same time. @default 16 */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   readonly logger?: Logger;
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../domain/run.ts';
 import { isTerminal } from '../domain/status.ts';
 import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../domain/task.ts';
+import { present } from '../present.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { nudge } from './deliveries.ts';
 import { DEFAULT_LEASE_TIMES, HeldTask, type LeaseTimes } from './held-task.ts';
@@ -52,7 +53,7 @@ export interface RunnerOptions {
   /** Whether the process that a lease names is known to have ended, so that the lease need not run out. @default never */
   readonly isGone?: ((holder: string) => boolean) | undefined;
   /** How long a run that could suspend stays for code that may await something else than operations, in milliseconds. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** What became of a delivery. */
@@ -160,7 +161,7 @@ export class Runner {
       clock: this.#clock,
       random,
       logger,
-      ...(graceMs === undefined ? {} : { graceMs }),
+      graceMs,
     });
     this.#limitCleanup(held, run, tool, logger);
     const end = await run.execute();
@@ -201,7 +202,7 @@ export class Runner {
       if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
       // A message of the task's would be its client's; why the runtime itself failed it is ours to say.
       const reason = outcome?.kind === 'failure' ? reasonOf(outcome.failure) : undefined;
-      logger.info('Task ended', { status, ...(reason === undefined ? {} : { reason }) });
+      logger.info('Task ended', { status, ...present({ reason }) });
       return 'finished';
     }
     if (state.dueAt !== null) await this.#enqueue(held.task);
@@ -304,7 +305,7 @@ export class Runner {
       imported: suspended.inputs.imported(),
       dueAt: hidden === null ? dueAt : Math.min(hidden, dueAt ?? hidden),
       turns: suspended.turns,
-      ...(message === undefined ? {} : { statusMessage: message }),
+      ...present({ statusMessage: message }),
     };
     await held.change((current, claim, now) => suspendTask(current, claim, suspension, now));
   }
@@ -360,6 +361,6 @@ function fieldsOf(task: Task) {
   return {
     task: task.id,
     tool: task.tool,
-    ...(task.trace === undefined ? {} : { traceparent: task.trace.traceparent }),
+    ...present({ traceparent: task.trace?.traceparent }),
   };
 }

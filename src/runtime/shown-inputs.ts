@@ -9,6 +9,7 @@ import type { Answer, PendingInput, Task } from '../domain/task.ts';
 import type { HandlerRun } from '../engine/handler-run.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import type { Delivery } from '../engine/tries.ts';
+import { present } from '../present.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { HeldTask } from './held-task.ts';
 
@@ -104,7 +105,7 @@ export class ShownInputs {
     let questions = 0;
     for (const { key, kind, request, timeoutAt } of this.#run.outstanding) {
       const shown = held.task.inputs[key];
-      const timeout = timeoutAt === undefined ? {} : { timeoutAt };
+      const timeout = present({ timeoutAt });
       if (kind === 'callback') {
         if (shown !== undefined || this.#opened.has(key)) inputs[key] = shown ?? timeout;
         continue;

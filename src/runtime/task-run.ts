@@ -33,7 +33,7 @@ export interface TaskRunOptions {
   readonly random: RandomBytes;
   readonly logger: Logger;
   /** See `HandlerRunOptions`. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** How a run ended; `stray` is an error that nobody handled, which ended it. */
@@ -79,7 +79,7 @@ export class TaskRun {
         seenTurns: task.run.turns ?? 0,
         clock,
         random,
-        ...(graceMs === undefined ? {} : { graceMs }),
+        graceMs,
         observer: {
           attemptFailed: ({ operation, attempt, error, nextAt }) =>
             logger.warn('An attempt failed', {

@@ -6,6 +6,7 @@ import { type Branch, type StepTry, stepUnderWay } from '../engine/branch.ts';
 import { raceBranches, runBranches, runChild } from '../engine/branches.ts';
 import { assertFunction, assertOptions } from '../engine/misuse.ts';
 import { createRetryStrategy, DEFAULT_STEP_RETRY } from '../engine/retry.ts';
+import { present } from '../present.ts';
 import type {
   CallbackOptions,
   ElicitResult,
@@ -48,7 +49,7 @@ export function createScope(branch: Branch, port: ScopePort): TaskScope {
     assertOptions(request.method, options, ['name', 'timeout', 'signal']);
     port.assertAskable(request);
     const { name = request.method, ...config } = options;
-    const question = { ...config, request, ...(decode === undefined ? {} : { decode }) };
+    const question = { ...config, request, ...present({ decode }) };
     return branch.input('question', name, question).promise as Promise<T>;
   };
 

@@ -82,8 +82,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     logger,
     lifetime: options.lifetime ?? DEFAULT_LIFETIME,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
-    ...(options.plainCallWaitMs === undefined ? {} : { plainCallWaitMs: options.plainCallWaitMs }),
-    ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
+    plainCallWaitMs: options.plainCallWaitMs,
+    healingGraceMs: options.healingGraceMs,
   });
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({
@@ -94,8 +94,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     store,
     clock,
     logger,
-    ...(instructions === undefined ? {} : { instructions }),
-    ...(createServer === undefined ? {} : { createServer }),
+    instructions,
+    createServer,
   });
   return {
     fetch:

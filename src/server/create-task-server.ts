@@ -33,7 +33,7 @@ export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
    */
   readonly consumer?: QueueConsumer;
   /** Tasks that this process runs at the same time, with its own queue. @default 16 */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** `null`: no limit. A function gives each owner its own. @default 100 */
   readonly maxActiveTasksPerOwner?: MaxActiveTasks;
   readonly random?: RandomBytes;
@@ -60,9 +60,9 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     backend,
     clock,
     random: options.random ?? systemRandom,
-    ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner }),
+    maxActiveTasksPerOwner,
   });
-  const local = new InProcessQueue({ clock, logger, ...(concurrency === undefined ? {} : { concurrency }) });
+  const local = new InProcessQueue({ clock, logger, concurrency });
   const queue = options.queue ?? local;
   const consumer = options.consumer ?? local;
   const endpoint = createTaskEndpoint({ ...options, logger, store, queue });

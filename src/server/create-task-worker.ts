@@ -31,7 +31,7 @@ export interface WorkerSettings {
    * How long a run that could suspend stays for code that awaits something else than operations, in milliseconds.
    * @default 20
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 export interface TaskWorkerOptions extends WorkerSettings {
@@ -72,7 +72,7 @@ export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
     times: options.leaseTimes ?? DEFAULT_LEASE_TIMES,
     random,
     logger,
-    ...(graceMs === undefined ? {} : { graceMs }),
+    graceMs,
   });
   const looker = new Looker({
     store: options.store,

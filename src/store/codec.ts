@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { TaskError } from '../domain/errors.ts';
+import { present } from '../present.ts';
 
 /** Where a record holds a user's own JSON, whose key order is the user's (a form's fields, say). */
 const VERBATIM = 'json';
@@ -111,6 +112,6 @@ export class StoredKind<T extends object> {
 
   #unreadable(what: string, problem: string, cause?: unknown): TaskError {
     const message = `The ${this.#name} of ${what} cannot be read: ${problem}.`;
-    return new TaskError('unreadable_record', message, cause === undefined ? {} : { cause });
+    return new TaskError('unreadable_record', message, present({ cause }));
   }
 }

@@ -59,6 +59,7 @@ describe('a layer violation is refused', () => {
     ['src/domain/task.ts', 'node:crypto', 'any layer but src/domain'],
     ['src/domain/task.ts', 'zod', 'src/engine/ and src/protocol/'],
     ['src/clock.ts', './domain/task.ts', 'is a leaf'],
+    ['src/present.ts', './clock.ts', 'is a leaf'],
     ['src/backends/backend.ts', '../domain/task.ts', 'knows neither engines nor tasks'],
     ['src/backends/backend.ts', './sqlite.ts', 'knows neither engines nor tasks'],
     ['src/backends/redis.ts', './memory.ts', 'no other driver'],
@@ -124,6 +125,8 @@ test('what the layers allow is not refused', () => {
   const allowed = [
     ['src/store/codec.ts', '../backends/errors.ts'],
     ['src/store/codec.ts', '../clock.ts'],
+    ['src/domain/task.ts', '../present.ts'],
+    ['lib/storage.ts', '../src/present.ts'],
     ['src/runtime/runner.ts', '../domain/task.ts'],
     ['src/backends/dynamodb.ts', './dynamodb-retries.ts'],
     ['src/backends/dynamodb.ts', './dynamodb-table.ts'],

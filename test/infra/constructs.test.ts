@@ -154,6 +154,7 @@ describe('lib/', () => {
       '../lambda/shared/environment.ts',
       '../lambda/shared/words.ts',
       '../src/backends/dynamodb-attributes.ts',
+      '../src/present.ts',
     ]);
   });
 

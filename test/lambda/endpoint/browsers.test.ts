@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createAuthenticate } from '../../../lambda/authentication/authentication.ts';
 import { createRequestHandler } from '../../../lambda/endpoint/request-handler.ts';
+import { present } from '../../../src/present.ts';
 import { NO_ORIGINS_KNOWN, type OriginPolicy, onlyOrigins } from '../../../src/protocol/cross-origin.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { restProxyEvent } from '../../support/lambda/events.ts';
@@ -28,7 +29,7 @@ async function handlerWith(origins: OriginPolicy | undefined) {
     server: async () => ({ fetch: async () => new Response('served'), authenticate }),
     mode: 'buffered',
     logger: silentLogger,
-    ...(origins === undefined ? {} : { origins }),
+    ...present({ origins }),
   });
 }
 

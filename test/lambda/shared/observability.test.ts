@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { REPOSITORY_ROOT } from '../../../scripts/syntax.ts';
+import { present } from '../../../src/present.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -34,7 +35,7 @@ describe('records', () => {
   ])('begin at the level %s, below which Lambda filters: %j [AWS-11]', (level, expected) => {
     const lines = written(ALL, {
       AWS_LAMBDA_LOG_LEVEL: 'INFO',
-      ...(level === undefined ? {} : { TASKS_LOG_LEVEL: level }),
+      ...present({ TASKS_LOG_LEVEL: level }),
     });
 
     expect(lines.map(({ message }) => String(message)).toSorted()).toEqual(expected.toSorted());

@@ -1,5 +1,6 @@
 /** A worker of a world: a runner with the program as its tool, in a process that may die. */
 import type { JsonValue } from '../../../src/domain/json.ts';
+import { present } from '../../../src/present.ts';
 import { Looker } from '../../../src/runtime/looker.ts';
 import { Runner } from '../../../src/runtime/runner.ts';
 import type { TaskContext } from '../../../src/runtime/task-context.ts';
@@ -51,7 +52,7 @@ export class Worker {
   /** Looks at the agenda, as a server does every few seconds, and somebody on AWS every minute. */
   look(takeOverMs?: number): void {
     this.isLooking = true;
-    const looked = this.#looker.look(takeOverMs === undefined ? {} : { takeOverMs });
+    const looked = this.#looker.look(present({ takeOverMs }));
     this.#world.inBackground(
       looked.finally(() => {
         this.isLooking = false;

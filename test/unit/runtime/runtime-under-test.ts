@@ -16,6 +16,7 @@ import {
   type TaskRef,
 } from '../../../src/domain/task.ts';
 import type { JournalEntry } from '../../../src/engine/journal.ts';
+import { present } from '../../../src/present.ts';
 import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
 import { Looker } from '../../../src/runtime/looker.ts';
@@ -147,8 +148,7 @@ export class RuntimeUnderTest {
       lifetime: { ...LIFETIME, ...options.lifetime },
       pollIntervalMs: 1000,
       maxAttempts: options.maxAttempts ?? 5,
-      ...(options.admission === undefined ? {} : { admission: options.admission }),
-      ...(options.toolVersion === undefined ? {} : { toolVersion: options.toolVersion }),
+      ...present({ admission: options.admission, toolVersion: options.toolVersion }),
     });
     return stored.task;
   }
