@@ -27,7 +27,7 @@ async function giveBack(record: SQSRecord): Promise<void> {
     const { task } = await store.get(delivery.ref);
     logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
     const isOver = isTerminal(task.status) && task.run.cleanup === undefined;
-    // Whoever looks enqueues it again, after a pause that grows with how long it has been due.
+    // The looker enqueues it again, after a pause that grows with how long the task has been due.
     if (!isOver) await store.agenda.noteNew(task, systemClock.now());
   } catch (error) {
     if (!isTaskError(error, 'task_not_found')) throw error;

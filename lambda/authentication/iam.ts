@@ -1,6 +1,6 @@
 /**
- * Callers that API Gateway has authenticated by IAM (SigV4). Whoever comes through a Cognito identity pool is known
- * by their identity there; where that cannot be read, nobody is let in as the role that all of them share.
+ * Callers that API Gateway has authenticated by IAM (SigV4). A caller that comes through a Cognito identity pool is
+ * known by its identity there. If that cannot be read, the caller is refused: all callers of the pool share one role.
  */
 import { isOwnerPart } from '../../src/domain/owner.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';

@@ -12,7 +12,7 @@ const KEYS_MAX_AGE_MS = 10 * 60_000;
 /** For unknown key ids: so often at once, and then once in so many milliseconds. */
 const REFRESHES = 5;
 const REFRESH_EVERY_MS = 10_000;
-/** Unknown key ids that are remembered, so that tokens with an old key get their answer also when nobody may be asked. */
+/** Unknown key ids that are remembered, so that tokens with an old key get their answer also while the issuer may not be asked. */
 const MAX_DENIED = 100;
 
 /** The issuer does not answer, or with something that is no set of keys; `cause` says what. */

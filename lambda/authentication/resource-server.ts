@@ -40,7 +40,7 @@ export function createResourceServer(environment: Environment, logger: Logger, c
       return refuse(403, `The token lacks scopes; it needs ${rules.scopes.join(' ')}.`, 'insufficient_scope');
     } catch (error) {
       if (error instanceof KeysNotAsked) {
-        // The caller's doing, so no 5xx: whoever makes up key ids must not raise an alarm.
+        // The caller's doing, so no 5xx: a caller that makes up key ids must not raise an alarm.
         return retry(429, 'The token’s key is not known yet; try again.', error.retryAfterSeconds);
       }
       if (error instanceof KeysUnavailable) {
@@ -83,7 +83,7 @@ function metadata(resource: string, { issuer, scopes }: TokenRules): Response {
   );
 }
 
-/** Names the scopes also to who has no token yet, so that the first one they ask for will do. */
+/** Names the scopes also to a caller without a token, so that the first token that it asks for will do. */
 function challenge(resource: string, { scopes }: TokenRules, error: string | undefined): string {
   const url = new URL(resource);
   const prefix = url.pathname.slice(0, -MCP_PATH.length);

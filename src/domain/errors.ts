@@ -35,7 +35,7 @@ export const TASK_ERROR_CODES = [
   'contention',
   /** Storage did not answer; may be tried again. */
   'unavailable',
-  /** Storage is gone from under the server, which accepts nothing until whoever runs it has acted. */
+  /** Storage is gone from under the server, which accepts nothing until its operators have acted. */
   'storage_lost',
   /** A stored record is of a newer format, or damaged. */
   'unreadable_record',

@@ -20,7 +20,7 @@ const MAX_DELAY_MS = 24 * 60 * 60 * 1000;
 const ENQUEUE_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_MS = 15_000;
-/** Of the lock: how often somebody looks for deliveries whose lock has run out. Two looks see it. */
+/** Of the lock: how often BullMQ looks for deliveries whose lock has run out. It sees one at the second look. */
 const LOOK_EVERY_SHARE = 0.5;
 /** After Redis has not answered. BullMQ's own pause is 15 s. */
 const RETRY_FETCH_MS = 1_000;
@@ -30,7 +30,7 @@ const KEPT_UNREADABLE = 100;
 
 export interface BullMqOptions {
   /**
-   * An `ioredis` client, which whoever made it closes. That of a consumer has `maxRetriesPerRequest: null`, and both
+   * An `ioredis` client, which the caller closes. That of a consumer has `maxRetriesPerRequest: null`, and both
    * `reconnectOnError` where a failover can leave them at a demoted primary (docs/redis.md).
    */
   readonly connection: ConnectionOptions;

@@ -1,5 +1,5 @@
 /**
- * Names one callback of one task, for whoever completes it from outside. Not secret-proof: it is
+ * Names one callback of one task, for the program or person that completes it from outside. Not secret-proof: it is
  * handed to the host's own code, which decides who may complete what.
  */
 import { TaskError } from '../domain/errors.ts';

@@ -124,8 +124,8 @@ export class HeldTask {
   }
 
   /**
-   * The task, if it is to be run again and no other run has taken it: then a write of this run gave it back, whose
-   * acknowledgement was lost, and nobody else will enqueue it.
+   * The task, if it is to be run again and no other run has taken it. Then a write of this run has given it back, of which
+   * the acknowledgement was lost, and this run must enqueue it.
    */
   async givenBack(): Promise<Task | undefined> {
     const { task } = await this.#options.store.get(this.task);

@@ -1,6 +1,6 @@
 /**
  * The queue of a single process: due work in order of its time, a bounded number at once. It holds
- * nothing durable; whoever looks at the agenda refills it.
+ * nothing durable; the looker refills it from the agenda.
  */
 import type { CancelTimer, Clock } from '../clock.ts';
 import { encodeOwner } from '../domain/owner.ts';

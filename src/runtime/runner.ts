@@ -34,8 +34,8 @@ const DEFAULT_CLEANUP_MS = 60_000;
 const MAX_CLEANUP_LOOKS = 12;
 
 /**
- * The longest wait that is enqueued at once. Longer than any time for which a task that is held or has just been created
- * is not looked at, so that whoever looks next sees a longer wait in time.
+ * The longest wait that is enqueued at once. A task that is held, or has just been created, is not looked at for some time,
+ * which is shorter than this; so the next look sees a longer wait in time.
  */
 const SHORT_WAIT_MS = 5 * 60_000;
 

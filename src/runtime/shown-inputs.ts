@@ -98,7 +98,7 @@ export class ShownInputs {
     await this.#show();
   }
 
-  /** As the head is to show it. A callback that is not opened yet is nobody's to complete. */
+  /** As the head is to show it. A callback whose token cannot have left yet is not shown: nobody could complete it. */
   async pending(): Promise<Record<string, PendingInput>> {
     const { held, store } = this.#options;
     const inputs: Record<string, PendingInput> = {};
@@ -222,8 +222,8 @@ export class ShownInputs {
   }
 
   /**
-   * What nobody was shown times out without anybody's doing, if that `isCertain` of it. A task that has ended shows nothing:
-   * there all is aborted.
+   * A question or callback that the head never showed cannot be answered: its time-out is delivered here, if it `isCertain`
+   * that it was not shown. A task that has ended gets none: all that it waited for is rejected with `TaskAborted`.
    */
   #deliverHidden(now: number, isCertain: (key: string) => boolean): void {
     const { held } = this.#options;

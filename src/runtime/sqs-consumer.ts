@@ -19,7 +19,7 @@ const LONG_POLL_SECONDS = 20;
 const LONGEST_PAUSE_MS = 10_000;
 
 export interface SqsConsumerOptions {
-  /** Closed by whoever made it. */
+  /** The caller made it and closes it. */
   readonly client: SQSClient;
   /**
    * A standard queue. One with dead letters must allow many receives: they count outages too, and a task that crashes its

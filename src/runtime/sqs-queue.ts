@@ -46,7 +46,7 @@ export class SqsQueue implements TaskQueue {
 
 /**
  * A standard queue is fair between groups: while one owner's messages hold many workers, other owners' come first. A
- * digest, because a group's name has at most 128 characters and is seen by whoever may receive.
+ * digest, because a group's name has at most 128 characters and is seen by everybody who may receive.
  */
 function groupOf(owner: Owner): string {
   return sha256(encodeOwner(owner));

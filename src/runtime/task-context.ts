@@ -40,7 +40,7 @@ export interface TaskScope {
   waitUntil(name: string, date: Date | number, config?: WaitConfig): Promise<void>;
 
   /**
-   * Waits for something outside. `submit` gets a token to hand over, as a step; whoever holds it completes the
+   * Waits for something outside. `submit` gets a token to hand over, as a step; the holder of the token completes the
    * callback through `TaskServer.completeCallback`, with JSON. Rejects on failure and timeout.
    */
   waitForCallback<T = JsonValue>(

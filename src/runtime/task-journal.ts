@@ -36,7 +36,7 @@ export class TaskJournal {
       newest = epoch;
       entries.push(entry);
     }
-    // Read so late that another run has begun: what this one would append, that one could not have known of.
+    // Another run has begun meanwhile and has read the journal already: it would not know of what this run appends.
     if (newest > claim.epoch) throw lostTo(held, 'Another run has read and written the journal since.');
     const lost = stored.entries.length + stored.behindGap - entries.length;
     if (lost > 0) {

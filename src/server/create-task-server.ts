@@ -23,7 +23,7 @@ import { createLineLogger } from './line-logger.ts';
 const LOOK_EVERY_MS = 5_000;
 
 export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
-  /** Where tasks live. Closed by whoever opened it. */
+  /** Where tasks live. The caller opened it and closes it. */
   readonly backend: StorageBackend;
   /** Where due tasks go. @default in this process */
   readonly queue?: TaskQueue;
@@ -105,7 +105,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     drain: async () => {
       draining = true;
       for (const cancel of cancels.values()) cancel();
-      // First, so that nothing begins any more that nobody would stop.
+      // First, so that no run begins after the runs have been stopped.
       const consumed = consumer.drain();
       worker.stop();
       await Promise.all([consumed, endpoint.close()]);

@@ -49,7 +49,7 @@ export interface TaskWorker {
   runTask(ref: TaskRef, notBefore?: number): Promise<RunReport>;
   /**
    * Looks at the tasks whose time on the agenda has come; see `Looker`. To be called every few seconds by a process that
-   * runs tasks, or by whoever else has the queue.
+   * runs tasks, or by another that has the queue.
    */
   look(options?: LookOptions): Promise<LookReport>;
   /** Running handlers get their signal and give their tasks back; `hand_over` for a process that goes on. */

@@ -71,8 +71,6 @@ describe('a layer violation is refused', () => {
     ['src/runtime/runner.ts', '../backends/backend.ts', 'the runtime joins engine and store'],
     ['src/protocol/wire.ts', '../server/assembly.ts', 'the protocol stands on the runtime'],
     ['src/protocol/wire.ts', '../backends/backend.ts', 'knows no backend'],
-    ['src/protocol/wire.ts', '../workflow/prompt.ts', 'no workflow'],
-    ['src/workflow/prompt.ts', '../protocol/wire.ts', 'know no protocol'],
     ['src/server/assembly.ts', '../backends/memory.ts', 'only src/server/local-engines.ts'],
     ['src/index.ts', './backends/sqlite.ts', 'sub-path exports'],
     ['src/index.ts', './testing/index.ts', 'sub-path exports'],
