@@ -10,7 +10,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { systemClock } from '../src/clock.ts';
 import { isTaskError } from '../src/domain/errors.ts';
 import { isTerminal } from '../src/domain/status.ts';
-import { decodeDelivery } from '../src/runtime/delivery.ts';
+import { decodeDelivery } from '../src/runtime/queues/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 

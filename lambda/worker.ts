@@ -11,7 +11,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import tools from '#tools';
 import { systemClock } from '../src/clock.ts';
 import { describeError } from '../src/runtime/logger.ts';
-import { decodeDelivery } from '../src/runtime/sqs-queue.ts';
+import { decodeDelivery } from '../src/runtime/queues/sqs-queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';

@@ -20,9 +20,15 @@ import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { present } from '../present.ts';
-import { cancel, type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
+import {
+  cancel,
+  type Deliveries,
+  deliverAnswers,
+  HEALING_GRACE_MS,
+  healForgotten,
+} from '../runtime/queues/deliveries.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';

@@ -18,8 +18,8 @@ import { StepError } from '../engine/recorded-error.ts';
 import { describeThrown } from '../engine/thrown.ts';
 import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
-import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';
+import type { RelatedTask, TaskContext } from '../runtime/running/task-context.ts';
+import type { RunnableTool, RunOutcome } from '../runtime/running/tool.ts';
 import { assertAskable } from './answers.ts';
 import { checkInput } from './tool-input.ts';
 

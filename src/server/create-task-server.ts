@@ -6,12 +6,12 @@
 import type { StorageBackend } from '../backends/backend.ts';
 import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
-import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
-import type { LookOptions } from '../runtime/looker.ts';
-import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
-import type { RunReport } from '../runtime/runner.ts';
+import { InProcessQueue } from '../runtime/queues/in-process-queue.ts';
+import type { LookOptions } from '../runtime/queues/looker.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queues/queue.ts';
+import { DEFAULT_LEASE_TIMES } from '../runtime/running/held-task.ts';
+import type { RunReport } from '../runtime/running/runner.ts';
 import type { MaxActiveTasks } from '../store/active-limit.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';

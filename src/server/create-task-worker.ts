@@ -2,14 +2,14 @@
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
-import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/looker.ts';
-import { isGone, processName } from '../runtime/process-name.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
-import { Runner, type RunReport } from '../runtime/runner.ts';
-import { guardStrayErrors, type StrayErrorOptions } from '../runtime/stray-errors.ts';
-import { toolKey } from '../runtime/tool.ts';
+import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/queues/looker.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
+import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/running/held-task.ts';
+import { isGone, processName } from '../runtime/running/process-name.ts';
+import { Runner, type RunReport } from '../runtime/running/runner.ts';
+import { guardStrayErrors, type StrayErrorOptions } from '../runtime/running/stray-errors.ts';
+import { toolKey } from '../runtime/running/tool.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 export interface WorkerSettings {

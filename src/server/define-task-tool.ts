@@ -6,8 +6,8 @@ import { present } from '../present.ts';
 import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
 import { type AnyTool, type CallContext, isTaskTool, type PlainTool, type TaskTool } from '../protocol/tool.ts';
 import { inputPatternFault } from '../protocol/tool-input.ts';
-import type { TaskContext } from '../runtime/task-context.ts';
-import { toolKey } from '../runtime/tool.ts';
+import type { TaskContext } from '../runtime/running/task-context.ts';
+import { toolKey } from '../runtime/running/tool.ts';
 
 type Output<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
 

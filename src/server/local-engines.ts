@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { StorageBackend } from '../backends/backend.ts';
 import { systemClock } from '../clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queues/queue.ts';
 
 export interface OpenedBackend {
   readonly backend: StorageBackend;
@@ -103,7 +103,7 @@ export interface OpenedQueue {
 export const queues = {
   async bullmq(url: string, logger: Logger): Promise<OpenedQueue> {
     const { connectRedis } = await import('../backends/redis-client.ts');
-    const { BullMqConsumer, BullMqQueue } = await import('../runtime/bullmq-queue.ts');
+    const { BullMqConsumer, BullMqQueue } = await import('../runtime/queues/bullmq-queue.ts');
     const { checkRedisDurability } = await import('../backends/redis.ts');
     const producing = await connectRedis(url);
     try {
@@ -127,9 +127,9 @@ export const queues = {
   },
 
   async sqs(queueUrl: string, logger: Logger): Promise<OpenedQueue> {
-    const { checkSqsQueue, connectSqs } = await import('../runtime/sqs-client.ts');
-    const { SqsConsumer } = await import('../runtime/sqs-consumer.ts');
-    const { SqsQueue } = await import('../runtime/sqs-queue.ts');
+    const { checkSqsQueue, connectSqs } = await import('../runtime/queues/sqs-client.ts');
+    const { SqsConsumer } = await import('../runtime/queues/sqs-consumer.ts');
+    const { SqsQueue } = await import('../runtime/queues/sqs-queue.ts');
     const client = connectSqs(queueUrl, process.env);
     try {
       return {

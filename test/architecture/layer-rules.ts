@@ -168,11 +168,19 @@ export const VENDORS: readonly VendorHome[] = [
   },
   {
     packages: /^@aws-sdk\/client-sqs$/,
-    homes: /^(src\/runtime\/sqs-[^/]*|lambda\/shared\/composition)\.ts$/,
-    where: 'src/runtime/sqs-*.ts',
+    homes: /^(src\/runtime\/queues\/sqs-[^/]*|lambda\/shared\/composition)\.ts$/,
+    where: 'src/runtime/queues/sqs-*.ts',
   },
-  { packages: /^sqs-consumer$/, homes: /^src\/runtime\/sqs-consumer\.ts$/, where: 'src/runtime/sqs-consumer.ts' },
-  { packages: /^bullmq$/, homes: /^src\/runtime\/bullmq-queue\.ts$/, where: 'src/runtime/bullmq-queue.ts' },
+  {
+    packages: /^sqs-consumer$/,
+    homes: /^src\/runtime\/queues\/sqs-consumer\.ts$/,
+    where: 'src/runtime/queues/sqs-consumer.ts',
+  },
+  {
+    packages: /^bullmq$/,
+    homes: /^src\/runtime\/queues\/bullmq-queue\.ts$/,
+    where: 'src/runtime/queues/bullmq-queue.ts',
+  },
   { packages: /^@aws-sdk\/credential-provider-env$/, homes: /^lambda\/shared\//, where: 'lambda/shared/' },
   { packages: /^jose$/, homes: /^lambda\/authentication\//, where: 'lambda/authentication/' },
   // The team's tools, by the name under which the construct puts them into the bundle.

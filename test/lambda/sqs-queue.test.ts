@@ -8,7 +8,7 @@ import { MemoryBackend } from '../../src/backends/memory.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { decodeDelivery, encodeDelivery, MAX_DELAY_SECONDS, SqsQueue } from '../../src/runtime/sqs-queue.ts';
+import { decodeDelivery, encodeDelivery, MAX_DELAY_SECONDS, SqsQueue } from '../../src/runtime/queues/sqs-queue.ts';
 import { createTaskServer } from '../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
