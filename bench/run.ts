@@ -9,14 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { VERBS } from '../test/support/counting-backend.ts';
 import { stopEngines } from '../test/support/engines/process.ts';
-import { costDocument } from './cost-document.ts';
-import { meterDynamoDb } from './cost-meter.ts';
-import { costRows, costTable, measureCosts } from './costs.ts';
+import { costDocument } from './costs/cost-document.ts';
+import { meterDynamoDb } from './costs/cost-meter.ts';
+import { costRows, costTable, measureCosts } from './costs/costs.ts';
 import { measureEngine } from './engine.ts';
 import { ENGINES, type EngineName, openEngine } from './engines.ts';
 import { measureOverhead } from './http-overhead.ts';
 import { measureLifecycles, POLLS } from './lifecycles.ts';
-import { soak } from './soak.ts';
+import { soak } from './soak/soak.ts';
 import { plainTable } from './text-table.ts';
 
 const USAGE = `npm run bench -- [options]
