@@ -155,10 +155,10 @@ describe('lib/', () => {
     const outside = sources.flatMap((file) => importsOf(file).filter((specifier) => specifier.startsWith('../')));
 
     expect([...new Set(outside)].toSorted()).toEqual([
-      '../../lambda/shared/environment.ts',
-      '../../lambda/shared/words.ts',
-      '../../src/backends/dynamodb-attributes.ts',
-      '../../src/present.ts',
+      '../lambda/shared/environment.ts',
+      '../lambda/shared/words.ts',
+      '../src/backends/dynamodb-attributes.ts',
+      '../src/present.ts',
     ]);
   });
 
