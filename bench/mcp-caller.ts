@@ -4,6 +4,7 @@
  * official client: the end-to-end tests use that one.
  */
 import type { JsonObject, JsonValue } from '../src/index.ts';
+import { present } from '../src/present.ts';
 
 const PROTOCOL_VERSION = '2026-07-28';
 
@@ -90,7 +91,7 @@ export class McpCaller {
           accept: 'application/json, text/event-stream',
           'mcp-protocol-version': PROTOCOL_VERSION,
           'mcp-method': method,
-          ...(name !== undefined && { 'mcp-name': name }),
+          ...present({ 'mcp-name': name }),
           ...headers,
         },
         body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } }),

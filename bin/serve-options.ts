@@ -37,10 +37,10 @@ export interface ServeOptions {
   readonly host: string;
   readonly allowedOrigins: readonly string[];
   readonly backend: BackendAddress;
-  /** Absent: in this process. */
-  readonly queue?: QueueAddress;
-  /** Absent: 16. */
-  readonly concurrency?: number;
+  /** `undefined`: in this process. */
+  readonly queue: QueueAddress | undefined;
+  /** `undefined`: 16. */
+  readonly concurrency: number | undefined;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -78,15 +78,15 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   const allowedOrigins = values['allow-origin'] ?? [];
   const problem = problemWithOrigins(allowedOrigins);
   if (problem !== undefined) throw new UsageError(`--allow-origin: ${problem}`);
-  const queue = values.queue === undefined ? {} : { queue: queueOf(values.queue, backend) };
-  const concurrency = values.concurrency === undefined ? {} : { concurrency: concurrencyOf(values.concurrency) };
+  const queue = values.queue === undefined ? undefined : queueOf(values.queue, backend);
+  const concurrency = values.concurrency === undefined ? undefined : concurrencyOf(values.concurrency);
   return {
     port,
     host: values.host,
     allowedOrigins,
     backend,
-    ...queue,
-    ...concurrency,
+    queue,
+    concurrency,
     createTable,
     tools: values.tools,
     logLevel,

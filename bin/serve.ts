@@ -9,6 +9,7 @@ import { findPackageJSON } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../src/clock.ts';
+import { present } from '../src/present.ts';
 import type { TaskServerOptions } from '../src/server/create-task-server.ts';
 import { createLineLogger } from '../src/server/line-logger.ts';
 import { type LocalServer, startLocalServer } from '../src/server/local-server.ts';
@@ -50,12 +51,11 @@ function versionOf(): string {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { port, host } = options;
-  const concurrency = options.concurrency === undefined ? {} : { concurrency: options.concurrency };
+  const { port, host, concurrency } = options;
   const tools = await loadTools(options.tools);
   const logger = createLineLogger(options.logLevel, systemClock, (line) => process.stderr.write(line));
   const opened = await openBackend(options.backend, { createTable: options.createTable });
-  const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger, concurrency);
+  const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger, { concurrency });
   for (const warning of [...opened.warnings, ...(queued?.warnings ?? [])]) complain(warning);
   let server: LocalServer;
   try {
@@ -64,8 +64,7 @@ async function serve(options: ServeOptions): Promise<void> {
       version: versionOf(),
       tools,
       backend: opened.backend,
-      ...(queued === undefined ? {} : { queue: queued.queue, consumer: queued.consumer }),
-      ...concurrency,
+      ...present({ queue: queued?.queue, consumer: queued?.consumer, concurrency }),
       allowAnonymous: true,
       strayErrors: 'log',
       logger,

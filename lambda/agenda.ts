@@ -4,7 +4,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../src/clock.ts';
-import { Looker, type LookReport } from '../src/runtime/looker.ts';
+import { Looker, type LookReport } from '../src/runtime/queues/looker.ts';
 import { foundation, LOOK_TIMES, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';

@@ -10,7 +10,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { systemClock } from '../src/clock.ts';
 import { isTaskError } from '../src/domain/errors.ts';
 import { isTerminal } from '../src/domain/status.ts';
-import { decodeReceived } from '../src/runtime/delivery.ts';
+import { decodeReceived } from '../src/runtime/queues/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
@@ -27,7 +27,7 @@ async function giveBack(record: SQSRecord): Promise<void> {
     const { task } = await store.get(delivery.ref);
     logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
     const isOver = isTerminal(task.status) && task.run.cleanup === undefined;
-    // Whoever looks enqueues it again, after a pause that grows with how long it has been due.
+    // The looker enqueues it again, after a pause that grows with how long the task has been due.
     if (!isOver) await store.agenda.noteNew(task, systemClock.now());
   } catch (error) {
     if (!isTaskError(error, 'task_not_found')) throw error;

@@ -9,33 +9,32 @@ import type { Context } from 'aws-lambda';
 import tools from '#tools';
 import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
-import { createAuthenticate } from './shared/authentication.ts';
+import { createAuthenticate } from './authentication/authentication.ts';
+import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
-import { oneOf, RESPONSE_MODES, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
+import { oneOf, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
-import { createRequestHandler } from './shared/request-handler.ts';
+import { RESPONSE_MODES, SERVICE } from './shared/words.ts';
 
 const settings = readEnvironment(process.env);
 const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');
 const allowedOrigins = unlessEmpty(settings, 'allowedOrigins')?.split(' ');
 const origins =
   allowedOrigins === undefined ? NO_ORIGINS_KNOWN : onlyOrigins((origin) => allowedOrigins.includes(origin));
-
 const maxAnswerBytes = wholeNumber(settings, 'maxAnswerBytes');
 
 const server = once(async () => {
   const { environment, store, queue } = await foundation();
-  const maxStreamSeconds = wholeNumber(environment, 'maxStreamSeconds');
   const { fetch } = createTaskEndpoint({
-    name: environment.serverName ?? 'mcp-durable-tasks',
+    name: environment.serverName ?? SERVICE,
     version: environment.serverVersion ?? '0.0.0',
     allowAnonymous: environment.authMode === 'none',
     tools,
     store,
     queue,
     logger,
-    ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds }),
-    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+    maxStreamSeconds: wholeNumber(environment, 'maxStreamSeconds'),
+    maxAnswerBytes,
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });

@@ -11,7 +11,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import tools from '#tools';
 import { systemClock } from '../src/clock.ts';
 import { describeError } from '../src/runtime/logger.ts';
-import { decodeReceived } from '../src/runtime/sqs-queue.ts';
+import { decodeReceived } from '../src/runtime/queues/sqs-queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
@@ -26,14 +26,13 @@ const worker = once(async () => {
   const { environment, store, queue } = await foundation();
   const leaseMs = wholeNumber(environment, 'leaseMs') ?? 30_000;
   const heartbeatMs = wholeNumber(environment, 'heartbeatMs') ?? Math.floor(leaseMs / 6);
-  const maxAnswerBytes = wholeNumber(environment, 'maxAnswerBytes');
   return createTaskWorker({
     tools,
     store,
     queue,
     logger,
     leaseTimes: { leaseMs, heartbeatMs },
-    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+    maxAnswerBytes: wholeNumber(environment, 'maxAnswerBytes'),
   });
 });
 

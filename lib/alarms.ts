@@ -1,15 +1,15 @@
 /**
- * The alarms, as data. Each asks for an action, which docs/operations.md describes under the same id. A service publishes
+ * The alarms, as data; those of the storage are its own. Each asks for an action, which docs/operations.md describes under the same id. A service publishes
  * many metrics only while they are not zero, and a sum over a missing operand has no value: test/infra/alarms.test.ts
  * evaluates each alarm on what its service would publish.
  */
 import { Duration } from 'aws-cdk-lib';
-import { type IMetric, MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
+import { MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
+import type { AlarmSpec } from './alarm-spec.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
 import type { TaskStorage } from './storage.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskQueue } from './task-queue.ts';
-import { TaskTable } from './task-table.ts';
 import type { TaskWorker } from './task-worker.ts';
 
 export interface Watched {
@@ -21,22 +21,7 @@ export interface Watched {
   readonly worker: TaskWorker;
 }
 
-export interface AlarmSpec {
-  readonly id: string;
-  readonly metric: IMetric;
-  /** Reached or passed, unless `below` is set. */
-  readonly threshold: number;
-  readonly description: string;
-  /** It goes off where the metric stays below the threshold, or stays away, instead. */
-  readonly below?: true;
-  /** Periods of five minutes in a row. @default 1 */
-  readonly evaluationPeriods?: number;
-  /** What new code is taken back when it goes off while that code is deployed. */
-  readonly rollsBack?: 'endpoint' | 'worker';
-}
-
 const period = Duration.minutes(5);
-const GIGABYTE = 1_000_000_000;
 
 export function alarmsOf(watched: Watched): AlarmSpec[] {
   const { storage } = watched;
@@ -45,7 +30,7 @@ export function alarmsOf(watched: Watched): AlarmSpec[] {
     ...deadLetterAlarms(watched),
     ...taskAlarms(watched),
     ...functionAlarms(watched),
-    ...(storage instanceof TaskTable ? tableAlarms(storage) : cacheAlarms(storage)),
+    ...storage.alarms(period),
   ];
 }
 
@@ -195,48 +180,6 @@ function functionAlarms({ endpoint, worker }: Watched): AlarmSpec[] {
       metric: endpoint.function.metricThrottles({ period }),
       threshold: 5,
       description: 'Lambda throttles the MCP function.',
-    },
-  ];
-}
-
-/** The table's own events, for which it does not matter what the operation was. Each is published while there are some. */
-function tableAlarms({ table }: TaskTable): AlarmSpec[] {
-  const events = (metricName: string) => table.metric(metricName, { period, statistic: 'Sum' });
-  return [
-    {
-      id: 'TableReadsThrottled',
-      metric: events('ReadThrottleEvents'),
-      threshold: 5,
-      description: 'The table throttles reads.',
-    },
-    {
-      id: 'TableWritesThrottled',
-      metric: events('WriteThrottleEvents'),
-      threshold: 5,
-      description: 'The table throttles writes.',
-    },
-  ];
-}
-
-function cacheAlarms(cache: Exclude<TaskStorage, TaskTable>): AlarmSpec[] {
-  return [
-    {
-      id: 'CacheEvictions',
-      metric: cache.metric('Evictions', 'Sum', period),
-      threshold: 1,
-      description: 'The cache is full and drops tasks.',
-    },
-    {
-      id: 'CacheNearlyFull',
-      metric: cache.metric('BytesUsedForCache', 'Maximum', period),
-      threshold: cache.maxStorageGb * GIGABYTE * 0.8,
-      description: 'The cache holds 80 % of what it may; a full cache drops tasks.',
-    },
-    {
-      id: 'CacheThrottled',
-      metric: cache.metric('ThrottledCmds', 'Sum', period),
-      threshold: 5,
-      description: 'The cache throttles commands.',
     },
   ];
 }

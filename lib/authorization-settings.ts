@@ -1,5 +1,6 @@
 /** The settings of who may call, out of the context. */
-import { AUTH_MODES } from '../lambda/shared/environment.ts';
+import { AUTH_MODES } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
 import { type Authorization, problemWithScopes } from './authorization.ts';
 import type { ContextReader } from './context-reader.ts';
 
@@ -21,9 +22,7 @@ export function readAuthorization(reader: ContextReader): Authorization {
     mode,
     issuer: issuer ?? '',
     scopes: readScopes(reader),
-    ...(audience === undefined ? {} : { audience }),
-    ...(jwksUri === undefined ? {} : { jwksUri }),
-    ...(tenantClaim === undefined ? {} : { tenantClaim }),
+    ...present({ audience, jwksUri, tenantClaim }),
   };
 }
 

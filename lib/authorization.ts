@@ -47,10 +47,10 @@ export function authorizationEnvironment(authorization: Authorization, resourceU
   return {
     authMode: 'jwt',
     jwtIssuer: issuer,
-    ...(resourceUrl === undefined ? {} : { resourceUrl }),
-    ...(audience === undefined ? {} : { jwtAudience: audience }),
-    ...(jwksUri === undefined ? {} : { jwtJwksUri: jwksUri }),
+    resourceUrl,
+    jwtAudience: audience,
+    jwtJwksUri: jwksUri,
     ...(scopes === undefined || scopes.length === 0 ? {} : { jwtScopes: scopes.join(' ') }),
-    ...(tenantClaim === undefined ? {} : { jwtTenantClaim: tenantClaim }),
+    jwtTenantClaim: tenantClaim,
   };
 }

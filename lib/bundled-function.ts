@@ -1,6 +1,6 @@
 /**
  * A function out of `lambda/`, bundled by esbuild with the team's tools in the place of ours, and only with
- * the client of its own store. Sees `lambda/` as entry paths and environment names. Its role may write its own
+ * the client of its own store. Sees `lambda/` as entry paths, words and environment. Its role may write its own
  * log and nothing else; everything more is granted by who needs it.
  */
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,9 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import type { Construct } from 'constructs';
-import { type BackendKind, type Environment, toVariables, VARIABLES } from '../lambda/shared/environment.ts';
+import { type Environment, toVariables } from '../lambda/shared/environment.ts';
+import { type BackendKind, VARIABLES } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
 import { type LogSettings, logGroup } from './log-settings.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -42,13 +44,13 @@ export interface BundledFunctionProps {
   /** Where the function runs; empty: in no network of ours. */
   readonly network: FunctionNetwork;
   /** @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** @default - not reserved */
-  readonly reservedConcurrentExecutions?: number;
+  readonly reservedConcurrentExecutions?: number | undefined;
   /** @default RecursiveLoop.TERMINATE */
-  readonly recursiveLoop?: RecursiveLoop;
+  readonly recursiveLoop?: RecursiveLoop | undefined;
   /** @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
 }
 
 /** An ESM bundle has no `require`, which some CommonJS dependencies call. */
@@ -77,11 +79,10 @@ export function bundledFunction(scope: Construct, id: string, props: BundledFunc
     tracing: tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     ...props.network,
     environment: {
-      ...toVariables({ ...props.environment, ...(logs.level === undefined ? {} : { logLevel: logs.level }) }),
+      ...toVariables({ ...props.environment, ...present({ logLevel: logs.level }) }),
       NODE_OPTIONS: '--enable-source-maps',
     },
-    ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
-    ...(recursiveLoop === undefined ? {} : { recursiveLoop }),
+    ...present({ reservedConcurrentExecutions, recursiveLoop }),
     projectRoot: ROOT,
     depsLockFilePath: `${ROOT}package-lock.json`,
     bundling: {

@@ -1,5 +1,5 @@
 /** Settings that are fine alone and not together: what CloudFormation, or the first caller, would find out. */
-import type { BackendKind } from '../lambda/shared/environment.ts';
+import type { BackendKind } from '../lambda/shared/words.ts';
 import type { Authorization } from './authorization.ts';
 import { JWT_SETTINGS } from './authorization-settings.ts';
 import type { ContextReader } from './context-reader.ts';

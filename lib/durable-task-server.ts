@@ -16,25 +16,25 @@ export interface DurableTaskServerProps extends Omit<McpEndpointProps, 'queue' |
    * The dimension by which metrics of tasks are told from those of other deployments in the account and region: letters,
    * digits, `-`, `_` and `.`. @default - from the construct's path
    */
-  readonly deployment?: string;
+  readonly deployment?: string | undefined;
   /** Tasks that run at the same time, from 2 to 1000. @default 5 */
-  readonly workerConcurrency?: number;
+  readonly workerConcurrency?: number | undefined;
   /** Taken from the account for the worker alone, so that open streams leave it room. @default - not reserved */
-  readonly workerReservedConcurrency?: number;
+  readonly workerReservedConcurrency?: number | undefined;
   /** Of the MCP function and of the worker. @default 512 */
-  readonly memoryMiB?: number;
+  readonly memoryMiB?: number | undefined;
   /** Unfinished tasks of one owner. @default 100 */
-  readonly maxActiveTasksPerOwner?: number;
+  readonly maxActiveTasksPerOwner?: number | undefined;
   /** Shown to clients. @default 'mcp-durable-tasks' */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** Shown to clients. @default '0.0.0' */
-  readonly serverVersion?: string;
+  readonly serverVersion?: string | undefined;
   /** How long a silent run keeps its task before another takes it over. @default 30000 */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** For the queues. @default - a key that SQS manages */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** @default - nothing is told of alarms */
-  readonly alarmActions?: readonly IAlarmAction[];
+  readonly alarmActions?: readonly IAlarmAction[] | undefined;
 }
 
 export class DurableTaskServer extends Construct {
@@ -49,7 +49,7 @@ export class DurableTaskServer extends Construct {
     const { storage } = props;
     const deployment = nameOf(this, props);
     const environment = { deployment, ...environmentOf(props) };
-    this.queue = new TaskQueue(this, 'Queue', encryptionKey === undefined ? {} : { encryptionKey });
+    this.queue = new TaskQueue(this, 'Queue', { encryptionKey });
     const { queue } = this;
     this.endpoint = new McpEndpoint(this, 'Endpoint', { ...endpointProps, rollout, queue, environment });
     this.worker = this.#createWorker({
@@ -63,7 +63,7 @@ export class DurableTaskServer extends Construct {
       queue,
       endpoint,
       worker,
-      ...(alarmActions === undefined ? {} : { alarmActions }),
+      alarmActions,
     });
     if (rollout !== 'all-at-once') this.#guard(rollout);
     const functions = {
@@ -85,13 +85,13 @@ export class DurableTaskServer extends Construct {
       queue: this.queue,
       toolsEntry,
       environment,
-      ...(memoryMiB === undefined ? {} : { memoryMiB }),
-      ...(tracing === undefined ? {} : { tracing }),
-      ...(rollout === undefined ? {} : { rollout }),
-      ...(network === undefined ? {} : { network }),
-      ...(logs === undefined ? {} : { logs }),
-      ...(workerConcurrency === undefined ? {} : { maxConcurrency: workerConcurrency }),
-      ...(workerReservedConcurrency === undefined ? {} : { reservedConcurrency: workerReservedConcurrency }),
+      memoryMiB,
+      tracing,
+      rollout,
+      network,
+      logs,
+      maxConcurrency: workerConcurrency,
+      reservedConcurrency: workerReservedConcurrency,
     });
   }
 
@@ -116,9 +116,9 @@ function nameOf(scope: Construct, { deployment }: DurableTaskServerProps): strin
 function environmentOf(props: DurableTaskServerProps): Environment {
   const { serverName, serverVersion, maxActiveTasksPerOwner, leaseMs } = props;
   return {
-    ...(serverName === undefined ? {} : { serverName }),
-    ...(serverVersion === undefined ? {} : { serverVersion }),
-    ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner: String(maxActiveTasksPerOwner) }),
-    ...(leaseMs === undefined ? {} : { leaseMs: String(leaseMs) }),
+    serverName,
+    serverVersion,
+    maxActiveTasksPerOwner: maxActiveTasksPerOwner?.toString(),
+    leaseMs: leaseMs?.toString(),
   };
 }

@@ -13,14 +13,6 @@ import type { LogSettings } from './log-settings.ts';
 export const API_KINDS = ['rest', 'http', 'url'] as const;
 export type ApiKind = (typeof API_KINDS)[number];
 
-/** The path that the function serves MCP at. */
-export const MCP_PATH = 'mcp';
-/** Where clients that were refused find out who issues tokens (RFC 9728): at the root, and for the path. */
-export const METADATA_PATHS = [
-  '.well-known/oauth-protected-resource',
-  `.well-known/oauth-protected-resource/${MCP_PATH}`,
-] as const;
-
 /**
  * Why tokens need a host of which the metadata can be at the root. The services rename `WWW-Authenticate` to
  * `x-amzn-Remapped-WWW-Authenticate` whatever a function does, so that clients see no challenge and ask where RFC 9728
@@ -44,9 +36,9 @@ export interface FrontProps {
   readonly authorization: Authorization;
   readonly logs: LogSettings;
   /** Other accounts whose principals may connect. @default - none */
-  readonly callerAccounts?: readonly string[];
+  readonly callerAccounts?: readonly string[] | undefined;
   /** Of web pages that may connect. Their browsers ask beforehand, without credentials. @default - none */
-  readonly allowedOrigins?: readonly string[];
+  readonly allowedOrigins?: readonly string[] | undefined;
 }
 
 export interface Throttling {

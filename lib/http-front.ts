@@ -13,14 +13,8 @@ import {
   HttpMethod as LambdaMethod,
 } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import {
-  type Front,
-  type FrontProps,
-  MCP_PATH,
-  METADATA_PATHS,
-  PREFLIGHTS_ARE_OPEN,
-  type Throttling,
-} from './front.ts';
+import { MCP_PATH, METADATA_PATHS } from '../lambda/shared/words.ts';
+import { type Front, type FrontProps, PREFLIGHTS_ARE_OPEN, type Throttling } from './front.ts';
 import { logGroup } from './log-settings.ts';
 
 export class HttpFront extends Construct implements Front {
@@ -39,7 +33,7 @@ export class HttpFront extends Construct implements Front {
     });
     this.#addRoutes(props);
     const { region, urlSuffix } = Stack.of(this);
-    this.url = `https://${this.api.httpApiId}.execute-api.${region}.${urlSuffix}/${MCP_PATH}`;
+    this.url = `https://${this.api.httpApiId}.execute-api.${region}.${urlSuffix}${MCP_PATH}`;
   }
 
   metricServerErrors(period: Duration): Metric {
@@ -51,7 +45,7 @@ export class HttpFront extends Construct implements Front {
   }
 
   grantConnect(grantee: IGrantable): void {
-    const resourceArns = [this.api.arnForExecuteApi('*', `/${MCP_PATH}`)];
+    const resourceArns = [this.api.arnForExecuteApi('*', MCP_PATH)];
     Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns });
   }
 
@@ -59,11 +53,11 @@ export class HttpFront extends Construct implements Front {
   #addRoutes({ handler, authorization, allowedOrigins }: FrontProps): void {
     const integration = new HttpLambdaIntegration('Integration', handler);
     const authorizer = authorization.mode === 'iam' ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
-    const routes = this.api.addRoutes({ path: `/${MCP_PATH}`, methods: [HttpMethod.ANY], integration, authorizer });
+    const routes = this.api.addRoutes({ path: MCP_PATH, methods: [HttpMethod.ANY], integration, authorizer });
     if (authorization.mode === 'jwt') {
       const methods = [HttpMethod.GET, HttpMethod.OPTIONS];
       for (const path of METADATA_PATHS) {
-        routes.push(...this.api.addRoutes({ path: `/${path}`, methods, integration, authorizer }));
+        routes.push(...this.api.addRoutes({ path, methods, integration, authorizer }));
       }
     }
     if (authorization.mode === 'iam') {
@@ -81,7 +75,7 @@ export class HttpFront extends Construct implements Front {
   #addPreflights(integration: HttpLambdaIntegration): void {
     const authorizer = new HttpNoneAuthorizer();
     const methods = [HttpMethod.OPTIONS];
-    for (const route of this.api.addRoutes({ path: `/${MCP_PATH}`, methods, integration, authorizer })) {
+    for (const route of this.api.addRoutes({ path: MCP_PATH, methods, integration, authorizer })) {
       Validations.of(route).acknowledge({ id: 'AwsSolutions-APIG4', reason: PREFLIGHTS_ARE_OPEN });
     }
   }
@@ -126,7 +120,7 @@ export class UrlFront extends Construct implements Front {
         : {}),
     });
     // The URL ends with a slash.
-    this.url = `${this.#functionUrl.url}${MCP_PATH}`;
+    this.url = `${this.#functionUrl.url}${MCP_PATH.slice(1)}`;
     for (const account of callerAccounts) this.#letIn(account, handler);
   }
 

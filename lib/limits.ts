@@ -9,8 +9,8 @@ export const WORKER_TIMEOUT = Duration.minutes(15);
 
 /**
  * At least the worker's timeout (Lambda refuses less), so that a message never comes back while it is being
- * worked on. Recovery does not wait for it: a lease runs out in half a minute, and whoever looks at the task, a
- * client or the looker, enqueues it again.
+ * worked on. Recovery does not wait for it: a lease runs out in half a minute, and a look at the agenda, or
+ * a poll of the task, enqueues it again.
  */
 export const VISIBILITY_TIMEOUT = Duration.minutes(16);
 

@@ -2,7 +2,8 @@
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { LogLevel } from '../lambda/shared/environment.ts';
+import type { LogLevel } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
 
 export interface LogSettings {
   /** Of the functions' own records. Lambda's about them begin at WARN always. @default 'info' */
@@ -10,13 +11,13 @@ export interface LogSettings {
   /** @default RetentionDays.THREE_MONTHS */
   readonly retention?: RetentionDays;
   /** Its policy has to let CloudWatch Logs of the region use it. @default - a key that CloudWatch owns */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
 }
 
 export function logGroup(scope: Construct, id: string, { retention, encryptionKey }: LogSettings = {}): LogGroup {
   return new LogGroup(scope, id, {
     retention: retention ?? RetentionDays.THREE_MONTHS,
-    ...(encryptionKey === undefined ? {} : { encryptionKey }),
+    ...present({ encryptionKey }),
   });
 }
 

@@ -6,9 +6,10 @@ import type { Alias, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
+import { MCP_PATH } from '../lambda/shared/words.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
-import { type ApiKind, type Front, MCP_PATH, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
+import { type ApiKind, type Front, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
 import { HttpFront, UrlFront } from './http-front.ts';
 import {
   BUFFERED_ANSWER_BYTES,
@@ -21,7 +22,7 @@ import {
 import type { LogSettings } from './log-settings.ts';
 import { type CustomDomain, RestFront } from './rest-front.ts';
 import { liveAlias, type Rollout } from './rollout.ts';
-import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
+import type { TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
 export interface McpEndpointProps {
@@ -31,46 +32,46 @@ export interface McpEndpointProps {
   /** A module whose default export is the list of tools. */
   readonly toolsEntry: string;
   /** @default 'rest' */
-  readonly api?: ApiKind;
+  readonly api?: ApiKind | undefined;
   /** REST APIs only. @default - API Gateway's own name */
-  readonly customDomain?: CustomDomain;
+  readonly customDomain?: CustomDomain | undefined;
   /** REST APIs only: the ARN of a web ACL. @default - none */
-  readonly webAclArn?: string;
+  readonly webAclArn?: string | undefined;
   /** Requests a second that are let through on average; not for function URLs. @default 100 */
-  readonly throttlingRateLimit?: number;
+  readonly throttlingRateLimit?: number | undefined;
   /** Requests that are let through at once; not for function URLs. @default 200 */
-  readonly throttlingBurstLimit?: number;
+  readonly throttlingBurstLimit?: number | undefined;
   /** REST APIs only: sets the account's role for API Gateway's logs in this region. @default true */
-  readonly apiGatewayLogRole?: boolean;
+  readonly apiGatewayLogRole?: boolean | undefined;
   /**
    * With authorization by IAM, REST APIs and function URLs: other accounts whose principals may connect, if their own
    * policies let them. @default - this account only
    */
-  readonly callerAccounts?: readonly string[];
+  readonly callerAccounts?: readonly string[] | undefined;
   /**
    * Origins of web pages that may connect, as browsers send them: `https://app.example.com`. Others are refused then.
    * @default - no page of another origin can read an answer
    */
-  readonly allowedOrigins?: readonly string[];
+  readonly allowedOrigins?: readonly string[] | undefined;
   /** @default 'all-at-once' */
-  readonly rollout?: Rollout;
+  readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
-  readonly network?: FunctionNetwork;
+  readonly network?: FunctionNetwork | undefined;
   /** Of function and API. @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** Taken from the account for this function alone, and its upper bound. @default - not reserved */
-  readonly reservedConcurrency?: number;
+  readonly reservedConcurrency?: number | undefined;
   /** @default 512 */
-  readonly memoryMiB?: number;
+  readonly memoryMiB?: number | undefined;
   /** X-Ray traces. @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
   /**
    * How long a stream stays open, in seconds, from 10 to 870: nobody tells Lambda that a client has gone. Clients reconnect,
    * and are shown how everything stands. Not for HTTP APIs, which do not stream. @default 300
    */
-  readonly maxStreamSeconds?: number;
+  readonly maxStreamSeconds?: number | undefined;
   /** More variables for the function: server name, limits. @default - none */
-  readonly environment?: Environment;
+  readonly environment?: Environment | undefined;
 }
 
 export class McpEndpoint extends Construct {
@@ -93,27 +94,27 @@ export class McpEndpoint extends Construct {
       tracing = false,
       maxStreamSeconds,
     } = props;
-    const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}/${MCP_PATH}`;
+    const customUrl = customDomain === undefined ? undefined : `https://${customDomain.domainName}${MCP_PATH}`;
     this.function = bundledFunction(this, 'Function', {
       entry: 'mcp.ts',
       description: 'MCP endpoint of durable tasks',
       timeout: api === 'http' ? BUFFERED_TIMEOUT : STREAMING_TIMEOUT,
       memoryMiB: props.memoryMiB ?? 512,
-      backend: backendOf(storage),
-      network: networkOf(storage, props.network),
+      backend: storage.backend,
+      network: storage.networkFor(props.network),
       toolsEntry: props.toolsEntry,
-      ...(props.logs === undefined ? {} : { logs: props.logs }),
+      logs: props.logs,
       environment: {
-        ...storageEnvironment(storage),
+        ...storage.environment,
         ...authorizationEnvironment(props.authorization, customUrl),
         queueUrl: queue.queue.queueUrl,
         responseMode: api === 'http' ? 'buffered' : 'stream',
         ...answerLimitOf(api),
         ...originsEnvironment(props),
-        ...(maxStreamSeconds === undefined ? {} : { maxStreamSeconds: String(maxStreamSeconds) }),
+        maxStreamSeconds: maxStreamSeconds?.toString(),
         ...props.environment,
       },
-      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      reservedConcurrentExecutions: reservedConcurrency,
       tracing,
     });
     storage.grantTasks(this.function);
@@ -142,8 +143,8 @@ export class McpEndpoint extends Construct {
       handler: (this.alias ?? this.function) as IFunction,
       authorization,
       logs,
-      ...(callerAccounts === undefined ? {} : { callerAccounts }),
-      ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+      callerAccounts,
+      allowedOrigins,
     };
     const throttling = {
       throttlingRateLimit: props.throttlingRateLimit ?? THROTTLING_RATE_LIMIT,
@@ -155,10 +156,10 @@ export class McpEndpoint extends Construct {
         return new RestFront(this, 'Rest', {
           ...common,
           ...throttling,
-          ...(customDomain === undefined ? {} : { customDomain }),
-          ...(webAclArn === undefined ? {} : { webAclArn }),
-          ...(apiGatewayLogRole === undefined ? {} : { apiGatewayLogRole }),
-          ...(tracing === undefined ? {} : { tracing }),
+          customDomain,
+          webAclArn,
+          apiGatewayLogRole,
+          tracing,
         });
       }
       case 'http':

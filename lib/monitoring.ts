@@ -12,13 +12,14 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import { type AlarmSpec, alarmsOf, type Watched } from './alarms.ts';
+import { METRICS } from '../lambda/shared/words.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
+import { alarmsOf, type Watched } from './alarms.ts';
 import { TaskMetrics } from './task-metrics.ts';
-import { TaskTable } from './task-table.ts';
 
 export interface MonitoringProps extends Watched {
   /** What is told of an alarm, and of its end. @default - nothing */
-  readonly alarmActions?: readonly IAlarmAction[];
+  readonly alarmActions?: readonly IAlarmAction[] | undefined;
 }
 
 const PERIOD = Duration.minutes(5);
@@ -70,17 +71,17 @@ export class Monitoring extends Construct {
 
 const graph = (title: string, ...left: IMetric[]): IWidget => new GraphWidget({ title, left, width: 8, height: 6 });
 
-const STATUSES = ['TasksCreated', 'TasksCompleted', 'TasksFailed', 'TasksCancelled'] as const;
+const STATUSES = [METRICS.created, METRICS.completed, METRICS.failed, METRICS.cancelled] as const;
 
 function taskRow({ deployment }: Watched): IWidget[] {
   const metrics = new TaskMetrics(deployment, PERIOD);
   return [
     graph('Tasks by status', ...STATUSES.map((name) => metrics.allValues(name, 'tool'))),
-    graph('Tasks by tool: created', metrics.eachValue('TasksCreated', 'tool', 'Sum')),
-    graph('Tasks by tool: failed', metrics.eachValue('TasksFailed', 'tool', 'Sum')),
-    graph('Failures by reason', metrics.eachValue('TaskFailures', 'reason', 'Sum')),
-    graph('Task duration, p50 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p50')),
-    graph('Task duration, p95 (ms)', metrics.eachValue('TaskDuration', 'tool', 'p95')),
+    graph('Tasks by tool: created', metrics.eachValue(METRICS.created, 'tool', 'Sum')),
+    graph('Tasks by tool: failed', metrics.eachValue(METRICS.failed, 'tool', 'Sum')),
+    graph('Failures by reason', metrics.eachValue(METRICS.failures, 'reason', 'Sum')),
+    graph('Task duration, p50 (ms)', metrics.eachValue(METRICS.duration, 'tool', 'p50')),
+    graph('Task duration, p95 (ms)', metrics.eachValue(METRICS.duration, 'tool', 'p95')),
   ];
 }
 
@@ -120,28 +121,8 @@ function endpointRow({ endpoint: { front, function: handler } }: Watched): IWidg
 
 /** What the store does and costs. Requests, invocations and messages, which cost too, are in the rows above. */
 function storageRow({ storage, queue }: Watched): IWidget[] {
-  const messages = graph('Cost: messages sent', queue.queue.metricNumberOfMessagesSent());
-  if (storage instanceof TaskTable) {
-    const { table } = storage;
-    return [
-      graph('Conflicts', table.metricConditionalCheckFailedRequests({ statistic: 'Sum' })),
-      graph(
-        'Cost: table units',
-        table.metricConsumedReadCapacityUnits({ statistic: 'Sum' }),
-        table.metricConsumedWriteCapacityUnits({ statistic: 'Sum' }),
-      ),
-      messages,
-    ];
-  }
-  const metric = (name: string, statistic: string): IMetric => storage.metric(name, statistic, PERIOD);
   return [
-    graph(
-      'Cache latency (µs)',
-      metric('SuccessfulReadRequestLatency', 'Average'),
-      metric('SuccessfulWriteRequestLatency', 'Average'),
-    ),
-    graph('Cost: cache units', metric('ElastiCacheProcessingUnits', 'Sum')),
-    graph('Cost: cache bytes', metric('BytesUsedForCache', 'Maximum')),
-    messages,
+    ...storage.graphs(PERIOD).map(({ title, metrics }) => graph(title, ...metrics)),
+    graph('Cost: messages sent', queue.queue.metricNumberOfMessagesSent()),
   ];
 }

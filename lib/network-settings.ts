@@ -1,4 +1,6 @@
 /** The settings of the network that functions and cache are in, out of the context. */
+
+import { present } from '../src/present.ts';
 import type { ContextReader } from './context-reader.ts';
 import type { ExistingNetwork } from './existing-network.ts';
 
@@ -22,6 +24,6 @@ export function readNetwork(reader: ContextReader, region: string | undefined): 
   if ((availabilityZones?.length ?? 2) < 2 || (availabilityZones?.length ?? 2) > 3) {
     reader.problems.push('Context "availabilityZones" must name two or three zones.');
   }
-  if (vpcId === undefined) return availabilityZones === undefined ? {} : { availabilityZones };
+  if (vpcId === undefined) return present({ availabilityZones });
   return { existingNetwork: { vpcId, subnetIds: subnetIds ?? [], availabilityZones: availabilityZones ?? [] } };
 }

@@ -27,14 +27,8 @@ import {
 } from 'aws-cdk-lib/aws-iam';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import {
-  type Front,
-  type FrontProps,
-  MCP_PATH,
-  METADATA_PATHS,
-  PREFLIGHTS_ARE_OPEN,
-  type Throttling,
-} from './front.ts';
+import { MCP_PATH, METADATA_PATHS } from '../lambda/shared/words.ts';
+import { type Front, type FrontProps, PREFLIGHTS_ARE_OPEN, type Throttling } from './front.ts';
 import { STREAMING_TIMEOUT } from './limits.ts';
 import { logGroup } from './log-settings.ts';
 
@@ -46,13 +40,13 @@ export interface CustomDomain {
 
 export interface RestFrontProps extends FrontProps, Throttling {
   /** @default - API Gateway's own name */
-  readonly customDomain?: CustomDomain;
+  readonly customDomain?: CustomDomain | undefined;
   /** @default - none */
-  readonly webAclArn?: string;
+  readonly webAclArn?: string | undefined;
   /** Sets the role with which API Gateway writes logs, of which an account has one a region. @default true */
-  readonly apiGatewayLogRole?: boolean;
+  readonly apiGatewayLogRole?: boolean | undefined;
   /** @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
 }
 
 const STAGE = 'v1';
@@ -67,7 +61,7 @@ export class RestFront extends Construct implements Front {
     this.api = this.#createApi(props);
     this.#addMethods(props, webAclArn !== undefined);
     const { region, urlSuffix } = Stack.of(this);
-    this.url = `https://${this.api.restApiId}.execute-api.${region}.${urlSuffix}/${STAGE}/${MCP_PATH}`;
+    this.url = `https://${this.api.restApiId}.execute-api.${region}.${urlSuffix}/${STAGE}${MCP_PATH}`;
     if (customDomain !== undefined) this.#addDomain(customDomain);
     if (webAclArn !== undefined) {
       new CfnWebACLAssociation(this, 'WebAcl', { webAclArn, resourceArn: this.api.deploymentStage.stageArn });
@@ -83,7 +77,7 @@ export class RestFront extends Construct implements Front {
   }
 
   grantConnect(grantee: IGrantable): void {
-    const resourceArns = [this.api.arnForExecuteApi('*', `/${MCP_PATH}`, STAGE)];
+    const resourceArns = [this.api.arnForExecuteApi('*', MCP_PATH, STAGE)];
     Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns });
   }
 
@@ -177,13 +171,13 @@ function policyFor(accounts: readonly string[], fromBrowsers: boolean): PolicyDo
   const connecting = new PolicyStatement({
     principals: accounts.map((account) => new AccountPrincipal(account)),
     actions: ['execute-api:Invoke'],
-    resources: [`execute-api:/${STAGE}/*/${MCP_PATH}`],
+    resources: [`execute-api:/${STAGE}/*${MCP_PATH}`],
   });
   if (!fromBrowsers) return new PolicyDocument({ statements: [connecting] });
   const asking = new PolicyStatement({
     principals: [new AnyPrincipal()],
     actions: ['execute-api:Invoke'],
-    resources: [`execute-api:/${STAGE}/OPTIONS/${MCP_PATH}`],
+    resources: [`execute-api:/${STAGE}/OPTIONS${MCP_PATH}`],
   });
   return new PolicyDocument({ statements: [connecting, asking] });
 }

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/environment.ts';
+import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/words.ts';
 import { type ArnSettings, readArns, type Target } from './arn-settings.ts';
 import type { Authorization } from './authorization.ts';
 import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';

@@ -5,6 +5,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { present } from '../src/present.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
 import { DurableTaskServer } from './durable-task-server.ts';
 import { existingVpc, functionsIn } from './existing-network.ts';
@@ -38,7 +39,7 @@ export class StatefulStack extends Stack {
 
 function networkOfTheCache(stack: Stack, { existingNetwork, internetAccess, availabilityZones }: Settings) {
   if (existingNetwork !== undefined) return { vpc: existingVpc(stack, existingNetwork) };
-  return { internetAccess, ...(availabilityZones === undefined ? {} : { availabilityZones }) };
+  return { internetAccess, availabilityZones };
 }
 
 export class StatelessStack extends Stack {
@@ -55,17 +56,14 @@ export class StatelessStack extends Stack {
       logs: logsOf(this, settings),
       ...networkOfTheFunctions(this, settings),
       ...encryptionOf(this, settings),
-      ...(domainName === undefined || certificateArn === undefined
-        ? {}
-        : {
-            customDomain: {
-              domainName,
-              certificate: Certificate.fromCertificateArn(this, 'Certificate', certificateArn),
-            },
-          }),
-      ...(alarmTopicArn === undefined
-        ? {}
-        : { alarmActions: [new SnsAction(Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn))] }),
+      customDomain:
+        domainName === undefined || certificateArn === undefined
+          ? undefined
+          : { domainName, certificate: Certificate.fromCertificateArn(this, 'Certificate', certificateArn) },
+      alarmActions:
+        alarmTopicArn === undefined
+          ? undefined
+          : [new SnsAction(Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn))],
     });
   }
 }
@@ -81,7 +79,7 @@ function logsOf(stack: Stack, { logLevel, logRetentionDays, logKeyArn }: Setting
   return {
     level: logLevel,
     retention: logRetentionDays,
-    ...(logKeyArn === undefined ? {} : { encryptionKey: Key.fromKeyArn(stack, 'LogKey', logKeyArn) }),
+    encryptionKey: logKeyArn === undefined ? undefined : Key.fromKeyArn(stack, 'LogKey', logKeyArn),
   };
 }
 
@@ -95,5 +93,5 @@ function encryptionOf(stack: Stack, { encryptionKeyArn }: Settings): { readonly 
  * needs its region, which is the key's.
  */
 export function environmentOf({ region }: Settings, account: string | undefined): Environment {
-  return { ...(account === undefined ? {} : { account }), ...(region === undefined ? {} : { region }) };
+  return present({ account, region });
 }

@@ -1,25 +1,28 @@
-/** Where tasks live, as the functions need to know it: the table or the cache, never both. */
-import type { BackendKind, Environment } from '../lambda/shared/environment.ts';
+/** Where tasks live, as functions and monitoring see it: one shape for the table and the cache. */
+import type { Duration } from 'aws-cdk-lib';
+import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { Environment } from '../lambda/shared/environment.ts';
+import type { BackendKind } from '../lambda/shared/words.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
-import type { TaskCache } from './task-cache.ts';
-import { TaskTable } from './task-table.ts';
 
-export type TaskStorage = TaskTable | TaskCache;
-
-export function backendOf(storage: TaskStorage): BackendKind {
-  return storage instanceof TaskTable ? 'dynamodb' : 'redis';
+export interface TaskStorage {
+  /** Whose client is in the functions' bundles. */
+  readonly backend: BackendKind;
+  /** Tells a function where its tasks are. */
+  readonly environment: Environment;
+  /** Where functions that use it run. A cache's run in its network, whatever is `wanted`; by default in no network of ours. */
+  networkFor(wanted?: FunctionNetwork): FunctionNetwork;
+  /** Lets a function read and write tasks. */
+  grantTasks(grantee: IGrantable): void;
+  /** What asks for an action. */
+  alarms(period: Duration): readonly AlarmSpec[];
+  /** What it does and costs, for the dashboard. */
+  graphs(period: Duration): readonly StorageGraph[];
 }
 
-export function storageEnvironment(storage: TaskStorage): Environment {
-  const backend = backendOf(storage);
-  return storage instanceof TaskTable
-    ? { backend, tableName: storage.table.tableName }
-    : { backend, redisEndpoint: storage.endpoint, redisCacheName: storage.cacheName, redisUserId: storage.userId };
-}
-
-/** Functions that use a cache run in its network; others in the one that is `wanted`, or in none of ours. */
-export function networkOf(storage: TaskStorage, wanted: FunctionNetwork = {}): FunctionNetwork {
-  if (storage instanceof TaskTable) return wanted;
-  const { vpc, subnets, clientSecurityGroup } = storage;
-  return { vpc, vpcSubnets: subnets, securityGroups: [clientSecurityGroup] };
+export interface StorageGraph {
+  readonly title: string;
+  readonly metrics: readonly IMetric[];
 }

@@ -17,7 +17,13 @@ import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elast
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import type { Environment } from '../lambda/shared/environment.ts';
+import { CACHE_KEY_PREFIX } from '../lambda/shared/words.ts';
+import { present } from '../src/present.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
+import type { FunctionNetwork } from './bundled-function.ts';
 import type { LogSettings } from './log-settings.ts';
+import type { StorageGraph, TaskStorage } from './storage.ts';
 import { privateSubnets, TaskNetwork } from './task-network.ts';
 
 export interface TaskCacheProps {
@@ -25,43 +31,46 @@ export interface TaskCacheProps {
    * Needs private subnets in two or three zones, from which SQS can be reached.
    * @default - a network of its own, with an endpoint for SQS
    */
-  readonly vpc?: IVpc;
+  readonly vpc?: IVpc | undefined;
   /** Of `vpc`: where cache and functions are. @default - its private subnets */
-  readonly vpcSubnets?: SubnetSelection;
+  readonly vpcSubnets?: SubnetSelection | undefined;
   /** Of our own network. @default - two of CDK's choice */
-  readonly availabilityZones?: readonly string[];
+  readonly availabilityZones?: readonly string[] | undefined;
   /** Of our own network's flow log. @default - for a month */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /**
    * Lets the functions of our own network reach the internet through a NAT gateway: to fetch a token issuer's keys,
    * and for what tools call. @default false
    */
-  readonly internetAccess?: boolean;
+  readonly internetAccess?: boolean | undefined;
   /** Upper bound of what the cache may hold, in GB. Near it, tasks are evicted: see the alarms. @default 10 */
-  readonly maxStorageGb?: number;
+  readonly maxStorageGb?: number | undefined;
   /** Daily snapshots that are kept. @default 7 */
-  readonly snapshotRetentionDays?: number;
+  readonly snapshotRetentionDays?: number | undefined;
   /** @default - a key that ElastiCache owns */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** Of cache and user. @default RemovalPolicy.RETAIN */
-  readonly removalPolicy?: RemovalPolicy;
+  readonly removalPolicy?: RemovalPolicy | undefined;
 }
 
 const VALKEY_PORT = 6379;
+const GIGABYTE = 1_000_000_000;
 
 /**
  * All that the backend's scripts and a cluster client call, on the backend's own keys; nothing that administers,
  * flushes, or lists keys. A test runs the backend as this user.
  */
 export const CACHE_ACCESS = [
-  'on ~mcp-tasks:* -@all',
+  `on ~${CACHE_KEY_PREFIX}* -@all`,
   '+eval +evalsha',
   '+hmget +hset +hdel +del +persist +pexpireat',
   '+zadd +zrem +zcard +zrangebyscore +zrevrange +zrangebylex +zrevrangebylex',
   '+ping +info +readonly +readwrite +asking +cluster|slots +cluster|info +client|setinfo +client|setname',
 ].join(' ');
 
-export class TaskCache extends Construct {
+export class TaskCache extends Construct implements TaskStorage {
+  readonly backend = 'redis';
+  readonly environment: Environment;
   readonly vpc: IVpc;
   readonly subnets: SelectedSubnets;
   /** Functions that use the cache run in it. */
@@ -101,11 +110,17 @@ export class TaskCache extends Construct {
       userGroupId: group.ref,
       snapshotRetentionLimit: props.snapshotRetentionDays ?? 7,
       cacheUsageLimits: { dataStorage: { maximum: maxStorageGb, unit: 'GB' } },
-      ...(encryptionKey === undefined ? {} : { kmsKeyId: encryptionKey.keyArn }),
+      ...present({ kmsKeyId: encryptionKey?.keyArn }),
     });
     cache.applyRemovalPolicy(removalPolicy);
     this.endpoint = `rediss://${cache.attrEndpointAddress}:${cache.attrEndpointPort}`;
+    const { backend, endpoint, cacheName, userId } = this;
+    this.environment = { backend, redisEndpoint: endpoint, redisCacheName: cacheName, redisUserId: userId };
     new CfnOutput(this, 'CacheName', { value: this.cacheName, description: 'Where tasks are stored' });
+  }
+
+  networkFor(): FunctionNetwork {
+    return { vpc: this.vpc, vpcSubnets: this.subnets, securityGroups: [this.clientSecurityGroup] };
   }
 
   /** Lets a function connect as the cache's user. The network lets it in: see `clientSecurityGroup`. */
@@ -121,6 +136,38 @@ export class TaskCache extends Construct {
     Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns });
   }
 
+  alarms(period: Duration): AlarmSpec[] {
+    return [
+      {
+        id: 'CacheEvictions',
+        metric: this.metric('Evictions', 'Sum', period),
+        threshold: 1,
+        description: 'The cache is full and drops tasks.',
+      },
+      {
+        id: 'CacheNearlyFull',
+        metric: this.metric('BytesUsedForCache', 'Maximum', period),
+        threshold: this.maxStorageGb * GIGABYTE * 0.8,
+        description: 'The cache holds 80 % of what it may; a full cache drops tasks.',
+      },
+      {
+        id: 'CacheThrottled',
+        metric: this.metric('ThrottledCmds', 'Sum', period),
+        threshold: 5,
+        description: 'The cache throttles commands.',
+      },
+    ];
+  }
+
+  graphs(period: Duration): StorageGraph[] {
+    const latency = ['SuccessfulReadRequestLatency', 'SuccessfulWriteRequestLatency'];
+    return [
+      { title: 'Cache latency (µs)', metrics: latency.map((name) => this.metric(name, 'Average', period)) },
+      { title: 'Cost: cache units', metrics: [this.metric('ElastiCacheProcessingUnits', 'Sum', period)] },
+      { title: 'Cost: cache bytes', metrics: [this.metric('BytesUsedForCache', 'Maximum', period)] },
+    ];
+  }
+
   metric(metricName: string, statistic: string, period: Duration): Metric {
     // Not "CacheClusterId", which is for caches of nodes.
     const dimensionsMap = { clusterId: this.cacheName };
@@ -130,8 +177,8 @@ export class TaskCache extends Construct {
   #createNetwork({ internetAccess = false, availabilityZones, logs }: TaskCacheProps): TaskNetwork {
     return new TaskNetwork(this, 'Network', {
       internetAccess,
-      ...(availabilityZones === undefined ? {} : { availabilityZones }),
-      ...(logs === undefined ? {} : { logs }),
+      availabilityZones,
+      logs,
     });
   }
 

@@ -1,9 +1,7 @@
-/** The metrics that the functions write of tasks, for alarms and graphs. A test compares the names with the functions'. */
+/** The metrics that the functions write of tasks, for alarms and graphs. */
 import type { Duration } from 'aws-cdk-lib';
 import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
-
-export const METRICS_NAMESPACE = 'McpDurableTasks';
-export const SERVICE = 'mcp-durable-tasks';
+import { METRICS, METRICS_NAMESPACE, type MetricName, SERVICE } from '../lambda/shared/words.ts';
 
 /** Of one deployment: others in the account and region have the same namespace and service. */
 export class TaskMetrics {
@@ -16,32 +14,32 @@ export class TaskMetrics {
   }
 
   failures(reason: string): Metric {
-    return this.#metric('TaskFailures', { reason });
+    return this.#metric(METRICS.failures, { reason });
   }
 
   takeovers(): Metric {
-    return this.#metric('LeaseTakeovers', {});
+    return this.#metric(METRICS.takeovers, {});
   }
 
   /** Looks at tasks whose code was not there. */
   parked(): Metric {
-    return this.#metric('TasksParked', {});
+    return this.#metric(METRICS.parked, {});
   }
 
   /** One line for each value of a dimension. For graphs only: CloudWatch has no alarms on searches. */
-  eachValue(metricName: string, dimension: 'tool' | 'reason', statistic: string): MathExpression {
+  eachValue(metricName: MetricName, dimension: 'tool' | 'reason', statistic: string): MathExpression {
     const expression = this.#search(metricName, dimension, statistic);
     const label = statistic === 'Sum' ? '' : statistic;
     return new MathExpression({ expression, label, period: this.#period, usingMetrics: {} });
   }
 
   /** The sum over all values of a dimension. */
-  allValues(metricName: string, dimension: 'tool' | 'reason'): MathExpression {
+  allValues(metricName: MetricName, dimension: 'tool' | 'reason'): MathExpression {
     const expression = `SUM(${this.#search(metricName, dimension, 'Sum')})`;
     return new MathExpression({ expression, label: metricName, period: this.#period, usingMetrics: {} });
   }
 
-  #metric(metricName: string, dimensions: Readonly<Record<string, string>>): Metric {
+  #metric(metricName: MetricName, dimensions: Readonly<Record<string, string>>): Metric {
     return new Metric({
       namespace: METRICS_NAMESPACE,
       metricName,
@@ -51,7 +49,7 @@ export class TaskMetrics {
     });
   }
 
-  #search(metricName: string, dimension: string, statistic: string): string {
+  #search(metricName: MetricName, dimension: string, statistic: string): string {
     const schema = `{${METRICS_NAMESPACE},service,deployment,${dimension}}`;
     const terms = `service="${SERVICE}" deployment="${this.#deployment}" MetricName="${metricName}"`;
     return `SEARCH('${schema} ${terms}', '${statistic}', ${this.#period.toSeconds()})`;

@@ -16,11 +16,11 @@ import { type LogSettings, logGroup } from './log-settings.ts';
 
 export interface TaskNetworkProps {
   /** A NAT gateway. Only token keys and the tools' own calls need it. @default false */
-  readonly internetAccess?: boolean;
+  readonly internetAccess?: boolean | undefined;
   /** Two or three, where the cache's service is; not all of a region's zones have it. @default - two of CDK's choice */
-  readonly availabilityZones?: readonly string[];
+  readonly availabilityZones?: readonly string[] | undefined;
   /** Of the flow log. @default - for a month */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
 }
 
 export class TaskNetwork extends Construct {

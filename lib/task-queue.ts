@@ -15,11 +15,11 @@ import {
 
 export interface TaskQueueProps {
   /** @default - a key that SQS manages */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** At least the worker's timeout. @default 16 minutes */
-  readonly visibilityTimeout?: Duration;
+  readonly visibilityTimeout?: Duration | undefined;
   /** Deliveries of one message before it is a dead letter. @default 5 */
-  readonly maxReceiveCount?: number;
+  readonly maxReceiveCount?: number | undefined;
 }
 
 export class TaskQueue extends Construct {

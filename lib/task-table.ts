@@ -1,35 +1,42 @@
-/** The table that tasks live in. Its keys and TTL are the backend's own definition; a test compares them. */
+/** The table that tasks live in. The names of its keys and of its TTL attribute are the backend's own. */
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
-import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { CfnOutput, type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import type { Environment } from '../lambda/shared/environment.ts';
+import { TABLE_KEYS, TTL_ATTRIBUTE } from '../src/backends/dynamodb-attributes.ts';
+import type { AlarmSpec } from './alarm-spec.ts';
+import type { FunctionNetwork } from './bundled-function.ts';
+import type { StorageGraph, TaskStorage } from './storage.ts';
 
 export interface TaskTableProps {
   /** @default - a key that DynamoDB owns */
-  readonly encryptionKey?: IKey;
+  readonly encryptionKey?: IKey | undefined;
   /** @default true */
-  readonly deletionProtection?: boolean;
+  readonly deletionProtection?: boolean | undefined;
   /** To any second of the last 35 days. @default true */
-  readonly pointInTimeRecovery?: boolean;
+  readonly pointInTimeRecovery?: boolean | undefined;
   /** @default RemovalPolicy.RETAIN */
-  readonly removalPolicy?: RemovalPolicy;
+  readonly removalPolicy?: RemovalPolicy | undefined;
 }
 
 /** What the backend calls, and no more: single records and queries; no scan, no batch, no table changes. */
 const ACTIONS = ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'].map((name) => `dynamodb:${name}`);
 
-export class TaskTable extends Construct {
+export class TaskTable extends Construct implements TaskStorage {
+  readonly backend = 'dynamodb';
+  readonly environment: Environment;
   readonly table: TableV2;
 
   constructor(scope: Construct, id: string, props: TaskTableProps = {}) {
     super(scope, id);
     const { encryptionKey, deletionProtection = true, pointInTimeRecovery = true } = props;
     this.table = new TableV2(this, 'Table', {
-      partitionKey: { name: 'PK', type: AttributeType.STRING },
-      sortKey: { name: 'SK', type: AttributeType.STRING },
-      timeToLiveAttribute: 'expiresAt',
+      partitionKey: { name: TABLE_KEYS.partition, type: AttributeType.STRING },
+      sortKey: { name: TABLE_KEYS.sort, type: AttributeType.STRING },
+      timeToLiveAttribute: TTL_ATTRIBUTE,
       billing: Billing.onDemand(),
       deletionProtection,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: pointInTimeRecovery },
@@ -39,16 +46,49 @@ export class TaskTable extends Construct {
           ? TableEncryptionV2.dynamoOwnedKey()
           : TableEncryptionV2.customerManagedKey(encryptionKey),
     });
-    new CfnOutput(this, 'TableName', { value: this.table.tableName, description: 'Where tasks are stored' });
+    const { backend, table } = this;
+    this.environment = { backend, tableName: table.tableName };
+    new CfnOutput(this, 'TableName', { value: table.tableName, description: 'Where tasks are stored' });
   }
 
-  /** Lets a function read and write tasks. */
+  networkFor(wanted: FunctionNetwork = {}): FunctionNetwork {
+    return wanted;
+  }
+
   grantTasks(grantee: IGrantable): void {
     this.table.grant(grantee, ...ACTIONS);
     const { encryptionKey } = this.table;
     if (encryptionKey === undefined) return;
     encryptionKey.grantEncryptDecrypt(grantee);
     acknowledgeKeyActions(grantee);
+  }
+
+  /** The table's own events, for which it does not matter what the operation was. Each is published while there are some. */
+  alarms(period: Duration): AlarmSpec[] {
+    const events = (metricName: string) => this.table.metric(metricName, { period, statistic: 'Sum' });
+    return [
+      {
+        id: 'TableReadsThrottled',
+        metric: events('ReadThrottleEvents'),
+        threshold: 5,
+        description: 'The table throttles reads.',
+      },
+      {
+        id: 'TableWritesThrottled',
+        metric: events('WriteThrottleEvents'),
+        threshold: 5,
+        description: 'The table throttles writes.',
+      },
+    ];
+  }
+
+  graphs(period: Duration): StorageGraph[] {
+    const sums = { period, statistic: 'Sum' };
+    const units = [this.table.metricConsumedReadCapacityUnits(sums), this.table.metricConsumedWriteCapacityUnits(sums)];
+    return [
+      { title: 'Conflicts', metrics: [this.table.metricConditionalCheckFailedRequests(sums)] },
+      { title: 'Cost: table units', metrics: units },
+    ];
   }
 }
 

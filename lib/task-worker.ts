@@ -19,7 +19,7 @@ import {
 } from './limits.ts';
 import type { LogSettings } from './log-settings.ts';
 import { liveAlias, type Rollout } from './rollout.ts';
-import { backendOf, networkOf, storageEnvironment, type TaskStorage } from './storage.ts';
+import type { TaskStorage } from './storage.ts';
 import type { TaskQueue } from './task-queue.ts';
 
 export interface TaskWorkerProps {
@@ -28,21 +28,21 @@ export interface TaskWorkerProps {
   /** A module whose default export is the list of tools. */
   readonly toolsEntry: string;
   /** @default 512 */
-  readonly memoryMiB?: number;
+  readonly memoryMiB?: number | undefined;
   /** Tasks that run at the same time, from 2 to 1000. @default 5 */
-  readonly maxConcurrency?: number;
+  readonly maxConcurrency?: number | undefined;
   /** Taken from the account for the worker alone; at least `maxConcurrency`. @default - not reserved */
-  readonly reservedConcurrency?: number;
+  readonly reservedConcurrency?: number | undefined;
   /** @default 'all-at-once' */
-  readonly rollout?: Rollout;
+  readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
-  readonly network?: FunctionNetwork;
+  readonly network?: FunctionNetwork | undefined;
   /** @default - from `info` on, for three months */
-  readonly logs?: LogSettings;
+  readonly logs?: LogSettings | undefined;
   /** X-Ray traces. @default false */
-  readonly tracing?: boolean;
+  readonly tracing?: boolean | undefined;
   /** More variables for the functions: lease times, limits. @default - none */
-  readonly environment?: Environment;
+  readonly environment?: Environment | undefined;
 }
 
 export class TaskWorker extends Construct {
@@ -62,10 +62,10 @@ export class TaskWorker extends Construct {
     const common = {
       toolsEntry: props.toolsEntry,
       tracing: props.tracing ?? false,
-      backend: backendOf(storage),
-      network: networkOf(storage, props.network),
-      ...(props.logs === undefined ? {} : { logs: props.logs }),
-      environment: { ...storageEnvironment(storage), queueUrl: queue.queue.queueUrl, ...props.environment },
+      backend: storage.backend,
+      network: storage.networkFor(props.network),
+      logs: props.logs,
+      environment: { ...storage.environment, queueUrl: queue.queue.queueUrl, ...props.environment },
     };
     this.worker = bundledFunction(this, 'Worker', {
       ...common,
@@ -75,7 +75,7 @@ export class TaskWorker extends Construct {
       memoryMiB,
       // Short waits are delayed messages from this function to itself, which Lambda would cut after 16.
       recursiveLoop: RecursiveLoop.ALLOW,
-      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      reservedConcurrentExecutions: reservedConcurrency,
     });
     this.alias = liveAlias(this, this.worker, props.rollout ?? 'all-at-once');
     (this.alias ?? this.worker).addEventSource(

@@ -37,11 +37,11 @@ export {
 export { TasksExtension, type TasksExtensionOptions } from './protocol/tasks-extension.ts';
 export type { AnyTool, CallContext, PlainTool, TaskSupport, TaskTool } from './protocol/tool.ts';
 export { IDEMPOTENCY_META_KEY, VARIABLES_META_KEY } from './protocol/wire.ts';
-export { DEFAULT_LEASE_TIMES, type LeaseTimes } from './runtime/held-task.ts';
-export { InProcessQueue, type InProcessQueueOptions } from './runtime/in-process-queue.ts';
 export { type LogFields, type Logger, silentLogger } from './runtime/logger.ts';
-export type { QueueConsumer, RunDelivery, TaskQueue } from './runtime/queue.ts';
-export type { RunReport } from './runtime/runner.ts';
+export { InProcessQueue, type InProcessQueueOptions } from './runtime/queues/in-process-queue.ts';
+export type { QueueConsumer, RunDelivery, TaskQueue } from './runtime/queues/queue.ts';
+export { DEFAULT_LEASE_TIMES, type LeaseTimes } from './runtime/running/held-task.ts';
+export type { RunReport } from './runtime/running/runner.ts';
 export type {
   ElicitParams,
   ElicitResult,
@@ -52,7 +52,7 @@ export type {
   TaskContext,
   TaskScope,
   TaskVariables,
-} from './runtime/task-context.ts';
+} from './runtime/running/task-context.ts';
 export {
   type CallbackCompletion,
   createTaskEndpoint,

@@ -59,8 +59,8 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const address = await addressOf(engine);
-  const { backend, close } = await openBackend(parseBackendAddress(address), { createTable: true });
-  stack.defer(close);
+  const opened = await openBackend(parseBackendAddress(address), { createTable: true });
+  stack.defer(() => opened.close());
   const queue = await Queue.start();
   stack.defer(() => queue.stop());
   const servers = new Servers({ address, queueUrl: queue.url, effects: join(folder, 'effects') });
@@ -90,18 +90,18 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
   await Promise.all([create(), kill()]);
   await delay(SETTLE_MS);
 
-  const tasks = await tasksOf(backend);
+  const tasks = await tasksOf(opened.backend);
   const lines = (await readFile(join(folder, 'effects'), 'utf8')).split('\n').filter((line) => line !== '');
   const lost = tasks.filter((task) => ENDS[task.tool]?.(task) !== true);
   const breaches = [
     ...lost.map((task) => `lost: ${task.tool} ${task.id} is ${task.status}, ${JSON.stringify(task.run)}`),
     ...(tasks.length < created ? [`${created} creates were answered, and there are ${tasks.length} tasks`] : []),
   ];
-  const byStatus = Object.entries(Object.groupBy(tasks, ({ status }) => status));
+  const byStatus = [...Map.groupBy(tasks, ({ status }) => status)];
   say(
     [
       `created ${created}, unanswered ${unanswered}, tasks ${tasks.length}`,
-      ...byStatus.map(([status, some = []]) => `${status} ${some.length}`),
+      ...byStatus.map(([status, some]) => `${status} ${some.length}`),
       `kills of servers ${servers.kills}, of the queue ${queue.losses}`,
       `steps ${lines.length}, of them repeated ${lines.length - new Set(lines).size}`,
       `lost ${lost.length}`,

@@ -4,6 +4,7 @@
  * signer only promises one. A test compares the two.
  */
 import { createHash, createHmac } from 'node:crypto';
+import { present } from '../../src/present.ts';
 
 const SERVICE = 'elasticache';
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -36,7 +37,7 @@ export function cacheToken({ cacheName, userId }: CacheUser, signer: Signer, now
     'X-Amz-Credential': `${signer.accessKeyId}/${scope}`,
     'X-Amz-Date': time,
     'X-Amz-Expires': String(VALID_SECONDS),
-    ...(signer.sessionToken === undefined ? {} : { 'X-Amz-Security-Token': signer.sessionToken }),
+    ...present({ 'X-Amz-Security-Token': signer.sessionToken }),
     'X-Amz-SignedHeaders': 'host',
   });
   const request = ['GET', '/', query, `host:${cacheName}`, '', 'host', sha256('')].join('\n');

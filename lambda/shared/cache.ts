@@ -3,8 +3,10 @@ import { Cluster, Redis } from 'ioredis';
 import type { StorageBackend } from '../../src/backends/backend.ts';
 import { RedisBackend } from '../../src/backends/redis.ts';
 import { systemClock } from '../../src/clock.ts';
+import { present } from '../../src/present.ts';
 import { cacheToken } from './cache-token.ts';
 import { type Environment, required } from './environment.ts';
+import { CACHE_KEY_PREFIX } from './words.ts';
 
 const COMMAND_TIMEOUT_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -14,7 +16,7 @@ export async function openCache(environment: Environment): Promise<StorageBacken
   const endpoint = new URL(required(environment, 'redisEndpoint'));
   const node = { host: endpoint.hostname, port: Number(endpoint.port) };
   const redisOptions = { commandTimeout: COMMAND_TIMEOUT_MS, connectTimeout: CONNECT_TIMEOUT_MS };
-  if (endpoint.protocol === 'redis:') return new RedisBackend({ client: new Redis({ ...node, ...redisOptions }) });
+  if (endpoint.protocol === 'redis:') return over(new Redis({ ...node, ...redisOptions }));
   const user = {
     cacheName: required(environment, 'redisCacheName'),
     userId: required(environment, 'redisUserId'),
@@ -25,7 +27,11 @@ export async function openCache(environment: Environment): Promise<StorageBacken
     redisOptions: { ...redisOptions, tls: {} },
   });
   connectAs(client, user.userId, () => cacheToken(user, signerOf(process.env), systemClock.now()));
-  return new RedisBackend({ client });
+  return over(client);
+}
+
+function over(client: Redis | Cluster): RedisBackend {
+  return new RedisBackend({ client, keyPrefix: CACHE_KEY_PREFIX });
 }
 
 /**
@@ -47,6 +53,6 @@ function signerOf(variables: NodeJS.ProcessEnv) {
     region: AWS_REGION ?? '',
     accessKeyId: AWS_ACCESS_KEY_ID ?? '',
     secretAccessKey: AWS_SECRET_ACCESS_KEY ?? '',
-    ...(AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: AWS_SESSION_TOKEN }),
+    ...present({ sessionToken: AWS_SESSION_TOKEN }),
   };
 }

@@ -5,9 +5,9 @@
  */
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { systemClock } from '../../src/clock.ts';
-import type { LookTimes } from '../../src/runtime/looker.ts';
-import type { TaskQueue } from '../../src/runtime/queue.ts';
-import { SqsQueue } from '../../src/runtime/sqs-queue.ts';
+import type { LookTimes } from '../../src/runtime/queues/looker.ts';
+import type { TaskQueue } from '../../src/runtime/queues/queue.ts';
+import { SqsQueue } from '../../src/runtime/queues/sqs-queue.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
 import { type Environment, readEnvironment, required, wholeNumber } from './environment.ts';
@@ -42,7 +42,7 @@ export const foundation = once(async (): Promise<Foundation> => {
   const store = new GenericTaskStore({
     backend: await openStorage(environment),
     firstLookMs: 2 * LOOK_TIMES.aheadMs,
-    ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner }),
+    maxActiveTasksPerOwner,
   });
   reportTo(store);
   const queue = new SqsQueue({

@@ -1,51 +1,9 @@
 /**
- * The only words that infrastructure and functions share: the names of the environment variables, and
- * what each may say. `lib/` writes them with `toVariables`, the functions read them with `readEnvironment`;
- * imports nothing, so that either side may.
+ * How the environment variables of the functions are written and read: `lib/` writes them with `toVariables`, the functions
+ * read them with `readEnvironment`. Their names, and what each may say, are in `words.ts`. Imports nothing else, so that
+ * either side may import it.
  */
-
-export const BACKENDS = ['dynamodb', 'redis'] as const;
-export type BackendKind = (typeof BACKENDS)[number];
-
-export const AUTH_MODES = ['jwt', 'iam', 'none'] as const;
-
-export const RESPONSE_MODES = ['stream', 'buffered'] as const;
-/** `stream`: REST API or function URL with response streaming. `buffered`: HTTP API. */
-export type ResponseMode = (typeof RESPONSE_MODES)[number];
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export const VARIABLES = {
-  /** Which of several deployments in an account and region: a dimension of every metric. */
-  deployment: 'TASKS_DEPLOYMENT',
-  logLevel: 'TASKS_LOG_LEVEL',
-  backend: 'TASKS_BACKEND',
-  tableName: 'TASKS_TABLE_NAME',
-  redisEndpoint: 'TASKS_REDIS_ENDPOINT',
-  redisCacheName: 'TASKS_REDIS_CACHE_NAME',
-  redisUserId: 'TASKS_REDIS_USER_ID',
-  queueUrl: 'TASKS_QUEUE_URL',
-  authMode: 'TASKS_AUTH_MODE',
-  jwtIssuer: 'TASKS_JWT_ISSUER',
-  jwtAudience: 'TASKS_JWT_AUDIENCE',
-  jwtJwksUri: 'TASKS_JWT_JWKS_URI',
-  jwtScopes: 'TASKS_JWT_SCOPES',
-  jwtTenantClaim: 'TASKS_JWT_TENANT_CLAIM',
-  resourceUrl: 'TASKS_RESOURCE_URL',
-  allowedOrigins: 'TASKS_ALLOWED_ORIGINS',
-  responseMode: 'TASKS_RESPONSE_MODE',
-  serverName: 'TASKS_SERVER_NAME',
-  serverVersion: 'TASKS_SERVER_VERSION',
-  /** Of the API: what a buffered answer may take, escaped. */
-  maxAnswerBytes: 'TASKS_MAX_ANSWER_BYTES',
-  maxStreamSeconds: 'TASKS_MAX_STREAM_SECONDS',
-  maxActiveTasksPerOwner: 'TASKS_MAX_ACTIVE_PER_OWNER',
-  leaseMs: 'TASKS_LEASE_MS',
-  heartbeatMs: 'TASKS_HEARTBEAT_MS',
-} as const;
-
-export type VariableName = keyof typeof VARIABLES;
+import { VARIABLES, type VariableName } from './words.ts';
 
 /**
  * These decide who a caller is and what they may do. Set to nothing, they would let in more callers, or let them
@@ -63,7 +21,7 @@ const DECISIVE: readonly VariableName[] = [
 ];
 
 /** What a function is told. Lists are separated by spaces. */
-export type Environment = Readonly<Partial<Record<VariableName, string>>>;
+export type Environment = { readonly [Name in VariableName]?: string | undefined };
 
 /** For `environment` of a function: only what is set. */
 export function toVariables(environment: Environment): Record<string, string> {

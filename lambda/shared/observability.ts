@@ -10,11 +10,8 @@ import { FAILURE_REASONS, type Failure } from '../../src/domain/task.ts';
 import type { LogFields, Logger } from '../../src/runtime/logger.ts';
 import { sha256 } from '../../src/store/codec.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
-import { LOG_LEVELS, type LogLevel, oneOf, readEnvironment } from './environment.ts';
-
-export const SERVICE = 'mcp-durable-tasks';
-/** Alarms and dashboard in `lib/` watch these names. */
-export const METRICS_NAMESPACE = 'McpDurableTasks';
+import { oneOf, readEnvironment } from './environment.ts';
+import { LOG_LEVELS, type LogLevel, METRICS, METRICS_NAMESPACE, type MetricName, SERVICE } from './words.ts';
 
 const environment = readEnvironment(process.env);
 
@@ -41,35 +38,35 @@ export const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('
 export function reportTo(store: TaskStore): void {
   const takenOver = new Map<string, number>();
   store.onChange(({ task }, before) => {
-    if (before === undefined) count('TasksCreated', task.tool);
+    if (before === undefined) count(METRICS.created, task.tool);
     const { lease, crashes, epoch } = task.run;
     if (lease === undefined) takenOver.delete(task.id);
     else if (crashes > 0 && takenOver.get(task.id) !== epoch) {
       // A run changes its task more than once.
       takenOver.set(task.id, epoch);
-      metrics.singleMetric().addMetric('LeaseTakeovers', MetricUnit.Count, 1);
+      metrics.singleMetric().addMetric(METRICS.takeovers, MetricUnit.Count, 1);
     }
     // Without the tool: alarms watch one metric, and the log says which task it was.
     if (task.run.parked !== undefined && task.run.parked.looks !== before?.run.parked?.looks)
-      metrics.singleMetric().addMetric('TasksParked', MetricUnit.Count, 1);
+      metrics.singleMetric().addMetric(METRICS.parked, MetricUnit.Count, 1);
     // A task that has ended is written again while its handler cleans up.
     if (!isTerminal(task.status) || (before !== undefined && isTerminal(before.status))) return;
-    count(`Tasks${task.status.charAt(0).toUpperCase()}${task.status.slice(1)}`, task.tool);
+    count(METRICS[task.status], task.tool);
     const duration = metrics.singleMetric();
     duration.addDimension('tool', task.tool);
-    duration.addMetric('TaskDuration', MetricUnit.Milliseconds, task.updatedAt - task.createdAt);
+    duration.addMetric(METRICS.duration, MetricUnit.Milliseconds, task.updatedAt - task.createdAt);
     const reason = reasonOf(task.error);
     if (reason !== undefined) {
       const failures = metrics.singleMetric();
       failures.addDimension('reason', reason);
-      failures.addMetric('TaskFailures', MetricUnit.Count, 1);
+      failures.addMetric(METRICS.failures, MetricUnit.Count, 1);
     }
     const digest = sha256(encodeOwner(task.owner)).slice(0, 12);
     logger.info('Outcome recorded', { task: task.id, tool: task.tool, status: task.status, owner: digest });
   });
 }
 
-function count(name: string, tool: string): void {
+function count(name: MetricName, tool: string): void {
   const metric = metrics.singleMetric();
   metric.addDimension('tool', tool);
   metric.addMetric(name, MetricUnit.Count, 1);

@@ -2,7 +2,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { StorageBackend } from '../../src/backends/backend.ts';
 import { DynamoDbBackend } from '../../src/backends/dynamodb.ts';
-import { BACKENDS, type Environment, oneOf, required } from './environment.ts';
+import { type Environment, oneOf, required } from './environment.ts';
+import { BACKENDS } from './words.ts';
 
 /** Below any function's timeout, so that a stuck call becomes an error that can be retried. */
 const REQUEST_TIMEOUT_MS = 3_000;

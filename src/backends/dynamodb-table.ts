@@ -9,13 +9,8 @@ import {
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
+import { TABLE_KEYS, TTL_ATTRIBUTE } from './dynamodb-attributes.ts';
 import { BackendInvalidError } from './errors.ts';
-
-/** Both keys are strings; there is no index. */
-export const TABLE_KEYS = { partition: 'PK', sort: 'SK' } as const;
-
-/** Epoch seconds. DynamoDB removes expired items by it within days; reads never rely on that. */
-export const TTL_ATTRIBUTE = 'expiresAt';
 
 /** Key schema, attributes and billing in the form of the DynamoDB API (`AWS::DynamoDB::Table` has the same). */
 export const TABLE_DEFINITION = {

@@ -195,7 +195,7 @@ export class DynamoDbBackend extends CheckedBackend {
   /** Nothing was opened. */
   async close(): Promise<void> {}
 
-  /** Puts a new counter in an expired one's place, or gives way to whoever did so first. */
+  /** Puts a new counter in an expired one's place, or uses the counter that another process has put there first. */
   async #startOver(key: RecordKey, sum: number, giveWay: () => Promise<number>): Promise<number> {
     try {
       await this.write(key, { value: String(sum) }, 0);

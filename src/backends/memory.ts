@@ -4,6 +4,7 @@
  * write. Not a cache for another backend.
  */
 import { type Clock, type EpochMs, eventLoopTurn, systemClock } from '../clock.ts';
+import { present } from '../present.ts';
 import type { RecordKey, RecordWrite, StoredRecord, Version } from './backend.ts';
 import { CheckedBackend, type PageRead } from './checked-backend.ts';
 import { BackendConflictError } from './errors.ts';
@@ -108,7 +109,7 @@ export class MemoryBackend extends CheckedBackend {
     this.#partitions.set(partition, home);
     if (!home.records.has(id)) home.ids.splice(countUpTo(home.ids, id), 0, id);
     // Frozen, since readers are handed this very object.
-    home.records.set(id, Object.freeze({ id, version, value, ...(expiresAt !== undefined && { expiresAt }) }));
+    home.records.set(id, Object.freeze({ id, version, value, ...present({ expiresAt }) }));
     return version;
   }
 

@@ -5,6 +5,7 @@
  */
 import { Cluster, Redis } from 'ioredis';
 import { type CancelTimer, systemClock } from '../clock.ts';
+import { present } from '../present.ts';
 import { BackendUnavailableError } from './errors.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -33,15 +34,13 @@ export async function connectRedis(url: string, { patient = false }: ConnectOpti
   try {
     const isCluster = await connected(probe, async () => /^cluster_enabled:1/m.test(await probe.info('cluster')));
     const client = isCluster
-      ? new Cluster([{ ...(host !== undefined && { host }), ...(port !== undefined && { port }) }], {
+      ? new Cluster([present({ host, port })], {
           lazyConnect: true,
           // A managed cluster's certificate is for the names of its nodes, not for their addresses.
           dnsLookup: (address, done) => done(null, address),
           redisOptions: {
             ...patience,
-            ...(username !== undefined && { username }),
-            ...(password !== undefined && { password }),
-            ...(tls !== undefined && { tls }),
+            ...present({ username, password, tls }),
           },
         })
       : new Redis(url, { ...patience, lazyConnect: true, reconnectOnError: leavesDemoted() });

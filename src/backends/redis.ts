@@ -77,8 +77,8 @@ export class RedisBackend extends CheckedBackend {
   }
 
   /**
-   * A client that reconnects sends again what was not answered; the token makes that one write.
-   * That much is certain unless more than four others wrote in between.
+   * A client that reconnects sends a write again that was not answered. By the token the script sees that it is the same
+   * write, and does not write twice. It fails to see that only if more than four other writes came in between.
    */
   protected async write(key: RecordKey, write: RecordWrite, expected: Version | 0): Promise<Version> {
     const args = [this.#token(), expected, write.value, write.expiresAt ?? ''];

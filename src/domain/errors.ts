@@ -35,7 +35,7 @@ export const TASK_ERROR_CODES = [
   'contention',
   /** Storage did not answer, or does not write for now; may be tried again after `detail.retryAfterMs`. */
   'unavailable',
-  /** Storage is gone from under the server, which accepts nothing until whoever runs it has acted. */
+  /** Storage is gone from under the server, which accepts nothing until its operators have acted. */
   'storage_lost',
   /** A stored record is damaged, or of a newer format: then `detail.format` and `detail.knownFormat`. */
   'unreadable_record',

@@ -4,6 +4,7 @@
  * told (`ttlMs`) is kept: a promise is only ever extended, and shortened at most once, at the task's end, where its
  * retention counts from there.
  */
+import { present } from '../present.ts';
 
 export interface Lifetime {
   /** How long a task may stay unfinished, in milliseconds. */
@@ -42,7 +43,7 @@ const MIN_RETENTION_MS = 60_000;
 export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | null | undefined): Lifetime {
   if (requestedTtlMs === undefined) {
     const { runDeadlineMs, retentionMs, retentionFromEnd } = policy;
-    return { runDeadlineMs, retentionMs, ...(retentionFromEnd === undefined ? {} : { retentionFromEnd }) };
+    return { runDeadlineMs, retentionMs, ...present({ retentionFromEnd }) };
   }
   if (requestedTtlMs === null) {
     if (policy.maxTtlMs === null) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: null };

@@ -3,6 +3,8 @@
  * `acquireLease` is refused with `lease_lost` when the task has ended or another run has taken
  * it over, so that a runner that was presumed dead cannot change anything.
  */
+
+import { present } from '../present.ts';
 import { TaskError } from './errors.ts';
 import { laterPromise, promisedUntil } from './lifetime.ts';
 import { isTerminal } from './status.ts';
@@ -139,7 +141,7 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   const { lease: _lease, parked: _parked, ...rest } = task.run;
   const run = { ...rest, dueAt: due, crashes: 0, turns: suspension.turns };
   const statusMessage = suspension.statusMessage ?? task.statusMessage;
-  const suspended = { ...task, ...(statusMessage === undefined ? {} : { statusMessage }), answers, run };
+  const suspended = { ...task, ...present({ statusMessage }), answers, run };
   const changed = statusMessage !== task.statusMessage || !sameKeys(inputs, task.inputs);
   return changed ? withInputs(suspended, inputs, now) : suspended;
 }

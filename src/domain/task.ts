@@ -3,6 +3,8 @@
  * `(task, input, now) → task`, which throw a `TaskError` where something may not happen. No
  * storage, no timers, no protocol. What the runner does to a task is in `run.ts`.
  */
+
+import { present } from '../present.ts';
 import { TaskError } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { earlierPromise, type Lifetime, laterPromise, promisedUntil } from './lifetime.ts';
@@ -171,7 +173,7 @@ export function createTask(input: NewTask, now: number): Task {
     updatedAt: now,
     deadlineAt,
     retentionMs: lifetime.retentionMs,
-    ...(lifetime.retentionFromEnd === undefined ? {} : { retentionFromEnd: lifetime.retentionFromEnd }),
+    ...present({ retentionFromEnd: lifetime.retentionFromEnd }),
     promisedUntil: promisedUntil(deadlineAt, lifetime.retentionMs),
     inputs: {},
     answers: {},
@@ -202,8 +204,7 @@ function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Ta
     ...after.run,
     dueAt: now,
     cleanup: { cause },
-    ...(lease === undefined ? {} : { lease }),
-    ...(turns === undefined ? {} : { turns }),
+    ...present({ lease, turns }),
   };
   // It needs its head for that, however short its retention is.
   return { ...after, promisedUntil: laterPromise(before.promisedUntil, after.promisedUntil), run };
@@ -223,7 +224,7 @@ function ended(
     {
       ...rest,
       status,
-      ...(statusMessage === undefined ? {} : { statusMessage }),
+      ...present({ statusMessage }),
       updatedAt: now,
       promisedUntil: laterPromise(task.promisedUntil, promisedUntil(now, task.retentionMs)),
       inputs: {},

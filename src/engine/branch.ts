@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JsonValue } from '../domain/json.ts';
+import { present } from '../present.ts';
 import { TaskAborted } from './aborts.ts';
 import { type Duration, durationMs, timeAt } from './duration.ts';
 import type { OperationKind } from './journal.ts';
@@ -188,7 +189,7 @@ export class Branch implements Place {
       const decision = waitStrategy(after as T, attempt, () => this.#operations.random());
       if (!decision.shouldContinue) return { kind: 'ok', value: after };
       const afterMs = durationMs(decision.delay, `the delay of condition "${name}"`);
-      return { kind: 'again', afterMs, ...(after === undefined ? {} : { state: after }) };
+      return { kind: 'again', afterMs, ...present({ state: after }) };
     };
     const operation = this.#ask('condition', name, { action: run, signal });
     return operation.promise as OperationPromise<T>;

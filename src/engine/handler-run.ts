@@ -30,7 +30,7 @@ export interface HandlerRunOptions {
    * How long a run that could suspend stays for code that may await something else than operations, in
    * milliseconds. @default 20
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /** How long a replay waits for code to ask for what it had asked for, in milliseconds. @default 30000 */
   readonly replayPatienceMs?: number;
   readonly observer?: RunObserver;

@@ -6,6 +6,7 @@
 import type { Clock, EpochMs, RandomBytes } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { EndCause } from '../domain/task.ts';
+import { present } from '../present.ts';
 import { CallbackTimeoutError, OperationWithdrawn, TaskAborted } from './aborts.ts';
 import { timeAfter } from './duration.ts';
 import type { Ask, HandedOutcome, OperationKind } from './journal.ts';
@@ -243,9 +244,7 @@ export class Operations {
     if (more.timeoutMs !== undefined) operation.timeoutAt = timeAfter(now, more.timeoutMs);
     const ask: Ask = {
       ...identity,
-      ...(operation.dueAt === undefined ? {} : { dueAt: operation.dueAt }),
-      ...(more.afterMs === undefined ? {} : { afterMs: more.afterMs }),
-      ...(operation.timeoutAt === undefined ? {} : { timeoutAt: operation.timeoutAt }),
+      ...present({ dueAt: operation.dueAt, afterMs: more.afterMs, timeoutAt: operation.timeoutAt }),
     };
     // A step's beginning may be forgotten; that of a wait or a question may not.
     this.#note(ask, { first: kind !== 'step' && kind !== 'condition' });

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import type { JsonValue } from '../domain/json.ts';
 import { shorten } from '../domain/text.ts';
+import { present } from '../present.ts';
 import { copyOfJson } from './recordable.ts';
 import { describeThrown, MAX_MESSAGE_LENGTH } from './thrown.ts';
 
@@ -61,7 +62,7 @@ export function recordError(thrown: unknown, causes = 0): RecordedError {
     return {
       name: 'Error',
       message: describeThrown(thrown),
-      ...(value === undefined ? {} : { thrown: value }),
+      ...present({ thrown: value }),
     };
   }
   const { code, data } = thrown as { code?: unknown; data?: unknown };
@@ -70,7 +71,7 @@ export function recordError(thrown: unknown, causes = 0): RecordedError {
     name: shorten(textOf(thrown.name), 200),
     message: shorten(textOf(thrown.message), MAX_MESSAGE_LENGTH),
     ...(typeof code === 'string' || (typeof code === 'number' && Number.isFinite(code)) ? { code } : {}),
-    ...(keptData === undefined ? {} : { data: keptData }),
+    ...present({ data: keptData }),
     ...(thrown.cause === undefined || causes >= MAX_CAUSES ? {} : { cause: recordError(thrown.cause, causes + 1) }),
   };
 }

@@ -3,6 +3,7 @@
  * far each operation had come. Made once from all entries; pure.
  */
 import type { JsonValue } from '../domain/json.ts';
+import { present } from '../present.ts';
 import { type Ask, type HandedOutcome, isHanded, type JournalEntry } from './journal.ts';
 
 /** A turn begins with what is handed over at `at` (milliseconds since the epoch). */
@@ -59,7 +60,7 @@ export class Recording {
             begun: 0,
             dueAt,
             afterMs,
-            ...(state === undefined ? {} : { state }),
+            ...present({ state }),
           });
         }
       }

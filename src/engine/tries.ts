@@ -4,6 +4,7 @@
  */
 import type { Clock, EpochMs } from '../clock.ts';
 import type { JsonValue } from '../domain/json.ts';
+import { present } from '../present.ts';
 import { StepInterruptedError } from './aborts.ts';
 import { timeAfter } from './duration.ts';
 import type { Outcome, Progress } from './journal.ts';
@@ -203,7 +204,7 @@ export class Tries {
     const { number: of, description } = operation;
     switch (conclusion.kind) {
       case 'ok':
-        return { kind: 'ok', of, ...(conclusion.value === undefined ? {} : { value: conclusion.value }) };
+        return { kind: 'ok', of, ...present({ value: conclusion.value }) };
       case 'failed':
         this.#options.onFailed({ operation: description, attempt, error: conclusion.error, nextAt: undefined });
         return { kind: 'failed', of, error: recordError(conclusion.error) };

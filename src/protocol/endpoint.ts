@@ -1,6 +1,7 @@
 /** The HTTP face of a server with tasks: the SDK's entry for both eras, with task subscriptions added. */
 import { type AuthInfo, createMcpHandler, McpServer, type McpServerFactory } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
+import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { withBoundedStreams } from './bounded-streams.ts';
@@ -16,7 +17,7 @@ export type FetchHandler = (request: Request, options?: { readonly authInfo?: Au
 export interface EndpointOptions {
   readonly name: string;
   readonly version: string;
-  readonly instructions?: string;
+  readonly instructions?: string | undefined;
   readonly extension: TasksExtension;
   readonly store: TaskStore;
   readonly clock: Clock;
@@ -26,7 +27,7 @@ export interface EndpointOptions {
   /** How long a subscription stays open, in seconds; `null`: no bound. */
   readonly maxStreamSeconds: number | null;
   /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
-  readonly createServer?: McpServerFactory;
+  readonly createServer?: McpServerFactory | undefined;
 }
 
 export interface Endpoint {
@@ -43,7 +44,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       // Tools are fixed when the server starts, so there is no change to tell of.
       new McpServer(
         { name, version },
-        { capabilities: { tools: { listChanged: false } }, ...(instructions === undefined ? {} : { instructions }) },
+        { capabilities: { tools: { listChanged: false } }, ...present({ instructions }) },
       ));
   const handler = createMcpHandler(
     async (ctx) => {

@@ -32,7 +32,7 @@ export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (!isTaskError(error)) return new ProtocolError(ProtocolErrorCode.InternalError, 'Internal error');
   const code = CODES[error.code];
-  // Ours, and yet told: whoever sees it can tell those who run the server.
+  // A fault of the server, and told to the caller all the same, who can tell those that run the server.
   if (error.code === 'storage_lost') return new ProtocolError(code, error.message, { reason: error.code });
   if (code === ProtocolErrorCode.InternalError) return new ProtocolError(code, 'Internal error');
   // Nothing may distinguish an unknown task from another owner's.

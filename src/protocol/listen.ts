@@ -18,6 +18,7 @@ import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { isTerminal } from '../domain/status.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { isTaskId } from '../domain/task-id.ts';
+import { present } from '../present.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
 import { metaDeclaresTasks } from './capability.ts';
@@ -79,7 +80,7 @@ async function serve(
   const signal = AbortSignal.any([left.signal, request.signal]);
   // Handed over parsed: writing it out again would give in to JSON that is nested deeply enough.
   const response = await entry(new Request(request.url, { method: 'POST', headers: request.headers, signal }), {
-    ...(authInfo === undefined ? {} : { authInfo }),
+    ...present({ authInfo }),
     parsedBody: forEntry,
   });
   const streams = response.headers.get('content-type')?.startsWith('text/event-stream') === true;

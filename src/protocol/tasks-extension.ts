@@ -19,9 +19,16 @@ import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
-import { cancel, type Deliveries, deliverAnswers, HEALING_GRACE_MS, healForgotten } from '../runtime/deliveries.ts';
+import { present } from '../present.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
+import {
+  cancel,
+  type Deliveries,
+  deliverAnswers,
+  HEALING_GRACE_MS,
+  healForgotten,
+} from '../runtime/queues/deliveries.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
@@ -45,11 +52,11 @@ export interface TasksExtensionOptions {
   /** Fires when the server is closing: calls that wait for a task then end, and their tasks go on. @default never */
   readonly closing?: AbortSignal;
   /** The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string. @default no bound */
-  readonly maxAnswerBytes?: number;
+  readonly maxAnswerBytes?: number | undefined;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
-  readonly plainCallWaitMs?: number;
+  readonly plainCallWaitMs?: number | undefined;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
-  readonly healingGraceMs?: number;
+  readonly healingGraceMs?: number | undefined;
 }
 
 /** Below the 30 seconds after which many gateways give a request up. */
@@ -185,9 +192,7 @@ export class TasksExtension {
         {
           description,
           inputSchema,
-          ...(title === undefined ? {} : { title }),
-          ...(outputSchema === undefined ? {} : { outputSchema }),
-          ...(annotations === undefined ? {} : { annotations }),
+          ...present({ title, outputSchema, annotations }),
         },
         // Only listed through the SDK: calls are routed before they reach it.
         () => Promise.reject(new Error(`Tool ${name} is called through the tasks extension.`)),

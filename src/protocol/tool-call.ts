@@ -31,10 +31,11 @@ import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
 import { describeThrown } from '../engine/thrown.ts';
-import { cancel, healForgotten, nudge } from '../runtime/deliveries.ts';
+import { present } from '../present.ts';
 import { describeFailure, type Logger } from '../runtime/logger.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
-import { relatedTask } from '../runtime/related-task.ts';
+import { cancel, healForgotten, nudge } from '../runtime/queues/deliveries.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
+import { relatedTask } from '../runtime/running/related-task.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH, type TaskStore } from '../store/task-store.ts';
 import { awaitTask } from './awaiting.ts';
 import { declaresTasks, isModern } from './capability.ts';
@@ -181,8 +182,11 @@ export class ToolCalls {
     const { store, clock, lifetime, logger, healingGraceMs } = this.#services;
     const policy = {
       ...lifetime,
-      ...(tool.runDeadlineMs === undefined ? {} : { runDeadlineMs: tool.runDeadlineMs }),
-      ...(tool.retentionMs === undefined ? {} : { retentionMs: tool.retentionMs, retentionFromEnd: true as const }),
+      ...present({
+        runDeadlineMs: tool.runDeadlineMs,
+        retentionMs: tool.retentionMs,
+        retentionFromEnd: tool.retentionMs === undefined ? undefined : (true as const),
+      }),
     };
     const trace = traceOf(input.ctx);
     const idempotencyKey = idempotencyKeyOf(input.ctx);
@@ -191,14 +195,11 @@ export class ToolCalls {
       tool: tool.name,
       arguments: input.recorded,
       given: input.raw,
-      ...(tool.version === undefined ? {} : { toolVersion: tool.version }),
+      ...present({ toolVersion: tool.version }),
       lifetime: grantLifetime(policy, undefined),
       pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-      ...(input.admission === undefined ? {} : { admission: input.admission }),
-      ...(input.related === undefined ? {} : { related: input.related }),
-      ...(trace === undefined ? {} : { trace }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...present({ admission: input.admission, related: input.related, trace, idempotencyKey }),
     });
     const { task } = stored;
     if (created) {

@@ -16,9 +16,10 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
 import { StepError } from '../engine/recorded-error.ts';
 import { describeThrown } from '../engine/thrown.ts';
+import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { RelatedTask, TaskContext } from '../runtime/task-context.ts';
-import type { RunnableTool, RunOutcome } from '../runtime/tool.ts';
+import type { RelatedTask, TaskContext } from '../runtime/running/task-context.ts';
+import type { RunnableTool, RunOutcome } from '../runtime/running/tool.ts';
 import { assertAskable } from './answers.ts';
 import { checkInput } from './tool-input.ts';
 
@@ -177,8 +178,7 @@ function versionOf(tool: AnyTool): number {
 export function toRunnable(tool: TaskTool): RunnableTool {
   return {
     name: tool.name,
-    ...(tool.version === undefined ? {} : { version: tool.version }),
-    ...(tool.cleanupMs === undefined ? {} : { cleanupMs: tool.cleanupMs }),
+    ...present({ version: tool.version, cleanupMs: tool.cleanupMs }),
     outcomeOf: outcomeOfError,
     assertAskable,
     run: async (args, task) => (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject,

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { pollIntervalAt } from '../domain/poll-interval.ts';
 import { shownStatusMessage, type Task } from '../domain/task.ts';
 import { visibleVariables } from '../domain/variables.ts';
+import { present } from '../present.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 /** In `_meta` of `tasks/get`: the task's variables, or a marker where they do not fit its head. */
@@ -16,7 +17,7 @@ export function baseTask(task: Task, now: number): JsonObject {
   return {
     taskId: task.id,
     status: task.status,
-    ...(statusMessage === undefined ? {} : { statusMessage }),
+    ...present({ statusMessage }),
     createdAt: new Date(task.createdAt).toISOString(),
     lastUpdatedAt: new Date(task.updatedAt).toISOString(),
     ttlMs: task.promisedUntil === null ? null : task.promisedUntil - task.createdAt,

@@ -3,6 +3,7 @@
  * arguments, results, answers, variables or tokens.
  */
 import { describeThrown } from '../engine/thrown.ts';
+import { present } from '../present.ts';
 
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
@@ -29,7 +30,7 @@ export function withFields(logger: Logger, fields: LogFields): Logger {
 export function describeError(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error };
   const code = 'code' in error ? error.code : undefined;
-  return { error: error.name, message: error.message, ...(code === undefined ? {} : { code }) };
+  return { error: error.name, message: error.message, ...present({ code }) };
 }
 
 /** The same of an error that somebody must find: with its stack and its causes. What was thrown that is no error is shown. */
@@ -38,7 +39,6 @@ export function describeFailure(error: unknown): LogFields {
   const { cause, stack } = error;
   return {
     ...describeError(error),
-    ...(stack === undefined ? {} : { stack }),
-    ...(cause === undefined ? {} : { cause: describeFailure(cause) }),
+    ...present({ stack, cause: cause === undefined ? undefined : describeFailure(cause) }),
   };
 }

@@ -12,10 +12,10 @@ import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
 import { DEFAULT_PLAIN_CALL_WAIT_MS, TasksExtension } from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
-import { decodeCallbackToken } from '../runtime/callback-token.ts';
-import { deliverAnswers } from '../runtime/deliveries.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
+import { deliverAnswers } from '../runtime/queues/deliveries.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
+import { decodeCallbackToken } from '../runtime/running/callback-token.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { assertOrigins } from './allowed-origins.ts';
 import { assertTools } from './define-task-tool.ts';
@@ -48,12 +48,12 @@ export interface EndpointSettings {
    * refused by theirs; at least 65536.
    * @default no bound but that of values, 5 MiB
    */
-  readonly maxAnswerBytes?: number;
+  readonly maxAnswerBytes?: number | undefined;
   /**
    * How long a stream stays open, in seconds, from 1 to a day: a subscription, and a call that is kept open. It ends in good
    * order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
    */
-  readonly maxStreamSeconds?: number | null;
+  readonly maxStreamSeconds?: number | null | undefined;
   /** How long a task must be overdue before a client's poll takes its delivery for lost, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number;
   /** @default silent */
@@ -104,8 +104,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       (maxStreamSeconds ?? Number.POSITIVE_INFINITY) * 1000,
     ),
-    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
-    ...(options.healingGraceMs === undefined ? {} : { healingGraceMs: options.healingGraceMs }),
+    maxAnswerBytes,
+    healingGraceMs: options.healingGraceMs,
   });
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({
@@ -117,8 +117,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     store,
     clock,
     logger,
-    ...(instructions === undefined ? {} : { instructions }),
-    ...(createServer === undefined ? {} : { createServer }),
+    instructions,
+    createServer,
   });
   return {
     fetch:

@@ -6,12 +6,12 @@
 import type { StorageBackend } from '../backends/backend.ts';
 import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { DEFAULT_LEASE_TIMES } from '../runtime/held-task.ts';
-import { InProcessQueue } from '../runtime/in-process-queue.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
-import type { LookOptions } from '../runtime/looker.ts';
-import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
-import type { RunReport } from '../runtime/runner.ts';
+import { InProcessQueue } from '../runtime/queues/in-process-queue.ts';
+import type { LookOptions } from '../runtime/queues/looker.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queues/queue.ts';
+import { DEFAULT_LEASE_TIMES } from '../runtime/running/held-task.ts';
+import type { RunReport } from '../runtime/running/runner.ts';
 import type { MaxActiveTasks } from '../store/active-limit.ts';
 import { GenericTaskStore } from '../store/generic-task-store.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -23,7 +23,7 @@ import { createLineLogger } from './line-logger.ts';
 const LOOK_EVERY_MS = 5_000;
 
 export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
-  /** Where tasks live. Closed by whoever opened it. */
+  /** Where tasks live. The caller opened it and closes it. */
   readonly backend: StorageBackend;
   /** Where due tasks go. @default in this process */
   readonly queue?: TaskQueue;
@@ -33,7 +33,7 @@ export interface TaskServerOptions extends EndpointSettings, WorkerSettings {
    */
   readonly consumer?: QueueConsumer;
   /** Tasks that this process runs at the same time, with its own queue, in turns between owners; from 1 to 1000. @default 16 */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** `null`: no limit. A function gives each owner its own. @default 100 */
   readonly maxActiveTasksPerOwner?: MaxActiveTasks;
   readonly random?: RandomBytes;
@@ -60,9 +60,9 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     backend,
     clock,
     random: options.random ?? systemRandom,
-    ...(maxActiveTasksPerOwner === undefined ? {} : { maxActiveTasksPerOwner }),
+    maxActiveTasksPerOwner,
   });
-  const local = new InProcessQueue({ clock, logger, ...(concurrency === undefined ? {} : { concurrency }) });
+  const local = new InProcessQueue({ clock, logger, concurrency });
   const queue = options.queue ?? local;
   const consumer = options.consumer ?? local;
   const endpoint = createTaskEndpoint({ ...options, logger, store, queue });
@@ -105,7 +105,7 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
     drain: async () => {
       draining = true;
       for (const cancel of cancels.values()) cancel();
-      // First, so that nothing begins any more that nobody would stop.
+      // First, so that no run begins after the runs have been stopped.
       const consumed = consumer.drain();
       worker.stop();
       await Promise.all([consumed, endpoint.close()]);

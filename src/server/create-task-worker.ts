@@ -3,14 +3,14 @@ import { type Clock, type RandomBytes, systemClock, systemRandom } from '../cloc
 import { assertAnswerBound } from '../domain/answer-size.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
-import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/held-task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/looker.ts';
-import { isGone, processName } from '../runtime/process-name.ts';
-import type { TaskQueue } from '../runtime/queue.ts';
-import { Runner, type RunReport } from '../runtime/runner.ts';
-import { guardStrayErrors, type StrayErrorOptions } from '../runtime/stray-errors.ts';
-import { toolKey } from '../runtime/tool.ts';
+import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/queues/looker.ts';
+import type { TaskQueue } from '../runtime/queues/queue.ts';
+import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/running/held-task.ts';
+import { isGone, processName } from '../runtime/running/process-name.ts';
+import { Runner, type RunReport } from '../runtime/running/runner.ts';
+import { guardStrayErrors, type StrayErrorOptions } from '../runtime/running/stray-errors.ts';
+import { toolKey } from '../runtime/running/tool.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
 export interface WorkerSettings {
@@ -32,13 +32,13 @@ export interface WorkerSettings {
    * How long a run that could suspend stays for code that awaits something else than operations, in milliseconds.
    * @default 20
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /**
    * The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string: what a buffered
    * function's answer is. Results and questions that are larger are refused when they are to be stored; at least 65536.
    * @default no bound but that of values, 5 MiB
    */
-  readonly maxAnswerBytes?: number;
+  readonly maxAnswerBytes?: number | undefined;
 }
 
 export interface TaskWorkerOptions extends WorkerSettings {
@@ -56,7 +56,7 @@ export interface TaskWorker {
   runTask(ref: TaskRef, notBefore?: number): Promise<RunReport>;
   /**
    * Looks at the tasks whose time on the agenda has come; see `Looker`. To be called every few seconds by a process that
-   * runs tasks, or by whoever else has the queue.
+   * runs tasks, or by another that has the queue.
    */
   look(options?: LookOptions): Promise<LookReport>;
   /** Running handlers get their signal and give their tasks back; `hand_over` for a process that goes on. */
@@ -81,8 +81,8 @@ export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
     times: options.leaseTimes ?? DEFAULT_LEASE_TIMES,
     random,
     logger,
-    ...(graceMs === undefined ? {} : { graceMs }),
-    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+    graceMs,
+    maxAnswerBytes,
   });
   const looker = new Looker({
     store: options.store,

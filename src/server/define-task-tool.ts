@@ -2,11 +2,12 @@
 
 import { TaskError } from '../domain/errors.ts';
 import type { JsonValue } from '../domain/json.ts';
+import { present } from '../present.ts';
 import type { CallToolResult, InputRequiredResult, StandardSchemaV1, StandardSchemaWithJSON } from '../protocol/sdk.ts';
 import { type AnyTool, type CallContext, isTaskTool, type PlainTool, type TaskTool } from '../protocol/tool.ts';
 import { inputPatternFault } from '../protocol/tool-input.ts';
-import type { TaskContext } from '../runtime/task-context.ts';
-import { toolKey } from '../runtime/tool.ts';
+import type { TaskContext } from '../runtime/running/task-context.ts';
+import { toolKey } from '../runtime/running/tool.ts';
 
 type Output<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
 
@@ -99,5 +100,5 @@ function assertSchema(name: string, which: string, schema: StandardSchemaWithJSO
 }
 
 function wrong(name: string, problem: string, cause?: unknown): TaskError {
-  return new TaskError('invalid_definition', `Tool "${name}": ${problem}.`, cause === undefined ? {} : { cause });
+  return new TaskError('invalid_definition', `Tool "${name}": ${problem}.`, present({ cause }));
 }

@@ -6,8 +6,9 @@
 import { resolve } from 'node:path';
 import type { StorageBackend } from '../backends/backend.ts';
 import { systemClock } from '../clock.ts';
+import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { QueueConsumer, TaskQueue } from '../runtime/queue.ts';
+import type { QueueConsumer, TaskQueue } from '../runtime/queues/queue.ts';
 
 export interface OpenedBackend {
   readonly backend: StorageBackend;
@@ -71,7 +72,7 @@ export const engines = {
     const { checkRedisDurability, RedisBackend } = await import('../backends/redis.ts');
     const client = await connectRedis(url);
     try {
-      const backend = new RedisBackend({ client, ...(keyPrefix === undefined ? {} : { keyPrefix }) });
+      const backend = new RedisBackend({ client, ...present({ keyPrefix }) });
       const { host } = new URL(url);
       return {
         backend,
@@ -102,13 +103,13 @@ export interface OpenedQueue {
 
 export interface ConsumerSettings {
   /** Deliveries that this process takes at the same time. @default 16 */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
 }
 
 export const queues = {
   async bullmq(url: string, logger: Logger, settings: ConsumerSettings): Promise<OpenedQueue> {
     const { connectRedis } = await import('../backends/redis-client.ts');
-    const { BullMqConsumer, BullMqQueue } = await import('../runtime/bullmq-queue.ts');
+    const { BullMqConsumer, BullMqQueue } = await import('../runtime/queues/bullmq-queue.ts');
     const { checkRedisDurability } = await import('../backends/redis.ts');
     const producing = await connectRedis(url);
     try {
@@ -132,9 +133,9 @@ export const queues = {
   },
 
   async sqs(queueUrl: string, logger: Logger, settings: ConsumerSettings): Promise<OpenedQueue> {
-    const { checkSqsQueue, connectSqs } = await import('../runtime/sqs-client.ts');
-    const { SqsConsumer } = await import('../runtime/sqs-consumer.ts');
-    const { SqsQueue } = await import('../runtime/sqs-queue.ts');
+    const { checkSqsQueue, connectSqs } = await import('../runtime/queues/sqs-client.ts');
+    const { SqsConsumer } = await import('../runtime/queues/sqs-consumer.ts');
+    const { SqsQueue } = await import('../runtime/queues/sqs-queue.ts');
     const client = connectSqs(queueUrl, process.env);
     try {
       return {

@@ -53,7 +53,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       refuse(response, 400, 'A request needs a Host header that names a host.');
       return;
     }
-    // Whoever listens on all addresses has chosen to be reached by any name.
+    // A server that listens on all addresses is meant to be reached by any name.
     if (!isUnspecified(host) && !checkHost(request, response)) return;
     const { origin } = request.headers;
     response.setHeaders(new Map(Object.entries(origins.headersFor(origin))));

@@ -6,7 +6,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { type ConsumerSettings, type OpenedQueue, queues } from './local-engines.ts';
 import { missingLibraries } from './optional-libraries.ts';
 
-export { CONCURRENCY_BOUNDS } from '../runtime/in-process-queue.ts';
+export { CONCURRENCY_BOUNDS } from '../runtime/queues/in-process-queue.ts';
 export type { OpenedQueue } from './local-engines.ts';
 
 export interface QueueAddress {

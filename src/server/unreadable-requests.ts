@@ -33,7 +33,7 @@ export function refuseUnreadable(server: Server): void {
 }
 
 function writeRefusal(socket: Duplex, status: number): void {
-  // Whoever has gone away, or is in the middle of another answer, gets none.
+  // A sender that has gone away, or is in the middle of another answer, gets no answer to this.
   if (!socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;

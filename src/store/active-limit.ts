@@ -3,10 +3,10 @@
  * after the task has ended, so that a crash in between can only over-count. A counter that refuses is audited against
  * the tasks themselves, bit by bit (`count-audit.ts`), and repaired when it was wrong.
  *
- * The counter carries a generation (`active-count.ts`). A repair first opens a new generation, closed to all, and
- * counts then. Whoever wrote a task before that is seen by the count; whoever wrote one later finds another
- * generation when it looks again, and takes a slot in that one. A slot is given back only to an open
- * generation that its task was counted in. See docs/decisions/0002-active-limit.md.
+ * The counter carries a generation (`active-count.ts`). A repair first begins a new generation, in which no slot can be
+ * taken yet, and counts the tasks then. A task that was written before is seen by the count. A creator that writes its
+ * task later finds, when it reads the counter again, another generation than it took its slot in, and takes a slot in the
+ * new one. A slot is given back only to an open generation in which its task was counted. See docs/decisions/0002-active-limit.md.
  */
 import { TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
@@ -36,7 +36,7 @@ export class ActiveLimit {
   readonly #limitOf: (owner: Owner) => number | null;
   readonly #generations = new Map<string, number>();
   readonly #audit: CountAudit;
-  /** By owner: whoever is refused meanwhile waits for the same answer. */
+  /** By owner: a creation that is refused while an audit runs waits for the answer of that audit. */
   readonly #recounts = new Map<string, Promise<void>>();
 
   /** Throws `invalid_definition` for a limit that cannot be counted to. */
@@ -120,7 +120,7 @@ export class ActiveLimit {
     await this.#repair(owner, limit);
   }
 
-  /** Counts all tasks. A repair that another one has overtaken leaves the counter to that one. */
+  /** Counts all tasks and sets the counter. Does not set it if another repair has begun since: that repair will. */
   async #repair(owner: Owner, limit: number): Promise<void> {
     const counter = await this.#read(owner);
     if (counter === undefined || counter.active < limit) return;

@@ -1,7 +1,7 @@
 /**
  * The agenda: for every unfinished task at least one small record that says when somebody must look at it, in shards, in
  * order of time. A record is written before the head that needs it, so that a crash in between leaves a record too many
- * and never a task that nobody knows of. Records say when to look and nothing else: who looks reads the head, decides,
+ * and never a task that nobody knows of. Records say when to look and nothing else: the looker reads the head, decides,
  * and moves the record. So records that are early, late or double do no harm, and the head need not name its record.
  */
 import * as z from 'zod';
@@ -72,9 +72,9 @@ export class Agenda {
   }
 
   /**
-   * Has a task looked at soon that waited and, with the change, does not any more. To be called before the
-   * change is written, and what it resolves to after that: whoever looked in between saw the task as it was before, and
-   * put it down for a later time.
+   * Has a task looked at soon that waited and, with the change, does not any more. To be called before the change is
+   * written; the function that it resolves to is to be called after that. A looker that came in between saw the task as it
+   * was before, and moved its record to a later time.
    */
   async noteChange(before: Task, after: Task): Promise<() => Promise<void>> {
     const now = this.#records.now();
@@ -86,7 +86,7 @@ export class Agenda {
     };
   }
 
-  /** Takes the record of a task that has ended off, where it is known: whoever looks takes off what stays. */
+  /** Takes the first record of a task that has ended off. The looker takes off all others when their time comes. */
   async noteEnd(ended: Task): Promise<void> {
     if (ended.run.cleanup === undefined && this.#isAhead(ended.createdAt)) await this.forgetNew(ended, ended.createdAt);
   }
@@ -118,8 +118,8 @@ export class Agenda {
   }
 
   /**
-   * Whether nobody can have looked yet at what was noted then as new: whoever looks sees half of that time ahead at most. A
-   * clock that is behind `notedAt` has been put back, and says nothing of who has looked.
+   * Whether no looker can have seen the record that `noteNew` made at that time: it sees at most half of `firstLookMs` ahead.
+   * A clock that is behind `notedAt` has been put back, and says nothing of who has looked.
    */
   #isAhead(notedAt: EpochMs): boolean {
     const now = this.#records.now();

@@ -2,7 +2,7 @@
  * Between values and the text that a backend keeps: canonical JSON (sorted keys), and kinds of stored text. A kind has a
  * format number of its own and a chain of formats, each with the step from the one before, so that what an earlier
  * release wrote stays readable. Text is checked on the way in; a format that this build does not know is a clear
- * error, never a guess. What is in the text: task-head.ts and whoever else defines a kind.
+ * error, never a guess. What is in the text: task-head.ts and the other files that define a kind.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';

@@ -47,7 +47,7 @@ export interface GenericTaskStoreOptions {
   readonly maxActiveTasksPerOwner?: MaxActiveTasks | undefined;
   /**
    * After how long somebody looks at a new task, in milliseconds: a healthy task has begun by then. At least twice as long
-   * as whoever looks sees ahead. @default 30000
+   * as a looker sees ahead. @default 30000
    */
   readonly firstLookMs?: number | undefined;
 }
@@ -188,8 +188,8 @@ export class GenericTaskStore implements TaskStore {
   }
 
   /**
-   * `valuesUntil`: how long the values that `next` brings were kept for when they were written, which may be before somebody
-   * extended the task. `undefined`: somebody else was faster.
+   * `valuesUntil`: how long the values that `next` brings were kept for when they were written, which may be before another
+   * writer extended the task. `undefined`: another writer has changed the head first.
    */
   async #swap(current: StoredTask, next: Task, valuesUntil: number | null): Promise<StoredTask | undefined> {
     const before = current.task;
@@ -217,8 +217,8 @@ export class GenericTaskStore implements TaskStore {
   }
 
   /**
-   * Only variables are replaced again and again. Requests and answers stay until the task expires: who has just read the
-   * head that names them may be about to read them.
+   * Only variables are replaced again and again. Requests and answers stay until the task expires: a reader that has
+   * just read the head that names them may be about to read them.
    */
   async #discardReplaced(before: Task, after: Task): Promise<void> {
     const replaced = refOf(before.variables);
@@ -233,7 +233,7 @@ export class GenericTaskStore implements TaskStore {
   async #restamp(task: Task): Promise<void> {
     for (const partition of [logPartition(task), valuesPartition(task)]) {
       for await (const { id, value, version } of this.#records.all(partition)) {
-        // Where it was removed meanwhile, or extended by somebody else, there is nothing to do.
+        // A record that another process has removed or extended meanwhile needs nothing.
         await this.#records.write({ partition, id }, recordWrite(value, keptUntil(task)), version);
       }
     }

@@ -1,7 +1,7 @@
 /**
  * Creating a task at most once for a caller's key. The key's record names the task before the task
- * exists; whoever finds a key without its task (its creator crashed, or is slow) takes the key over by
- * writing it again, and creates that very task, so that all callers end with the same one. The record lives
+ * exists. A caller that finds a key without its task (the task's creator crashed, or is slow) takes the key over by
+ * writing it again, and creates that very task, so that all callers end with the same task. The record lives
  * as long as its task was to: it is extended before the task is, and closed before a task's life is cut short.
  */
 import * as z from 'zod';
@@ -151,7 +151,7 @@ export class IdempotentCreation {
     return undefined;
   }
 
-  /** `withdraw` frees the key of a refused task, unless somebody has taken it over, who then may be creating that task. */
+  /** `withdraw` frees the key of a refused task, unless another caller has taken the key over, who may be creating that task. */
   async #createAs(
     id: TaskId,
     input: CreateTask,

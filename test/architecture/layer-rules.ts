@@ -8,6 +8,7 @@
 const ZONES = [
   ['index', /^src\/index\.ts$/],
   ['clock', /^src\/clock\.ts$/],
+  ['leaf', /^src\/present\.ts$/],
   ['domain', /^src\/domain\//],
   ['seam', /^src\/backends\/(backend|checked-backend|errors|index|validation)\.ts$/],
   ['driver', /^src\/backends\//],
@@ -15,10 +16,10 @@ const ZONES = [
   ['engine', /^src\/engine\//],
   ['runtime', /^src\/runtime\//],
   ['protocol', /^src\/protocol\//],
-  ['workflow', /^src\/workflow\//],
   ['composition', /^src\/server\/local-engines\.ts$/],
   ['server', /^src\/server\//],
   ['testing', /^src\/testing\//],
+  ['shared', /^lambda\/shared\//],
   ['lambda', /^lambda\//],
   ['lib', /^lib\//],
   ['bin', /^bin\//],
@@ -37,6 +38,9 @@ interface LayerRule {
   readonly instead: string;
 }
 
+/** Pure, without imports, and about nothing in particular: any layer may use it. */
+export const LEAF: Zone = 'leaf';
+
 /** What is served and deployed until a team brings its own. */
 const DEFAULT_TOOLS = /^examples\/[\w-]+\.ts$/;
 const SEAM_AND_ERRORS = /^src\/backends\/(backend|errors)\.ts$/;
@@ -44,12 +48,17 @@ const SEAM_AND_ERRORS = /^src\/backends\/(backend|errors)\.ts$/;
 export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
   domain: {
     may: [],
-    rule: 'the domain is pure and imports nothing outside src/domain',
+    rule: 'the domain is pure and imports nothing outside src/domain but src/present.ts',
     instead: 'pass the value in as an argument (time as `now`, random bytes as bytes), or move the code up a layer',
   },
   clock: {
     may: [],
     rule: 'src/clock.ts is a leaf',
+    instead: 'move what needs the import into the layer that uses it',
+  },
+  leaf: {
+    may: [],
+    rule: 'src/present.ts is a leaf that any layer may import',
     instead: 'move what needs the import into the layer that uses it',
   },
   seam: {
@@ -75,31 +84,26 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
   },
   runtime: {
     may: ['engine', 'store', 'domain', 'clock'],
-    rule: 'the runtime joins engine and store (server → protocol, workflow → runtime → engine, store → domain)',
+    rule: 'the runtime joins engine and store (server → protocol → runtime → engine, store → domain)',
     instead: 'take what you need as an argument, or offer it from src/store; what is above the runtime calls it',
   },
   protocol: {
     may: ['runtime', 'engine', 'store', 'domain', 'clock'],
-    rule: 'the protocol stands on the runtime and knows no backend, no workflow and no server',
+    rule: 'the protocol stands on the runtime and knows no backend and no server',
     instead: 'use the TaskStore interface, or let src/server hand the thing in',
   },
-  workflow: {
-    may: ['runtime', 'engine', 'store', 'domain', 'clock'],
-    rule: 'workflows stand on the runtime and know no protocol, no backend and no server',
-    instead: 'let src/server join workflows and protocol',
-  },
   server: {
-    may: ['protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
+    may: ['protocol', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
     rule: 'src/server assembles what it is given; only src/server/local-engines.ts opens a driver',
     instead: 'take a StorageBackend as an argument, or do it in src/server/local-engines.ts',
   },
   composition: {
-    may: ['server', 'protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam', 'driver'],
+    may: ['server', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam', 'driver'],
     rule: 'a composition root wires everything in src, but neither test material nor the public index',
     instead: 'import the concept’s own file',
   },
   index: {
-    may: ['server', 'protocol', 'workflow', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam'],
+    may: ['server', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam'],
     rule: 'src/index.ts exports no driver and no test material: they are sub-path exports, so that clients stay optional',
     instead: 'add a sub-path to `exports` in package.json',
   },
@@ -108,12 +112,17 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     rule: 'src/testing is for people who write a backend: it sees backends, clock and domain',
     instead: 'put a test of a higher layer, or its support code, into test/',
   },
+  shared: {
+    may: ['runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    rule: 'lambda/shared/ is what several functions have in common, and knows none of them',
+    instead: 'put what one function needs beside its handler, or into lambda/endpoint/ or lambda/authentication/',
+  },
   lambda: {
     may: [
+      'shared',
       'index',
       'server',
       'protocol',
-      'workflow',
       'runtime',
       'store',
       'domain',
@@ -126,9 +135,9 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     instead: 'let lib/ pass it in as an environment variable',
   },
   lib: {
-    may: [/^lambda\/shared\/environment[^/]*\.ts$/, /^src\/backends\/dynamodb-table\.ts$/],
-    rule: 'lib/ sees lambda/ only as entry paths and environment names, and src/ only as the table’s layout',
-    instead: 'name the entry file by path; share a name through lambda/shared/environment.ts',
+    may: [/^lambda\/shared\/(words|environment)\.ts$/, /^src\/backends\/dynamodb-attributes\.ts$/],
+    rule: 'lib/ sees lambda/ only as entry paths, words and environment, and src/ only as the table’s attributes',
+    instead: 'name the entry file by path; share a name through lambda/shared/words.ts',
   },
   bin: {
     may: ['lib', 'index', 'server', 'composition', 'driver', 'seam', 'clock'],
@@ -159,16 +168,21 @@ export const VENDORS: readonly VendorHome[] = [
   },
   {
     packages: /^@aws-sdk\/client-sqs$/,
-    homes: /^(src\/runtime\/sqs-[^/]*|lambda\/shared\/composition)\.ts$/,
-    where: 'src/runtime/sqs-*.ts',
+    homes: /^(src\/runtime\/queues\/sqs-[^/]*|lambda\/shared\/composition)\.ts$/,
+    where: 'src/runtime/queues/sqs-*.ts',
   },
-  { packages: /^sqs-consumer$/, homes: /^src\/runtime\/sqs-consumer\.ts$/, where: 'src/runtime/sqs-consumer.ts' },
-  { packages: /^bullmq$/, homes: /^src\/runtime\/bullmq-queue\.ts$/, where: 'src/runtime/bullmq-queue.ts' },
   {
-    packages: /^(@aws-sdk\/credential-provider-env|jose)$/,
-    homes: /^lambda\/shared\//,
-    where: 'lambda/shared/',
+    packages: /^sqs-consumer$/,
+    homes: /^src\/runtime\/queues\/sqs-consumer\.ts$/,
+    where: 'src/runtime/queues/sqs-consumer.ts',
   },
+  {
+    packages: /^bullmq$/,
+    homes: /^src\/runtime\/queues\/bullmq-queue\.ts$/,
+    where: 'src/runtime/queues/bullmq-queue.ts',
+  },
+  { packages: /^@aws-sdk\/credential-provider-env$/, homes: /^lambda\/shared\//, where: 'lambda/shared/' },
+  { packages: /^jose$/, homes: /^lambda\/authentication\//, where: 'lambda/authentication/' },
   // The team's tools, by the name under which the construct puts them into the bundle.
   { packages: /^#tools$/, homes: /^lambda\/[^/]*\.ts$/, where: 'lambda/' },
   { packages: /^node:sqlite$/, homes: /^src\/backends\/sqlite[^/]*\.ts$/, where: 'src/backends/sqlite.ts' },

@@ -13,7 +13,7 @@ import {
   syntaxOf,
   textOf,
 } from '../../scripts/syntax.ts';
-import { EMPTY_NAMES, LAYERS, MAX_LINES, VENDORS, zoneOf } from './layer-rules.ts';
+import { EMPTY_NAMES, LAYERS, LEAF, MAX_LINES, VENDORS, zoneOf } from './layer-rules.ts';
 
 /** What a file imports, by any form of import, types included. */
 export function importsOf(file: SourceFile): string[] {
@@ -63,6 +63,7 @@ function layerComplaint(from: string, to: string): string[] {
   const { may, rule, instead } = LAYERS[zone];
   const target = zoneOf(to);
   const allowed =
+    target === LEAF ||
     (target === zone && (zone !== 'driver' || engineOf(from) === engineOf(to))) ||
     may.some((entry) => (entry instanceof RegExp ? entry.test(to) : entry === target));
   return allowed ? [] : [`${from} imports ${to}. Rule: ${rule}. Instead: ${instead}.`];

@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { costDocument } from '../../bench/cost-document.ts';
-import { meterDynamoDb, meterMemory } from '../../bench/cost-meter.ts';
-import type { Operation } from '../../bench/cost-operations.ts';
-import { type CornerCosts, costRows, measureCosts } from '../../bench/costs.ts';
+import { costDocument } from '../../bench/costs/cost-document.ts';
+import { meterDynamoDb, meterMemory } from '../../bench/costs/cost-meter.ts';
+import type { Operation } from '../../bench/costs/cost-operations.ts';
+import { type CornerCosts, costRows, measureCosts } from '../../bench/costs/costs.ts';
 
 /** `operation (where)`: reads, writes, read units, write units. */
 const PINNED = {

@@ -28,6 +28,7 @@ import {
   type Task,
   type TaskRef,
 } from '../../src/domain/task.ts';
+import { present } from '../../src/present.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import { activeCountKey } from '../../src/store/keys.ts';
 import type { StoredTask } from '../../src/store/task-store.ts';
@@ -172,7 +173,7 @@ class Worker {
         renewLease(task, claim, RENEWAL, now);
         return transition(task, claim, now);
       },
-      { claim, ...(imported !== undefined && { imported }) },
+      { claim, ...present({ imported }) },
     );
   }
 

@@ -9,7 +9,7 @@ import { refOf } from '../../src/domain/payload.ts';
 import type { RunState, Task, TraceContext } from '../../src/domain/task.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
 import type { Ask, Outcome } from '../../src/engine/journal.ts';
-import { writtenEntry } from '../../src/runtime/task-journal.ts';
+import { writtenEntry } from '../../src/runtime/log/task-journal.ts';
 import { activeCount, decodeCount } from '../../src/store/active-count.ts';
 import { type AgendaEntry, agendaRecord } from '../../src/store/agenda.ts';
 import { canonicalJson, type StoredKind, sha256 } from '../../src/store/codec.ts';

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import type { TaskError } from '../../src/domain/errors.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
+import { present } from '../../src/present.ts';
 import { headsPartitions } from '../../src/store/keys.ts';
 import { call, createdTask, onEveryBackend, recordsOf, type Stores } from './task-stores.ts';
 
@@ -38,7 +39,7 @@ onEveryBackend('a listing', (open) => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await store.list(owner, { limit: 2, ...(cursor !== undefined && { cursor }) });
+      const page = await store.list(owner, { limit: 2, ...present({ cursor }) });
       seen.push(...page.tasks.map(({ id }) => id));
       cursor = page.cursor;
       await other.create(call(owner));

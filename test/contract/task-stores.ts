@@ -9,6 +9,7 @@ import type { StorageBackend, StoredRecord } from '../../src/backends/backend.ts
 import { type Clock, type RandomBytes, systemClock } from '../../src/clock.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import { completeTask, type Task } from '../../src/domain/task.ts';
+import { present } from '../../src/present.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import type { CreateTask } from '../../src/store/task-store.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
@@ -101,7 +102,7 @@ export function onEveryBackend(subject: string, define: (open: OpenStores) => vo
         const options = {
           clock: brief ? new BriefClock(clock) : clock,
           maxActiveTasksPerOwner,
-          ...(random !== undefined && { random }),
+          ...present({ random }),
         };
         return {
           store: new GenericTaskStore({ ...options, backend }),

@@ -1,4 +1,5 @@
 /** `crash-server.ts` in a process of its own: started, restarted on the same data, killed, never left behind. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { present } from '../../src/present.ts';
 import type { Effect } from '../support/effects.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import type { SharedQueue } from '../support/shared-queue.ts';
@@ -87,8 +89,7 @@ export class CrashServerProcess {
       ...inherited,
       NODE_COMPILE_CACHE: join(programs.folder, 'compile-cache'),
       CRASH_LEASE_MS: String(leaseMs),
-      ...(plan === undefined ? {} : { CRASH_BACKEND: plan.backend, CRASH_TRACE: plan.trace }),
-      ...(plan?.at === undefined ? {} : { CRASH_AT: String(plan.at) }),
+      ...present({ CRASH_BACKEND: plan?.backend, CRASH_TRACE: plan?.trace, CRASH_AT: plan?.at?.toString() }),
     };
     const preload = plan === undefined ? [] : ['--import', pathToFileURL(program('crash-points')).href];
     const shared = queue === undefined ? [] : [JSON.stringify(queue)];

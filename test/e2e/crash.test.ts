@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { JournalEntry } from '../../src/engine/journal.ts';
 import type { Owner, Task } from '../../src/index.ts';
 import { GenericTaskStore } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 import { type Effect, LOST_LEASE } from '../support/effects.ts';
 import { IDEMPOTENCY_KEY, type JsonMap, type McpPeer, type RpcMessage } from '../support/mcp-requests.ts';
@@ -262,7 +263,7 @@ async function run(
   const plans = crashesAt.map((at, index) => ({
     backend,
     trace: index === 0 ? trace : `${trace} ${index}`,
-    ...(at === undefined ? {} : { at }),
+    ...present({ at }),
   }));
   const server = new Supervised(data, plans);
   const faults: string[] = [];

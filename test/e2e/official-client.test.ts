@@ -19,6 +19,7 @@ import {
   silentLogger,
   startLocalServer,
 } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
 import { connectOfficialClient, type OfficialClient } from '../support/official-client.ts';
 import { until } from '../support/until.ts';
 
@@ -134,11 +135,7 @@ async function stop(): Promise<void> {
 }
 
 async function connect(onInputRequest?: ApplicationInputHandler['handle']): Promise<OfficialClient> {
-  const client = await connectOfficialClient(
-    server.url,
-    ENDPOINT,
-    onInputRequest === undefined ? {} : { onInputRequest },
-  );
+  const client = await connectOfficialClient(server.url, ENDPOINT, present({ onInputRequest }));
   clients.push(client);
   return client;
 }

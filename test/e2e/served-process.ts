@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { present } from '../../src/present.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import { until } from '../support/until.ts';
@@ -27,7 +28,7 @@ export class ServedProcess {
     this.#child = spawn(process.execPath, [SERVE, ...args], {
       env: { ...inherited, ...COMPILE_CACHE, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.cwd !== undefined && { cwd: options.cwd }),
+      ...present({ cwd: options.cwd }),
     });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#stdout += chunk.toString();

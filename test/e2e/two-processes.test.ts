@@ -117,7 +117,7 @@ describe.each(durableBackends)('two servers on one $name', ({ open }) => {
     expect(new Set((await effectsOf(task)).map(({ pid }) => pid))).toEqual(new Set([working.pid]));
   });
 
-  // By its next heartbeat: see test/unit/runtime/held-task.test.ts.
+  // By its next heartbeat: see test/unit/runtime/running/held-task.test.ts.
   test('cancelling at one aborts the handler in the other [EXEC-5 I2]', async () => {
     const task = await peerA.createTask('endless');
     await until('the handler', async () => (await effectsOf(task)).length > 0);

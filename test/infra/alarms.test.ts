@@ -8,7 +8,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Alarm, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Operation } from 'aws-cdk-lib/aws-dynamodb';
-import { METRICS_NAMESPACE, SERVICE } from '../../lambda/shared/observability.ts';
+import { METRICS_NAMESPACE, SERVICE } from '../../lambda/shared/words.ts';
 import { TaskTable } from '../../lib/index.ts';
 import { goesOff, type MetricName, type Sample, statesOf } from './cloudwatch.ts';
 import {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { type App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { AUTH_MODES, BACKENDS } from '../../lambda/shared/environment.ts';
+import { AUTH_MODES, BACKENDS } from '../../lambda/shared/words.ts';
 import { API_KINDS } from '../../lib/front.ts';
 import { ROLLOUTS } from '../../lib/rollout.ts';
 import { openCfnLint } from '../support/cfn-lint.ts';

@@ -1,7 +1,7 @@
 /** From the queue to the worker and from the dead letters to their consumer: the numbers that must agree. */
 import { describe, expect, test } from '@jest/globals';
 import * as limits from '../../lib/limits.ts';
-import { MAX_DELAY_SECONDS } from '../../src/runtime/sqs-queue.ts';
+import { MAX_DELAY_SECONDS } from '../../src/runtime/queues/sqs-queue.ts';
 import { ofType, only, type Resource, synthesize } from './synthesized.ts';
 
 const { server } = synthesize({ workerConcurrency: '7' });

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { type App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { oneOf, RESPONSE_MODES, readEnvironment, VARIABLES } from '../../lambda/shared/environment.ts';
-import { MCP_PATH, METADATA_PATHS } from '../../lambda/shared/paths.ts';
+import { oneOf, readEnvironment } from '../../lambda/shared/environment.ts';
+import { MCP_PATH, METADATA_PATHS, RESPONSE_MODES, VARIABLES } from '../../lambda/shared/words.ts';
 import { McpEndpoint, TaskQueue, TaskTable } from '../../lib/index.ts';
 import {
   appWithoutBundling,

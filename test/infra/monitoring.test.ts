@@ -1,8 +1,7 @@
 /** Alarms and dashboard: each alarm watches what exists, and docs/operations.md says what to do about it. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { METRICS_NAMESPACE, SERVICE } from '../../lambda/shared/observability.ts';
-import * as names from '../../lib/task-metrics.ts';
+import { METRICS_NAMESPACE, SERVICE } from '../../lambda/shared/words.ts';
 import { FAILURE_REASONS } from '../../src/domain/task.ts';
 import { ofType, only, type Properties, synthesize } from './synthesized.ts';
 
@@ -63,11 +62,6 @@ describe('an alarm', () => {
 });
 
 describe('task metrics', () => {
-  test('have the namespace and the service that the functions write [AWS-4]', () => {
-    expect(names.METRICS_NAMESPACE).toBe(METRICS_NAMESPACE);
-    expect(names.SERVICE).toBe(SERVICE);
-  });
-
   test('alarm for every reason for which the runtime fails a task that it took [AWS-4]', () => {
     const reasons = [...onTable.values()]
       .filter(({ MetricName }) => MetricName === 'TaskFailures')

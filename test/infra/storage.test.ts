@@ -1,7 +1,8 @@
 /** What the stateful stack keeps, and how well: the table, or the cache with its network, and never both. */
 import { describe, expect, test } from '@jest/globals';
 import { CACHE_ACCESS } from '../../lib/task-cache.ts';
-import { TABLE_DEFINITION, TTL_ATTRIBUTE } from '../../src/backends/dynamodb-table.ts';
+import { TTL_ATTRIBUTE } from '../../src/backends/dynamodb-attributes.ts';
+import { TABLE_DEFINITION } from '../../src/backends/dynamodb-table.ts';
 import { JWT, KEY_ARN, OWN_NETWORK, ofType, only, type Resource, synthesize } from './synthesized.ts';
 
 const GLOBAL_TABLE = 'AWS::DynamoDB::GlobalTable';

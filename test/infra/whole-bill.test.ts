@@ -1,7 +1,7 @@
 /** The whole bill in docs/costs.md: the sums by hand, the assumptions that can be held against something, and the document. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import type { Operation } from '../../bench/cost-operations.ts';
+import type { Operation } from '../../bench/costs/cost-operations.ts';
 import {
   ALARM_METRICS,
   billOf,
@@ -10,7 +10,7 @@ import {
   idleMonth,
   type TablePrices,
   totalOf,
-} from '../../bench/whole-bill.ts';
+} from '../../bench/costs/whole-bill.ts';
 import { ofType, type Properties, synthesize } from './synthesized.ts';
 
 /** A lifecycle with ten polls comes to 8.50. */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ApplicationInputHandler } from '@modelcontextprotocol/ext-tasks/client';
+import { present } from '../../src/present.ts';
 import { DeployedAgenda } from '../support/lambda/deployed-agenda.ts';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import { httpApiEvent, restProxyEvent } from '../support/lambda/events.ts';
@@ -58,11 +59,7 @@ afterEach(async () => {
 });
 
 async function connect(onInputRequest?: ApplicationInputHandler['handle']): Promise<OfficialClient> {
-  const client = await connectOfficialClient(
-    deployment.url,
-    ENDPOINT,
-    onInputRequest === undefined ? {} : { onInputRequest },
-  );
+  const client = await connectOfficialClient(deployment.url, ENDPOINT, present({ onInputRequest }));
   clients.push(client);
   return client;
 }

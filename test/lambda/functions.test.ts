@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ANONYMOUS } from '../../src/domain/owner.ts';
 import { asTaskId } from '../../src/domain/task-id.ts';
-import { encodeDelivery } from '../../src/runtime/sqs-queue.ts';
+import { encodeDelivery } from '../../src/runtime/queues/sqs-queue.ts';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import type { FunctionHost } from '../support/lambda/function-host.ts';
 import { McpPeer } from '../support/mcp-requests.ts';

@@ -1,6 +1,7 @@
 /** Web pages that call a server on this machine, as their browsers do it, against a real listener. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MemoryBackend } from '../../src/backends/memory.ts';
+import { present } from '../../src/present.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTaskServer } from '../../src/server/create-task-server.ts';
 import { type LocalServer, startLocalServer } from '../../src/server/local-server.ts';
@@ -80,7 +81,7 @@ describe('a server that a host mounts itself', () => {
     createTaskServer({
       ...common,
       backend: new MemoryBackend(),
-      ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+      ...present({ allowedOrigins }),
     });
   const asked = (origin: string) =>
     new Request('https://tasks.example.com/mcp', { method: 'OPTIONS', headers: { ...ASKS, origin } });

@@ -7,7 +7,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { BackendUnavailableError } from '../../src/backends/errors.ts';
 import { MemoryBackend } from '../../src/backends/memory.ts';
-import { encodeCallbackToken } from '../../src/runtime/callback-token.ts';
+import { encodeCallbackToken } from '../../src/runtime/running/callback-token.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { createLineLogger } from '../../src/server/line-logger.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';

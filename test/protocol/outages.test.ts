@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { MemoryBackend } from '../../src/backends/memory.ts';
 import { ANONYMOUS } from '../../src/domain/owner.ts';
 import type { TaskRef } from '../../src/domain/task.ts';
-import { HEALING_GRACE_MS } from '../../src/runtime/deliveries.ts';
+import { HEALING_GRACE_MS } from '../../src/runtime/queues/deliveries.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { startLocalServer } from '../../src/server/local-server.ts';
 import { ask, createWaiting, greet } from '../support/hostile-world.ts';

@@ -1,6 +1,7 @@
 /** Arguments are parsed by the tool's schema once, in the call; what it made of them is what every run gets. */
 import { expect, test } from '@jest/globals';
 import * as z from 'zod';
+import { present } from '../../src/present.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { IDEMPOTENCY_KEY } from '../support/mcp-requests.ts';
 import { holdServer } from '../support/mcp-server.ts';
@@ -82,7 +83,7 @@ test('new calls get the highest version of a tool, which is the one that is list
       name: 'deploy',
       description: `Deploys, version ${number}.`,
       inputSchema: z.object({}),
-      ...(number === undefined ? {} : { version: number }),
+      ...present({ version: number }),
       run: async () => text(number ?? 'none'),
     });
   const held = holdServer([version(undefined), version(2), version(1)]);

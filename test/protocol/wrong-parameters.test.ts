@@ -4,7 +4,8 @@
  */
 import { beforeAll, expect, test } from '@jest/globals';
 import { InMemoryTransport, McpServer } from '@modelcontextprotocol/server';
-import { answerDirectly } from '../../lambda/shared/direct-invocation.ts';
+import { answerDirectly } from '../../lambda/endpoint/direct-invocation.ts';
+import { present } from '../../src/present.ts';
 import { type HostileWorld, hostileWorld } from '../support/hostile-world.ts';
 import { envelope, type Json, type RpcError } from '../support/mcp-requests.ts';
 import { WRONG_PARAMETERS, type WrongParameter } from '../support/wrong-parameters.ts';
@@ -19,7 +20,7 @@ type Send = (row: WrongParameter, params: Record<string, unknown>) => Promise<Rp
 
 const byHttp: Send = async ({ method }, { _meta, ...params }) => {
   const meta = _meta as Record<string, Json> | undefined;
-  const { message } = await world.peer.ask(method, params, meta === undefined ? {} : { meta });
+  const { message } = await world.peer.ask(method, params, present({ meta }));
   return message?.error;
 };
 

@@ -8,6 +8,7 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { present } from '../../src/present.ts';
 import { engineHistories } from './engine-histories.ts';
 import { MUTANTS, mutatedSimulation } from './mutants.ts';
 import { type HistoryKind, type SimulationReport, simulate } from './simulate.ts';
@@ -55,7 +56,7 @@ async function runPart(part: number, parts: number): Promise<void> {
       reports[name] = {
         ...report,
         histories: before + report.histories,
-        ...(violation === undefined ? {} : { violation }),
+        ...present({ violation }),
       };
     }
     if (Object.values(reports).some(({ violation }) => violation !== undefined)) break;

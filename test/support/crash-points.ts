@@ -5,7 +5,7 @@
  * `CRASH_TRACE`. Knows nothing of what the server does.
  */
 import { appendFileSync } from 'node:fs';
-import { InProcessQueue } from '../../src/runtime/in-process-queue.ts';
+import { InProcessQueue } from '../../src/runtime/queues/in-process-queue.ts';
 
 const { CRASH_BACKEND = '', CRASH_TRACE, CRASH_AT } = process.env;
 const crashAt = CRASH_AT === undefined ? Number.POSITIVE_INFINITY : Number(CRASH_AT);

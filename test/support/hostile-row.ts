@@ -1,5 +1,6 @@
 /** What a request that is refused, or accepted after all, gives, and what it leaves behind. */
 import { expect } from '@jest/globals';
+import { present } from '../../src/present.ts';
 import type { HostileWorld } from './hostile-world.ts';
 import type { JsonMap, McpAnswer } from './mcp-requests.ts';
 
@@ -19,12 +20,12 @@ export const NOT_FOUND = 'Task not found: the id is unknown or the task has expi
 
 export function invalid(message?: string, data?: JsonMap) {
   return {
-    error: { code: -32602, ...(message === undefined ? {} : { message }), ...(data === undefined ? {} : { data }) },
+    error: { code: -32602, ...present({ message, data }) },
   };
 }
 
 export function badRequest(code: number, data?: JsonMap) {
-  return { status: 400, error: { code, ...(data === undefined ? {} : { data }) } };
+  return { status: 400, error: { code, ...present({ data }) } };
 }
 
 /** Its head, and its record on the agenda. */

@@ -3,6 +3,8 @@
  * a test says what is wrong with it. Independent of the SDK's client, which would refuse to send most
  * of what a test of hostile input must send.
  */
+
+import { present } from '../../src/present.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 
 /** Wire literals, spelled out here so that a change of a constant in `src` cannot go unnoticed. */
@@ -62,7 +64,7 @@ export function mcpRequest(
     method: httpMethod,
     headers: mcpHeaders(method, params, changes.headers),
     ...(bodiless ? {} : { body: changes.body?.(text) ?? text }),
-    ...(signal === undefined ? {} : { signal }),
+    ...present({ signal }),
   });
 }
 
@@ -131,10 +133,7 @@ export class McpPeer {
   }
 
   open(method: string, params?: Readonly<Record<string, unknown>>, changes?: RequestChanges): Promise<Response> {
-    return this.#fetch(
-      mcpRequest(method, params, changes),
-      this.#authInfo === undefined ? {} : { authInfo: this.#authInfo },
-    );
+    return this.#fetch(mcpRequest(method, params, changes), present({ authInfo: this.#authInfo }));
   }
 
   /** The result; throws where the answer is an error. */
@@ -180,7 +179,7 @@ export function withDeep(depth: number): NonNullable<RequestChanges['body']> {
 
 /** Verified credentials, as a host hands them over. */
 export function credentials(clientId: string, extra?: Record<string, unknown>): AuthInfo {
-  return { token: `bearer-of-${clientId}`, clientId, scopes: [], ...(extra === undefined ? {} : { extra }) };
+  return { token: `bearer-of-${clientId}`, clientId, scopes: [], ...present({ extra }) };
 }
 
 /** The messages of an event stream one by one; a keep-alive comment shows as `'keep-alive'`. */

@@ -7,7 +7,7 @@ import type { TaskRef } from '../../src/domain/task.ts';
 import type { AuthInfo } from '../../src/protocol/sdk.ts';
 import type { AnyTool } from '../../src/protocol/tool.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import type { TaskQueue } from '../../src/runtime/queue.ts';
+import type { TaskQueue } from '../../src/runtime/queues/queue.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from '../../src/server/create-task-server.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
 import { credentials, McpPeer } from './mcp-requests.ts';

@@ -12,6 +12,7 @@ import {
   type RawClientDispatch,
   type TaskEnabledSession,
 } from '@modelcontextprotocol/ext-tasks/client';
+import { present } from '../../src/present.ts';
 import { EventReader, mcpHeaders, PROTOCOL_VERSION, type RpcMessage } from './mcp-requests.ts';
 
 const CLIENT_INFO = { name: 'official-client', version: '1.0.0' };
@@ -74,7 +75,7 @@ function rawDispatchTo(url: string): RawClientDispatch {
         method: 'POST',
         headers: { ...mcpHeaders(method, params), ...lowerCased(options?.context?.headers ?? {}) },
         body: JSON.stringify({ jsonrpc: '2.0', id: lastId, method, params }),
-        ...(options?.signal === undefined ? {} : { signal: options.signal }),
+        ...present({ signal: options?.signal }),
       });
       return toResponse(await finalMessage(response));
     } catch (error) {

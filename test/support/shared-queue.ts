@@ -1,12 +1,12 @@
 /** A queue that the servers of a test share, with times so short that a take-over is soon. Named in JSON, for other processes. */
 import { connectRedis } from '../../src/backends/redis-client.ts';
 import { systemClock } from '../../src/clock.ts';
-import { BullMqConsumer, BullMqQueue } from '../../src/runtime/bullmq-queue.ts';
 import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
-import type { QueueConsumer, TaskQueue } from '../../src/runtime/queue.ts';
-import { connectSqs } from '../../src/runtime/sqs-client.ts';
-import { SqsConsumer } from '../../src/runtime/sqs-consumer.ts';
-import { SqsQueue } from '../../src/runtime/sqs-queue.ts';
+import { BullMqConsumer, BullMqQueue } from '../../src/runtime/queues/bullmq-queue.ts';
+import type { QueueConsumer, TaskQueue } from '../../src/runtime/queues/queue.ts';
+import { connectSqs } from '../../src/runtime/queues/sqs-client.ts';
+import { SqsConsumer } from '../../src/runtime/queues/sqs-consumer.ts';
+import { SqsQueue } from '../../src/runtime/queues/sqs-queue.ts';
 
 export type SharedQueue =
   | { readonly engine: 'bullmq'; readonly url: string; readonly prefix: string }

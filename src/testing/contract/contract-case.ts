@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { ListOptions, RecordKey, StorageBackend, StoredRecord, Version } from '../../backends/backend.ts';
 import { BackendConflictError, BackendInvalidError, BackendLimitError } from '../../backends/errors.ts';
+import { present } from '../../present.ts';
 
 /** What a case is run in. Make a new one for every case. */
 export interface ContractEnvironment {
@@ -36,7 +37,7 @@ export async function create(
   value = 'value',
   expiresAt?: number,
 ): Promise<Version> {
-  return backend.putIfVersion(key, { value, ...(expiresAt !== undefined && { expiresAt }) }, 0);
+  return backend.putIfVersion(key, { value, ...present({ expiresAt }) }, 0);
 }
 
 /** More pages than any case can need: a listing that never ends fails instead of hanging. */

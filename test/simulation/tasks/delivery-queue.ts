@@ -3,7 +3,7 @@
  * they were meant for the first time only. Without, it is like the one inside a server: one delivery a task, the earliest.
  */
 import type { TaskRef } from '../../../src/domain/task.ts';
-import type { TaskQueue } from '../../../src/runtime/queue.ts';
+import type { TaskQueue } from '../../../src/runtime/queues/queue.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface QueuedDelivery {

@@ -4,7 +4,7 @@
  */
 import { OperationWithdrawn, TaskAborted } from '../../../src/engine/aborts.ts';
 import type { BatchConfig, BatchResult } from '../../../src/engine/branches.ts';
-import type { ElicitResult, TaskScope } from '../../../src/runtime/task-context.ts';
+import type { ElicitResult, TaskScope } from '../../../src/runtime/running/task-context.ts';
 import type { Block, Kind, Options, Program, Statement } from './program.ts';
 
 /** What surrounds one run of a program: the actions that it calls, and who looks on. */

@@ -1,9 +1,10 @@
 /** A worker of a world: a runner with the program as its tool, in a process that may die. */
 import type { JsonValue } from '../../../src/domain/json.ts';
-import { Looker } from '../../../src/runtime/looker.ts';
-import { Runner } from '../../../src/runtime/runner.ts';
-import type { TaskContext } from '../../../src/runtime/task-context.ts';
-import type { RunnableTool } from '../../../src/runtime/tool.ts';
+import { present } from '../../../src/present.ts';
+import { Looker } from '../../../src/runtime/queues/looker.ts';
+import { Runner } from '../../../src/runtime/running/runner.ts';
+import type { TaskContext } from '../../../src/runtime/running/task-context.ts';
+import type { RunnableTool } from '../../../src/runtime/running/tool.ts';
 import type { ActingRun } from './actions-ledger.ts';
 import type { QueuedDelivery } from './delivery-queue.ts';
 import { runProgram, type Surroundings } from './handler.ts';
@@ -52,7 +53,7 @@ export class Worker {
   /** Looks at the agenda, as a server does every few seconds, and somebody on AWS every minute. */
   look(takeOverMs?: number): void {
     this.isLooking = true;
-    const looked = this.#looker.look(takeOverMs === undefined ? {} : { takeOverMs });
+    const looked = this.#looker.look(present({ takeOverMs }));
     this.#world.inBackground(
       looked.finally(() => {
         this.isLooking = false;

@@ -7,7 +7,7 @@ import type { RecordKey } from '../../../src/backends/backend.ts';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import type { TaskRef } from '../../../src/domain/task.ts';
-import { LOCAL_LOOK_TIMES, type LookTimes } from '../../../src/runtime/looker.ts';
+import { LOCAL_LOOK_TIMES, type LookTimes } from '../../../src/runtime/queues/looker.ts';
 import { headKey, logPartition } from '../../../src/store/keys.ts';
 import { Seeded } from '../seeded.ts';
 import { type ActingRun, ActionsLedger } from './actions-ledger.ts';

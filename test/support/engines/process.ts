@@ -13,6 +13,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { present } from '../../../src/present.ts';
 import { PATIENCE_MS } from '../until.ts';
 
 const START_TIMEOUT_MS = PATIENCE_MS;
@@ -179,7 +180,7 @@ export interface RunOptions {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(command, args, {
-      ...(options.cwd !== undefined && { cwd: options.cwd }),
+      ...present({ cwd: options.cwd }),
       env: { ...process.env, ...options.env },
       maxBuffer: 16 * 1024 * 1024,
     });

@@ -1,6 +1,6 @@
 /** Callers of the endpoint: what authentication makes of them, as their refusal or as the owner that they are. */
-import type { Authenticate } from '../../../lambda/shared/authenticated.ts';
-import { toRequest } from '../../../lambda/shared/http-event.ts';
+import type { Authenticate } from '../../../lambda/authentication/authenticated.ts';
+import { toRequest } from '../../../lambda/endpoint/http-event.ts';
 import { ownerOfAuthInfo } from '../../../src/server/owner-of-auth-info.ts';
 import { type EventParts, restProxyEvent } from './events.ts';
 

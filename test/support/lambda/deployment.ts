@@ -8,7 +8,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { createTable } from '../../../src/backends/dynamodb-table.ts';
-import type { LookReport } from '../../../src/runtime/looker.ts';
+import { present } from '../../../src/present.ts';
+import type { LookReport } from '../../../src/runtime/queues/looker.ts';
 import { COMPILE_CACHE } from '../compile-cache.ts';
 import { type Assembly, synthesize } from './assembly.ts';
 import { FunctionHost } from './function-host.ts';
@@ -70,7 +71,7 @@ export async function deployAssembly(assembly: Assembly, options: DeploymentOpti
     TASKS_QUEUE_URL: queue.queueUrl,
     AWS_ENDPOINT_URL_SQS: endpoint,
     AWS_ENDPOINT_URL_DYNAMODB: options.dynamoDbEndpoint,
-    ...(options.redisUrl === undefined ? {} : { TASKS_REDIS_ENDPOINT: options.redisUrl }),
+    ...present({ TASKS_REDIS_ENDPOINT: options.redisUrl }),
     ...options.variables,
   };
   const host = (settings: Assembly['mcp'], concurrency: number) => {

@@ -1,5 +1,5 @@
 /** Proxy events as API Gateway makes them, for tests without an HTTP server. */
-import type { HttpEvent } from '../../../lambda/shared/http-event.ts';
+import type { HttpEvent } from '../../../lambda/endpoint/http-event.ts';
 import { DOMAIN_NAME, httpEvent, REST_STAGE, restEvent } from './gateway.ts';
 
 /** What the endpoint is called from outside. */

@@ -4,6 +4,7 @@
  */
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSRecord } from 'aws-lambda';
+import { present } from '../../../src/present.ts';
 import type { EventSource } from './assembly.ts';
 import type { FunctionHost } from './function-host.ts';
 
@@ -61,7 +62,7 @@ export class QueuePoller {
       MaxNumberOfMessages: eventSource.batchSize,
       WaitTimeSeconds: 1,
       MessageSystemAttributeNames: ['All'],
-      ...(visibilityTimeoutSeconds === undefined ? {} : { VisibilityTimeout: visibilityTimeoutSeconds }),
+      ...present({ VisibilityTimeout: visibilityTimeoutSeconds }),
     });
     try {
       return (await client.send(command)).Messages ?? [];

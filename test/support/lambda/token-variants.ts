@@ -3,6 +3,7 @@
  * says otherwise. What is expected of each is spelled out, never computed.
  */
 import type { Environment } from '../../../lambda/shared/environment.ts';
+import { present } from '../../../src/present.ts';
 import { type TestIssuer, unsigned } from './test-issuer.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -226,7 +227,7 @@ const whole = (name: string, token: TokenVariant['token'], rawHeaders?: TokenVar
   name,
   token,
   expected: 401,
-  ...(rawHeaders === undefined ? {} : { rawHeaders }),
+  ...present({ rawHeaders }),
 });
 const good = (issuer: TestIssuer) => issuer.sign();
 const payload = (text: string) => (issuer: TestIssuer) => issuer.signText(JSON.stringify(issuer.header()), text);

@@ -3,10 +3,11 @@ import { describe, expect, test } from '@jest/globals';
 import { OperationWithdrawn, TaskAborted } from '../../../src/engine/aborts.ts';
 import type { Branch } from '../../../src/engine/branch.ts';
 import { raceBranches, runBranches } from '../../../src/engine/branches.ts';
+import { present } from '../../../src/present.ts';
 import { answerTo, type EngineHandler, EngineUnderTest } from './engine-under-test.ts';
 
 const ask = (task: Branch, name: string, signal?: AbortSignal) =>
-  task.input('question', name, { request: name, ...(signal === undefined ? {} : { signal }) }).promise;
+  task.input('question', name, { request: name, ...present({ signal }) }).promise;
 
 describe('a withdrawn operation', () => {
   test('rejects with the signal’s reason, leaves what is outstanding, and its late answer is ignored [EXEC-14 I4]', async () => {

@@ -5,6 +5,7 @@ import { TaskError } from '../../../src/domain/errors.ts';
 import { DEFAULT_LIFETIME } from '../../../src/domain/lifetime.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import { cancelTask, type Task } from '../../../src/domain/task.ts';
+import { present } from '../../../src/present.ts';
 import { awaitTask, watchTask } from '../../../src/protocol/awaiting.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
@@ -32,8 +33,7 @@ beforeEach(async () => {
 const say = (words: string, by = store) =>
   by.update(task, (now, at) => ({ ...now, statusMessage: words, updatedAt: at }));
 const end = (by = store) => by.update(task, (now, at) => cancelTask(now, 'Over.', at));
-const watch = (signal?: AbortSignal) =>
-  watchTask(task, { store, clock, lookEveryMs: 1000, ...(signal === undefined ? {} : { signal }) });
+const watch = (signal?: AbortSignal) => watchTask(task, { store, clock, lookEveryMs: 1000, ...present({ signal }) });
 const ended = ({ task: now }: { task: Task }) => isTerminal(now.status);
 
 describe('watching a task', () => {
@@ -156,7 +156,7 @@ describe('watching a task', () => {
 
 describe('awaiting a task', () => {
   const wait = (maxMs: number, signal?: AbortSignal) =>
-    awaitTask(task, ended, { store, clock, lookEveryMs: 1000, maxMs, ...(signal === undefined ? {} : { signal }) });
+    awaitTask(task, ended, { store, clock, lookEveryMs: 1000, maxMs, ...present({ signal }) });
 
   test('resolves to the first state that fits, and leaves no timer [MOD-1]', async () => {
     const waiting = wait(10_000);

@@ -16,13 +16,14 @@ import {
   type TaskRef,
 } from '../../../src/domain/task.ts';
 import type { JournalEntry } from '../../../src/engine/journal.ts';
-import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
+import { present } from '../../../src/present.ts';
 import type { LogFields, Logger } from '../../../src/runtime/logger.ts';
-import { Looker } from '../../../src/runtime/looker.ts';
-import type { TaskQueue } from '../../../src/runtime/queue.ts';
-import { Runner, type RunnerOptions } from '../../../src/runtime/runner.ts';
-import type { TaskContext } from '../../../src/runtime/task-context.ts';
-import { type RunnableTool, toolKey } from '../../../src/runtime/tool.ts';
+import { Looker } from '../../../src/runtime/queues/looker.ts';
+import type { TaskQueue } from '../../../src/runtime/queues/queue.ts';
+import type { LeaseTimes } from '../../../src/runtime/running/held-task.ts';
+import { Runner, type RunnerOptions } from '../../../src/runtime/running/runner.ts';
+import type { TaskContext } from '../../../src/runtime/running/task-context.ts';
+import { type RunnableTool, toolKey } from '../../../src/runtime/running/tool.ts';
 import { GenericTaskStore } from '../../../src/store/generic-task-store.ts';
 import { ManualClock, manualRandom } from '../../../src/testing/manual-clock.ts';
 import { until } from '../../support/until.ts';
@@ -149,8 +150,7 @@ export class RuntimeUnderTest {
       lifetime: { ...LIFETIME, ...options.lifetime },
       pollIntervalMs: 1000,
       maxAttempts: options.maxAttempts ?? 5,
-      ...(options.admission === undefined ? {} : { admission: options.admission }),
-      ...(options.toolVersion === undefined ? {} : { toolVersion: options.toolVersion }),
+      ...present({ admission: options.admission, toolVersion: options.toolVersion }),
     });
     return stored.task;
   }

@@ -1,8 +1,8 @@
 /** How often a server on its own looks at the agenda, and for what has expired. */
 import { expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
-import type { LeaseTimes } from '../../../src/runtime/held-task.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
+import type { LeaseTimes } from '../../../src/runtime/running/held-task.ts';
 import { createTaskServer } from '../../../src/server/create-task-server.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 

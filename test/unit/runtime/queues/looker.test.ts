@@ -1,0 +1,269 @@
+/** Looking at the agenda: every unfinished task goes on without a client, whatever was lost. */
+import { describe, expect, test } from '@jest/globals';
+import { inline } from '../../../../src/domain/payload.ts';
+import { acquireLease } from '../../../../src/domain/run.ts';
+import { completeTask, type Task } from '../../../../src/domain/task.ts';
+import { agendaPartition, agendaPartitions, headKey } from '../../../../src/store/keys.ts';
+import { NotingQueue, RuntimeUnderTest, TIMES, toolOf } from '../runtime-under-test.ts';
+
+const asks = toolOf('asks', async (task) => ({ roots: (await task.listRoots()).length }));
+const waits = (seconds: number) =>
+  toolOf('waits', async (task) => {
+    await task.wait('pause', { seconds });
+    return 'waited';
+  });
+
+/** When the records of a task on the agenda are for, from now on, in seconds. */
+async function notedFor({ backend, clock }: RuntimeUnderTest, task: Task): Promise<number[]> {
+  const pages = await Promise.all(agendaPartitions().map((partition) => backend.list(partition, { limit: 1000 })));
+  return pages
+    .flatMap(({ records }) => records)
+    .filter(({ id }) => id.endsWith(task.id))
+    .map(({ id }) => Math.round((Number(id.split(' ')[0]) - clock.now()) / 1000));
+}
+
+const delivered = ({ queue, clock }: RuntimeUnderTest) =>
+  queue.deliveries.splice(0).map(({ ref, notBefore }) => [ref.id, notBefore - clock.now()]);
+
+describe('a look', () => {
+  test('before the time of a record does nothing [EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    await runtime.create('any');
+
+    expect(await runtime.looker().look()).toEqual({ looked: 0, enqueued: 0, lateMs: 0 });
+  });
+
+  test('enqueues a task that should have begun, and looks again after pauses that grow [EXEC-20 I12]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('lost');
+    const sentAfter: number[] = [];
+
+    for (let second = 5; second <= 600; second += 5) {
+      await runtime.clock.advance(5_000);
+      await runtime.looker().look();
+      if (delivered(runtime).length > 0) sentAfter.push(second);
+    }
+
+    expect(sentAfter[0]).toBeLessThanOrEqual(60);
+    expect(sentAfter).toEqual([20, 40, 70, 130, 250, 490]);
+    expect(await notedFor(runtime, task)).toHaveLength(1);
+  });
+
+  test('puts a task that waits down for when it is due or for its deadline, and brings it back in time [EXEC-2 EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const runner = runtime.runner([waits(1800), asks]);
+    const waiting = await runtime.create('waits');
+    const asking = await runtime.create('asks');
+    for (const task of [waiting, asking]) await runner.runTask(task);
+    await runtime.clock.advance(30_000);
+
+    await runtime.looker().look();
+
+    expect(delivered(runtime)).toEqual([]);
+    expect(await notedFor(runtime, waiting)).toEqual([1770]);
+    expect(await notedFor(runtime, asking)).toEqual([3570]);
+    await runtime.clock.advance(1_765_000);
+    await runtime.looker().look();
+    expect(delivered(runtime)).toEqual([[waiting.id, 5_000]]);
+  });
+
+  test('fails a task whose deadline has passed, without any client [EXEC-20 LIFE-3]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const asking = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(asking);
+    await runtime.clock.advance(30_000);
+    await runtime.looker().look();
+    await runtime.clock.advance(3_570_000);
+
+    await runtime.looker().look();
+
+    const { value = '' } = (await runtime.backend.get(headKey(asking))) ?? {};
+    expect(JSON.parse(value)).toMatchObject({ status: 'failed', run: { cleanup: { cause: 'deadline' } } });
+    expect(delivered(runtime)).toEqual([[asking.id, 0]]);
+    expect(await runtime.runner([asks]).runTask(asking)).toBe('cleaned_up');
+    await runtime.clock.advance(40_000);
+    await runtime.looker().look();
+    expect(await notedFor(runtime, asking)).toEqual([]);
+  });
+
+  test('takes a task that has ended off, and one that was never there [STORE-14]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const ended = await runtime.create('ended');
+    const gone = await runtime.create('gone');
+    await runtime.clock.advance(20_000);
+    await runtime.store.update(ended, (task, now) => completeTask(task, inline({}), now));
+    await runtime.backend.delete(headKey(gone));
+
+    await runtime.looker().look();
+
+    expect([await notedFor(runtime, ended), await notedFor(runtime, gone)]).toEqual([[], []]);
+    expect(delivered(runtime)).toEqual([]);
+  });
+
+  test('leaves a task that a run holds alone until its lease may be over, and takes over from one that died [EXEC-4 EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const held = await runtime.create('held');
+    await runtime.clock.advance(20_000);
+    await runtime.store.update(held, (task, now) => acquireLease(task, 'somebody', TIMES.leaseMs, now));
+
+    await runtime.looker().look();
+    expect(delivered(runtime)).toEqual([]);
+    await runtime.clock.advance(TIMES.leaseMs);
+    await runtime.looker().look();
+
+    expect(delivered(runtime)).toEqual([[held.id, 0]]);
+  });
+
+  test('takes over at once from a process that is known to have ended, also before its record’s time [EXEC-23]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tool = toolOf('steps', async (task) => task.step('one', async () => 'done'));
+    const held = await runtime.create('steps');
+    const other = await runtime.create('steps');
+    for (const [task, holder] of [
+      [held, 'dead'],
+      [other, 'alive'],
+    ] as const)
+      await runtime.store.update(task, (now, at) => acquireLease(now, holder, TIMES.leaseMs, at));
+    const isGone = (holder: string) => holder === 'dead';
+
+    await runtime.looker(isGone).look({ takeOverMs: 60_000 });
+
+    expect(delivered(runtime)).toEqual([[held.id, 0]]);
+    expect(await runtime.runner([tool]).runTask(held)).toBe('held_elsewhere');
+    expect(await runtime.runner([tool], runtime.store, isGone).runTask(other)).toBe('held_elsewhere');
+    expect(await runtime.runner([tool], runtime.store, isGone).runTask(held)).toBe('finished');
+  });
+
+  test('does not believe a lease of a clock that was ten minutes ahead: it ends as if it were taken now [EXEC-4 I5]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const { clock, store } = runtime;
+    const task = await runtime.create('held');
+    await store.update(task, (now, at) => acquireLease(now, 'died', TIMES.leaseMs, at + 600_000));
+    await clock.advance(30_000);
+
+    await runtime.looker().look();
+
+    expect((await runtime.read(task)).run.lease).toEqual({ holder: 'died', until: clock.now() + TIMES.leaseMs });
+  });
+
+  test('is not stopped by a task or a record that cannot be read, which stay for the right build [I5 STORE-12]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const damaged = await runtime.create('damaged');
+    const well = await runtime.create('well');
+    await runtime.backend.putIfVersion(headKey(damaged), { value: '{"format":9}' }, 1);
+    const newer = { partition: agendaPartition(well.id), id: `${'0'.repeat(15)} ${'0'.repeat(32)} ${'0'.repeat(44)}` };
+    await runtime.backend.putIfVersion(newer, { value: '{"format":9}' }, 0);
+    await runtime.clock.advance(30_000);
+
+    await runtime.looker().look();
+
+    expect(delivered(runtime)).toEqual([[well.id, -30_000]]);
+    expect(await runtime.backend.get(newer)).toBeDefined();
+    expect((await notedFor(runtime, damaged))[0]).toBeGreaterThanOrEqual(300);
+    expect(runtime.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(2);
+  });
+
+  test('of many at once enqueues what leases then sort out, and leaves one record [EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    let runs = 0;
+    const tool = toolOf('once', async () => {
+      runs += 1;
+      return {};
+    });
+    const task = await runtime.create('once');
+    await runtime.clock.advance(30_000);
+
+    await Promise.all([1, 2, 3].map(() => runtime.looker().look()));
+
+    expect(delivered(runtime).length).toBeGreaterThan(0);
+    expect(await notedFor(runtime, task)).toHaveLength(1);
+    await Promise.all([1, 2, 3].map(() => runtime.runner([tool], runtime.otherStore()).runTask(task)));
+    expect(runs).toBe(1);
+  });
+
+  test('whose queue is away moves the record all the same, and a later look makes up for it [EXEC-20]', async () => {
+    const queue = new NotingQueue();
+    const runtime = new RuntimeUnderTest(queue);
+    const task = await runtime.create('lost');
+    const enqueue = queue.enqueue.bind(queue);
+    queue.enqueue = () => Promise.reject(new Error('the queue is down'));
+    await runtime.clock.advance(30_000);
+    await runtime.looker().look();
+    queue.enqueue = enqueue;
+    await runtime.clock.advance(60_000);
+
+    await runtime.looker().look();
+
+    expect(delivered(runtime).map(([id]) => id)).toEqual([task.id]);
+  });
+
+  test('that is stopped leaves what is left for the next one [AWS-9]', async () => {
+    const runtime = new RuntimeUnderTest();
+    for (let count = 0; count < 5; count += 1) await runtime.create('any');
+    await runtime.clock.advance(30_000);
+
+    expect(await runtime.looker().look({ signal: AbortSignal.abort() })).toMatchObject({ looked: 0 });
+    expect(await runtime.looker().look()).toMatchObject({ looked: 5, enqueued: 5 });
+  });
+
+  test('rejects when the agenda cannot be read, so that somebody is told [EXEC-22]', async () => {
+    const runtime = new RuntimeUnderTest();
+    runtime.backend.list = () => Promise.reject(new Error('away'));
+
+    await expect(runtime.looker().look()).rejects.toThrow('away');
+  });
+});
+
+describe('a change that makes a waiting task due', () => {
+  test('is noted for a look soon, before it is written, so that no queue is needed for it [STORE-14 I12 EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(task);
+    await runtime.clock.advance(30_000);
+    await runtime.looker().look();
+    const [key = ''] = await runtime.asked(task);
+
+    await runtime.answer(task, { [key]: { roots: [] } });
+
+    const [first = 0, ...rest] = await notedFor(runtime, task);
+    expect(first).toBeLessThanOrEqual(40);
+    expect(rest).toEqual([3570]);
+    await runtime.clock.advance(40_000);
+    await runtime.looker().look();
+    expect(delivered(runtime).map(([id]) => id)).toEqual([task.id]);
+  });
+
+  test('is noted again when somebody may have looked while it was being written [I12]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(task);
+    const [key = ''] = await runtime.asked(task);
+    const putIfVersion = runtime.backend.putIfVersion.bind(runtime.backend);
+    runtime.backend.putIfVersion = async (...args) => {
+      if (args[0].id === task.id) {
+        await runtime.clock.advance(30_000);
+        await runtime.looker().look();
+        runtime.backend.putIfVersion = putIfVersion;
+      }
+      return putIfVersion(...args);
+    };
+
+    await runtime.answer(task, { [key]: { roots: [] } });
+
+    expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
+  });
+
+  test('is noted again where the clock was put back after a look, whatever it says then [I12 EXEC-20]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(task);
+    const [key = ''] = await runtime.asked(task);
+    await runtime.clock.advance(20_001);
+    await runtime.looker().look();
+    runtime.clock.set(runtime.clock.now() - 600_000);
+
+    await runtime.answer(task, { [key]: { roots: [] } });
+
+    expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
+  });
+});
