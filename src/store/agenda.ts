@@ -88,7 +88,8 @@ export class Agenda {
 
   /** Takes the first record of a task that has ended off. The looker takes off all others when their time comes. */
   async noteEnd(ended: Task): Promise<void> {
-    if (ended.run.cleanup === undefined && this.#isAhead(ended.createdAt)) await this.forgetNew(ended, ended.createdAt);
+    const isThere = this.#records.now() < ended.createdAt + this.#firstLookMs / 2;
+    if (ended.run.cleanup === undefined && isThere) await this.forgetNew(ended, ended.createdAt);
   }
 
   /** Has the task looked at, at `at`. */
@@ -119,11 +120,12 @@ export class Agenda {
 
   /**
    * Whether no looker can have seen the record that `noteNew` made at that time: it sees at most half of `firstLookMs` ahead.
-   * A clock that is behind `notedAt` has been put back, and says nothing of who has looked.
+   * Half of the time that this leaves is for clocks that differ, or are put back. One that is behind `notedAt` has been put
+   * back, and says nothing of who has looked.
    */
   #isAhead(notedAt: EpochMs): boolean {
     const now = this.#records.now();
-    return now >= notedAt && now < this.#firstLookAt(notedAt) - this.#firstLookMs / 2;
+    return now >= notedAt && now < notedAt + this.#firstLookMs / 4;
   }
 
   async *#dueOf(partition: string, until: EpochMs): AsyncGenerator<AgendaEntry | UnreadableEntry> {
