@@ -18,9 +18,9 @@ import { wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
 /** Left for giving tasks back: their checkpoints, their heads and a message each. */
-const HAND_OVER_MS = 15_000;
+const GIVE_BACK_MS = 15_000;
 /** Of a function that may run for less than a minute: most of its time is still for the tasks. */
-const HAND_OVER_SHARE = 0.25;
+const GIVE_BACK_SHARE = 0.25;
 
 const worker = once(async () => {
   const { environment, store, queue } = await foundation();
@@ -55,8 +55,8 @@ async function runDelivery(record: SQSRecord): Promise<void> {
 async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
   const runner = await worker();
   const leftMs = context.getRemainingTimeInMillis();
-  const cancel = systemClock.after(leftMs - Math.min(HAND_OVER_MS, leftMs * HAND_OVER_SHARE), () =>
-    runner.stop('hand_over'),
+  const cancel = systemClock.after(leftMs - Math.min(GIVE_BACK_MS, leftMs * GIVE_BACK_SHARE), () =>
+    runner.stop('out_of_time'),
   );
   try {
     return await processPartialResponse(event, runDelivery, processor, { context, ...ONE_BY_ONE });

@@ -1,4 +1,5 @@
 /** Reads single values of the CDK context and collects what is wrong with them. Knows no setting by name. */
+import { NO_LIMIT } from '../lambda/shared/words.ts';
 
 export class ContextReader {
   readonly problems: string[] = [];
@@ -64,6 +65,11 @@ export class ContextReader {
     const number = Number(value);
     if (Number.isInteger(number) && number >= min && number <= max) return number;
     return this.#refuse(`Context "${name}" must be a whole number from ${min} to ${max}; it is "${value}".`);
+  }
+
+  /** `null` where the context says that there is no limit. */
+  limit(name: string, bounds: { readonly min: number; readonly max: number }): number | null | undefined {
+    return this.text(name) === NO_LIMIT ? null : this.wholeNumber(name, bounds);
   }
 
   httpsUrl(name: string): string | undefined {

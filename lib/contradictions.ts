@@ -11,6 +11,8 @@ import type { NetworkSettings } from './network-settings.ts';
 export interface Together extends NetworkSettings {
   readonly api?: ApiKind;
   readonly backend?: BackendKind;
+  readonly tableName?: string;
+  readonly protection?: boolean;
   readonly authorization?: Authorization;
   readonly accountConcurrency?: number;
   readonly reservedConcurrency?: number;
@@ -22,7 +24,12 @@ type Refusal = readonly [isWrong: boolean, problem: string];
 
 export function contradictions(reader: ContextReader, settings: Together): string[] {
   const isSet = (name: string): boolean => reader.text(name) !== undefined;
-  const refusals = [...ofTheApi(settings, isSet), ...ofTheNetwork(reader, settings, isSet), ...ofConcurrency(settings)];
+  const refusals = [
+    ...ofTheTable(settings),
+    ...ofTheApi(settings, isSet),
+    ...ofTheNetwork(reader, settings, isSet),
+    ...ofConcurrency(settings),
+  ];
   return refusals.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
 }
 
@@ -49,6 +56,17 @@ function ofTheApi({ api, authorization }: Together, isSet: (name: string) => boo
     [
       isSet('callerAccounts') && (mode !== 'iam' || api === 'http'),
       'Context "callerAccounts" needs -c auth=iam, and -c api=rest or -c api=url: an HTTP API has no policy of its own.',
+    ],
+  ];
+}
+
+function ofTheTable({ backend, tableName, protection }: Together): Refusal[] {
+  if (tableName === undefined) return [];
+  return [
+    [backend === 'redis', 'Context "tableName" needs -c backend=dynamodb.'],
+    [
+      protection === false,
+      'With -c protection=false the table that the stack has made so far would be deleted, as soon as another one takes its place: leave one of the two out.',
     ],
   ];
 }

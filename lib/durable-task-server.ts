@@ -5,6 +5,7 @@ import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
+import { NO_LIMIT } from '../lambda/shared/words.ts';
 import { answerLimitOf, McpEndpoint, type McpEndpointProps } from './mcp-endpoint.ts';
 import { Monitoring } from './monitoring.ts';
 import { GuardedRollout } from './rollout.ts';
@@ -23,8 +24,8 @@ export interface DurableTaskServerProps extends Omit<McpEndpointProps, 'queue' |
   readonly workerReservedConcurrency?: number | undefined;
   /** Of the MCP function and of the worker. @default 512 */
   readonly memoryMiB?: number | undefined;
-  /** Unfinished tasks of one owner. @default 100 */
-  readonly maxActiveTasksPerOwner?: number | undefined;
+  /** Unfinished tasks of one owner; `null`: any number, and nothing is counted. @default 100 */
+  readonly maxActiveTasksPerOwner?: number | null | undefined;
   /** Shown to clients. @default 'mcp-durable-tasks' */
   readonly serverName?: string | undefined;
   /** Shown to clients. @default '0.0.0' */
@@ -118,7 +119,7 @@ function environmentOf(props: DurableTaskServerProps): Environment {
   return {
     serverName,
     serverVersion,
-    maxActiveTasksPerOwner: maxActiveTasksPerOwner?.toString(),
+    maxActiveTasksPerOwner: maxActiveTasksPerOwner === null ? NO_LIMIT : maxActiveTasksPerOwner?.toString(),
     leaseMs: leaseMs?.toString(),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { Duration } from 'aws-cdk-lib';
 
-/** Lambda's maximum: one run may take so long before its task is handed over to the next invocation. */
+/** Lambda's maximum: one run may take so long before its task is given back for the next invocation. */
 export const WORKER_TIMEOUT = Duration.minutes(15);
 
 /**

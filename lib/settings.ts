@@ -32,7 +32,10 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly reservedConcurrency?: number;
   readonly workerConcurrency?: number;
   readonly workerReservedConcurrency?: number;
-  readonly maxActiveTasksPerOwner?: number;
+  /** `null`: no limit. */
+  readonly maxActiveTasksPerOwner?: number | null;
+  /** Of a table that is there already; absent: one is made. */
+  readonly tableName?: string;
   readonly maxStreamSeconds?: number;
   readonly memoryMiB?: number;
   readonly leaseMs?: number;
@@ -51,7 +54,18 @@ export interface Settings extends ArnSettings, NetworkSettings {
 
 /** All that is read of the context. */
 export const SETTING_NAMES = [
-  ...['stage', 'backend', 'api', 'tools', 'serverName', 'serverVersion', 'tracing', 'protection', 'rollout'],
+  ...[
+    'stage',
+    'backend',
+    'api',
+    'tools',
+    'serverName',
+    'serverVersion',
+    'tracing',
+    'protection',
+    'rollout',
+    'tableName',
+  ],
   ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
@@ -78,6 +92,7 @@ export class SettingsError extends Error {
 }
 
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/;
 const SHORT_TEXT = /^[\x20-\x7e]{1,64}$/;
 
 /** Throws a `SettingsError` that says which settings are wrong and what they may be. */
@@ -101,6 +116,11 @@ export function readSettings(context: Readonly<Record<string, unknown>>, target:
     callerAccounts: reader.listOf('callerAccounts', /^\d{12}$/, 'account ids of 12 digits'),
     allowedOrigins: reader.listOf('allowedOrigins', ORIGIN, 'origins such as https://app.example.com, without a path'),
     apiGatewayLogRole: reader.flag('apiGatewayLogRole', true),
+    tableName: reader.matching(
+      'tableName',
+      TABLE_NAME,
+      'the name of a table, of 3 to 255 letters, digits, "_", "-" or "."',
+    ),
     serverName: reader.matching('serverName', SHORT_TEXT, 'up to 64 printable ASCII characters'),
     serverVersion: reader.matching('serverVersion', SHORT_TEXT, 'up to 64 printable ASCII characters'),
     tracing: reader.flag('tracing', false),
@@ -129,7 +149,7 @@ function readNumbers(reader: ContextReader) {
     reservedConcurrency: within('reservedConcurrency', 1, 10_000),
     workerConcurrency: reader.wholeNumber('workerConcurrency', CONCURRENCY_BOUNDS),
     workerReservedConcurrency: within('workerReservedConcurrency', 2, 10_000),
-    maxActiveTasksPerOwner: within('maxActiveTasksPerOwner', 1, 1_000_000),
+    maxActiveTasksPerOwner: reader.limit('maxActiveTasksPerOwner', { min: 1, max: 1_000_000 }),
     maxStreamSeconds: reader.wholeNumber('maxStreamSeconds', STREAM_SECONDS_BOUNDS),
     throttlingRateLimit: within('throttlingRateLimit', 1, 10_000),
     throttlingBurstLimit: within('throttlingBurstLimit', 1, 10_000),

@@ -19,7 +19,7 @@ export class StatefulStack extends Stack {
   readonly storage: TaskStorage;
 
   constructor(scope: Construct, id: string, settings: Settings, props: StackProps = {}) {
-    const { backend, protection } = settings;
+    const { backend, protection, tableName } = settings;
     const description = 'Durable MCP tasks: where they are stored';
     super(scope, id, { description, terminationProtection: protection, ...props });
     const common = {
@@ -28,7 +28,7 @@ export class StatefulStack extends Stack {
     };
     this.storage =
       backend === 'dynamodb'
-        ? new TaskTable(this, 'Tasks', { ...common, deletionProtection: protection })
+        ? new TaskTable(this, 'Tasks', { ...common, deletionProtection: protection, existingTableName: tableName })
         : new TaskCache(this, 'Tasks', {
             ...common,
             ...networkOfTheCache(this, settings),

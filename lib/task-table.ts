@@ -1,17 +1,23 @@
 /** The table that tasks live in. The names of its keys and of its TTL attribute are the backend's own. */
 /* oxlint-disable no-new -- A construct is made for its place in the tree. */
 import { CfnOutput, type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, Billing, type ITableV2, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
 import { TABLE_KEYS, TTL_ATTRIBUTE } from '../src/backends/dynamodb-attributes.ts';
+import { present } from '../src/present.ts';
 import type { AlarmSpec } from './alarm-spec.ts';
 import type { FunctionNetwork } from './bundled-function.ts';
 import type { StorageGraph, TaskStorage } from './storage.ts';
 
 export interface TaskTableProps {
+  /**
+   * A table that is there already, with the backend's keys: one that was restored, for instance. Of the other properties only the key
+   * counts then. @default - one is made
+   */
+  readonly existingTableName?: string | undefined;
   /** @default - a key that DynamoDB owns */
   readonly encryptionKey?: IKey | undefined;
   /** @default true */
@@ -28,12 +34,23 @@ const ACTIONS = ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'].map(
 export class TaskTable extends Construct implements TaskStorage {
   readonly backend = 'dynamodb';
   readonly environment: Environment;
-  readonly table: TableV2;
+  readonly table: ITableV2 | TableV2;
 
   constructor(scope: Construct, id: string, props: TaskTableProps = {}) {
     super(scope, id);
+    const { existingTableName: tableName, encryptionKey } = props;
+    this.table =
+      tableName === undefined
+        ? this.#made(props)
+        : TableV2.fromTableAttributes(this, 'Table', { tableName, ...present({ encryptionKey }) });
+    const { backend, table } = this;
+    this.environment = { backend, tableName: table.tableName };
+    new CfnOutput(this, 'TableName', { value: table.tableName, description: 'Where tasks are stored' });
+  }
+
+  #made(props: TaskTableProps): TableV2 {
     const { encryptionKey, deletionProtection = true, pointInTimeRecovery = true } = props;
-    this.table = new TableV2(this, 'Table', {
+    return new TableV2(this, 'Table', {
       partitionKey: { name: TABLE_KEYS.partition, type: AttributeType.STRING },
       sortKey: { name: TABLE_KEYS.sort, type: AttributeType.STRING },
       timeToLiveAttribute: TTL_ATTRIBUTE,
@@ -46,9 +63,6 @@ export class TaskTable extends Construct implements TaskStorage {
           ? TableEncryptionV2.dynamoOwnedKey()
           : TableEncryptionV2.customerManagedKey(encryptionKey),
     });
-    const { backend, table } = this;
-    this.environment = { backend, tableName: table.tableName };
-    new CfnOutput(this, 'TableName', { value: table.tableName, description: 'Where tasks are stored' });
   }
 
   networkFor(wanted: FunctionNetwork = {}): FunctionNetwork {

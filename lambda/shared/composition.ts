@@ -10,7 +10,7 @@ import type { TaskQueue } from '../../src/runtime/queues/queue.ts';
 import { SqsQueue } from '../../src/runtime/queues/sqs-queue.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
-import { type Environment, readEnvironment, required, wholeNumber } from './environment.ts';
+import { type Environment, readEnvironment, required, wholeNumberOrNone } from './environment.ts';
 import { reportTo } from './observability.ts';
 import { openStorage } from './storage.ts';
 
@@ -38,7 +38,7 @@ export function once<T>(make: () => Promise<T>): () => Promise<T> {
 /** Store and queue, which every function has. */
 export const foundation = once(async (): Promise<Foundation> => {
   const environment = readEnvironment(process.env);
-  const maxActiveTasksPerOwner = wholeNumber(environment, 'maxActiveTasksPerOwner');
+  const maxActiveTasksPerOwner = wholeNumberOrNone(environment, 'maxActiveTasksPerOwner');
   const store = new GenericTaskStore({
     backend: await openStorage(environment),
     firstLookMs: 2 * LOOK_TIMES.aheadMs,

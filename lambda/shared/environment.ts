@@ -3,7 +3,7 @@
  * read them with `readEnvironment`. Their names, and what each may say, are in `words.ts`. Imports nothing else, so that
  * either side may import it.
  */
-import { VARIABLES, type VariableName } from './words.ts';
+import { NO_LIMIT, VARIABLES, type VariableName } from './words.ts';
 
 /**
  * These decide who a caller is and what they may do. Set to nothing, they would let in more callers, or let them
@@ -72,6 +72,11 @@ export function oneOf<T extends string>(
 }
 
 /** Throws an error that names the variable when it is set and no positive whole number. */
+/** `null`: no limit. */
+export function wholeNumberOrNone(environment: Environment, name: VariableName): number | null | undefined {
+  return environment[name] === NO_LIMIT ? null : wholeNumber(environment, name);
+}
+
 export function wholeNumber(environment: Environment, name: VariableName): number | undefined {
   const value = environment[name];
   if (value === undefined) return undefined;

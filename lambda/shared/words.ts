@@ -80,4 +80,7 @@ export const VARIABLES = {
   heartbeatMs: 'TASKS_HEARTBEAT_MS',
 } as const;
 
+/** What stands for no limit where there is a number otherwise, in settings and variables. */
+export const NO_LIMIT = 'none';
+
 export type VariableName = keyof typeof VARIABLES;

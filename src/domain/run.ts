@@ -147,7 +147,7 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
 }
 
 /** Gives the task back unfinished, to be run again at `dueAt`. `crashed` counts against the allowed attempts. */
-export function handBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: boolean, now: number): Task {
+export function giveBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: boolean, now: number): Task {
   assertHeld(task, claim);
   const crashes = crashed ? task.run.crashes + 1 : task.run.crashes;
   if (crashes >= task.maxAttempts)

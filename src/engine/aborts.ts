@@ -3,9 +3,9 @@ import type { EndCause } from '../domain/task.ts';
 
 /**
  * `cancelled` (by the client), `deadline` and `ended`: the task has its final status, and the handler may clean up.
- * `lease_lost`, `shutdown` and `hand_over`: only this run ends, another goes on; handlers never catch these.
+ * `lease_lost`, `shutdown` and `out_of_time`: only this run ends, another goes on; handlers never catch these.
  */
-export type AbortReason = EndCause | 'lease_lost' | 'shutdown' | 'hand_over';
+export type AbortReason = EndCause | 'lease_lost' | 'shutdown' | 'out_of_time';
 
 /** What pending operations reject with when the task was cancelled or missed its deadline; the reason of a step's `signal`. */
 export class TaskAborted extends Error {

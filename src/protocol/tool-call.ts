@@ -245,7 +245,7 @@ export class ToolCalls {
         return toolError('The task was cancelled.');
       case 'working':
       case 'input_required':
-        return toolError(handOver(now));
+        return toolError(whereItGoesOn(now));
     }
   }
 
@@ -262,7 +262,7 @@ export class ToolCalls {
   }
 }
 
-function handOver(task: Task): string {
+function whereItGoesOn(task: Task): string {
   const why =
     task.status === 'input_required'
       ? 'it needs input that this client cannot be asked for'

@@ -59,8 +59,8 @@ export interface TaskWorker {
    * runs tasks, or by another that has the queue.
    */
   look(options?: LookOptions): Promise<LookReport>;
-  /** Running handlers get their signal and give their tasks back; `hand_over` for a process that goes on. */
-  stop(reason?: 'shutdown' | 'hand_over'): void;
+  /** Running handlers get their signal and give their tasks back; `out_of_time` for a process that goes on. */
+  stop(reason?: 'shutdown' | 'out_of_time'): void;
 }
 
 /** Throws `invalid_definition` for settings that cannot work. */

@@ -28,7 +28,7 @@ describe('the repository', () => {
     expect(layerComplaints(shipped)).toEqual([]);
   });
 
-  test('has no import cycle', () => {
+  test('has no import cycle [AES-3]', () => {
     expect(cycles(shipped).map((cycle) => cycle.join(' → '))).toEqual([]);
   });
 

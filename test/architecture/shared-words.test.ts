@@ -53,7 +53,7 @@ function holds(text: string, word: string): boolean {
 }
 
 describe('a word that lib/ and lambda/ share', () => {
-  test('is written in one file', () => {
+  test('is written in one file [AES-4]', () => {
     const files = readSources(REPOSITORY_ROOT, 'lib', 'lambda').filter(({ path }) => path !== HOME);
 
     expect(files.length).toBeGreaterThan(20);

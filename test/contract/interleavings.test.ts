@@ -12,7 +12,7 @@ import {
   acquireLease,
   claimOf,
   extendDeadline,
-  handBack,
+  giveBack,
   type LeaseClaim,
   renewLease,
   showInputs,
@@ -44,7 +44,7 @@ const key = fc.constantFrom('a', 'b', 'c');
 const keys = fc.uniqueArray(key, { maxLength: 3 });
 
 type Operation =
-  | { readonly kind: 'acquire' | 'renew' | 'handBack' | 'complete' | 'fail' | 'cancel' | 'read' | 'list' | 'extend' }
+  | { readonly kind: 'acquire' | 'renew' | 'giveBack' | 'complete' | 'fail' | 'cancel' | 'read' | 'list' | 'extend' }
   | { readonly kind: 'open' | 'answer'; readonly keys: readonly string[] }
   | { readonly kind: 'suspend'; readonly keys: readonly string[]; readonly imported: readonly string[] }
   | { readonly kind: 'merge'; readonly key: string; readonly large: boolean }
@@ -55,7 +55,7 @@ type Operation =
 function operations(...waits: readonly number[]): fc.Arbitrary<Operation> {
   return fc.oneof(
     { weight: 8, arbitrary: fc.constant<Operation>({ kind: 'acquire' }) },
-    { weight: 2, arbitrary: fc.constantFrom<Operation[]>({ kind: 'renew' }, { kind: 'handBack' }, { kind: 'extend' }) },
+    { weight: 2, arbitrary: fc.constantFrom<Operation[]>({ kind: 'renew' }, { kind: 'giveBack' }, { kind: 'extend' }) },
     { weight: 2, arbitrary: fc.constantFrom<Operation[]>({ kind: 'complete' }, { kind: 'fail' }, { kind: 'cancel' }) },
     { weight: 2, arbitrary: fc.constantFrom<Operation[]>({ kind: 'read' }, { kind: 'list' }) },
     { weight: 5, arbitrary: keys.map((open): Operation => ({ kind: 'open', keys: open })) },
@@ -120,8 +120,8 @@ class Worker {
         });
       case 'renew':
         return this.#run((task, claim, now) => renewLease(task, claim, RENEWAL, now));
-      case 'handBack':
-        return this.#run((task, claim, now) => handBack(task, claim, now, false, now));
+      case 'giveBack':
+        return this.#run((task, claim, now) => giveBack(task, claim, now, false, now));
       case 'extend':
         return this.#run((task, claim, now) => extendDeadline(task, claim, 7_200_000, now));
       case 'open':

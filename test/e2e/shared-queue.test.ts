@@ -100,7 +100,7 @@ describe.each([
     return created.flat().map(String);
   };
 
-  test('share the work [EXEC-4]', async () => {
+  test('share the work [EXEC-4 EXEC-21]', async () => {
     const tasks = await createTasks(20);
 
     const statuses = await allEnded(tasks);

@@ -160,6 +160,9 @@ describe('a setting that is wrong is one sentence [AWS-1]', () => {
     [{ maxStreamSeconds: 871 }, /"maxStreamSeconds" must be a whole number from 10 to 870/],
     [{ maxStreamSeconds: 60, api: 'http' }, /"maxStreamSeconds" needs -c api=rest or -c api=url/],
     [{ maxActiveTasksPerOwner: 0 }, /"maxActiveTasksPerOwner" must be a whole number from 1/],
+    [{ tableName: 'a b' }, /"tableName" must be the name of a table/],
+    [{ tableName: 'restored', backend: 'redis' }, /"tableName" needs -c backend=dynamodb/],
+    [{ tableName: 'restored', protection: false }, /would be deleted/],
     [{ protection: 'no' }, /"protection" must be one of true, false/],
     [{ serverName: 'tasks\u0007' }, /"serverName" must be up to 64 printable/],
     [{ backend: ['redis'] }, /"backend" must be one value/],
@@ -225,11 +228,15 @@ test('every setting may be given, and is then there [AWS-1]', () => {
   const settings = readSettings(context);
 
   // Callers of other accounts go by IAM, which is the other way to say who may call.
-  expect([...Object.keys(context), 'callerAccounts'].sort()).toEqual([...SETTING_NAMES].sort());
+  expect([...Object.keys(context), 'callerAccounts', 'tableName'].sort()).toEqual([...SETTING_NAMES].sort());
   expect(readSettings({ callerAccounts: '222222222222 333333333333' }).callerAccounts).toEqual([
     '222222222222',
     '333333333333',
   ]);
+  expect(readSettings({ tableName: 'restored', maxActiveTasksPerOwner: 'none' })).toMatchObject({
+    tableName: 'restored',
+    maxActiveTasksPerOwner: null,
+  });
   expect(settings).toMatchObject({
     stage: 'prod',
     backend: 'redis',

@@ -44,6 +44,21 @@ describe('the table', () => {
     expect(synthesize().app.node.findChild('state')).toMatchObject({ terminationProtection: true });
   });
 
+  test('may be one that is there already, a restored one for instance, which the stack neither makes nor imports from another [AWS-10]', () => {
+    const { state, server } = synthesize({ tableName: 'restored', encryptionKeyArn: KEY_ARN });
+    const functions = ofType(server, 'AWS::Lambda::Function');
+    const policies = JSON.stringify(ofType(server, 'AWS::IAM::Policy'));
+
+    expect(ofType(state, GLOBAL_TABLE)).toEqual([]);
+    for (const { properties } of functions) {
+      const { Variables } = properties['Environment'] as { readonly Variables: unknown };
+      expect(Variables).toMatchObject({ TASKS_TABLE_NAME: 'restored' });
+    }
+    expect(policies).toContain(':table/restored"');
+    expect(policies).toContain(KEY_ARN);
+    expect(JSON.stringify(server)).not.toContain('Fn::ImportValue');
+  });
+
   test('is alone: with DynamoDB there is no cache and no network [AWS-1]', () => {
     const { state, server } = synthesize();
 

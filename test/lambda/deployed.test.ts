@@ -18,7 +18,7 @@ import { until } from '../support/until.ts';
 
 /** Of workers that beat each quarter of a second. */
 const LEASE_MS = 3_000;
-/** Of one worker's invocation; so short only where it is waited for. Three quarters on, what runs is handed over. */
+/** Of one worker's invocation; so short only where it is waited for. Three quarters on, what runs is given back. */
 const WORKER_TIMEOUT_MS = 8_000;
 /** Of one stream, which ends two seconds before. */
 const STREAM_TIMEOUT_MS = 15_000;
@@ -328,7 +328,7 @@ describe('in the long run', () => {
 
   test('a task that takes longer than its function may run comes to its end [AWS-2 EXEC-1]', async () => {
     expect(await ends.turns).toMatchObject({ status: 'completed', result: saying('10 steps') });
-    await until('the log', () => /"reason":"(hand_over|shutdown)"/.test(deployment.worker.logs.join('\n')));
+    await until('the log', () => /"reason":"(out_of_time|shutdown)"/.test(deployment.worker.logs.join('\n')));
     expect(deployment.worker.logs.join('\n')).not.toContain('timed out');
   });
 

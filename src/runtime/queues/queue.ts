@@ -36,4 +36,4 @@ export interface QueueConsumer {
   drain(): Promise<void>;
 }
 
-export type RunDelivery = (ref: TaskRef, scheduledFor?: number) => Promise<unknown>;
+export type RunDelivery = (ref: TaskRef, notBefore?: number) => Promise<unknown>;

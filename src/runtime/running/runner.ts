@@ -11,7 +11,7 @@ import {
   beginCleanup,
   endLease,
   finishCleanup,
-  handBack,
+  giveBack,
   nextRunAt,
   park,
   setStatusMessage,
@@ -116,10 +116,10 @@ export class Runner {
   }
 
   /**
-   * Aborts every handler that runs or is about to; each gives its task back for another process to go on with. `hand_over`:
+   * Aborts every handler that runs or is about to; each gives its task back for another process to go on with. `out_of_time`:
    * the process goes on, its time for this work is over; a run that has recorded nothing then counts as crashed.
    */
-  stop(reason: 'shutdown' | 'hand_over' = 'shutdown'): void {
+  stop(reason: 'shutdown' | 'out_of_time' = 'shutdown'): void {
     this.#stops += 1;
     for (const held of this.#held) held.stop(reason);
   }
@@ -337,8 +337,8 @@ export class Runner {
     const reason = held.stopReason;
     logger.info('A run was stopped', { reason });
     if (reason === 'shutdown') await this.#giveBack(held, 0, false, logger);
-    // A run that was handed over without having recorded anything would be handed over for ever.
-    if (reason === 'hand_over') await this.#giveBack(held, 0, !held.progressed, logger);
+    // A run that has recorded nothing in its time would not in the next one either, for ever.
+    if (reason === 'out_of_time') await this.#giveBack(held, 0, !held.progressed, logger);
     // A place in the log may have gone to a run that lost its lease and does not know it: this one still has its own.
     if (reason === 'lease_lost') await this.#giveBack(held, retryDelayMs(held.task.run.crashes), true, logger);
     return 'stopped';
@@ -349,7 +349,7 @@ export class Runner {
     let task: Task;
     try {
       task = await held.throughOutages(() =>
-        held.changeWhileHeld((current, claim, now) => handBack(current, claim, now + delayMs, crashed, now)),
+        held.changeWhileHeld((current, claim, now) => giveBack(current, claim, now + delayMs, crashed, now)),
       );
     } catch (error) {
       if (isTaskError(error, 'lease_lost')) {

@@ -117,7 +117,7 @@ export class TaskRun {
       held.onStop((reason) => {
         const stopped = new TaskAborted(reason);
         // The task is still this run's own.
-        if (reason === 'shutdown' || reason === 'hand_over') run.leave(stopped);
+        if (reason === 'shutdown' || reason === 'out_of_time') run.leave(stopped);
         else run.stop(stopped);
       });
       const end = await runAttributed({ task: task.id, onStray: (error) => this.#onStray(run, error) }, () =>

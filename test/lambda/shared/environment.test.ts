@@ -1,6 +1,13 @@
 /** The words that infrastructure and functions share. */
 import { describe, expect, test } from '@jest/globals';
-import { oneOf, readEnvironment, required, toVariables, wholeNumber } from '../../../lambda/shared/environment.ts';
+import {
+  oneOf,
+  readEnvironment,
+  required,
+  toVariables,
+  wholeNumber,
+  wholeNumberOrNone,
+} from '../../../lambda/shared/environment.ts';
 import { BACKENDS, VARIABLES, type VariableName } from '../../../lambda/shared/words.ts';
 
 describe('the environment', () => {
@@ -37,5 +44,10 @@ describe('the environment', () => {
 
   test('reads a whole number, or that there is none [AWS-1]', () => {
     expect([wholeNumber({ leaseMs: '1500' }, 'leaseMs'), wholeNumber({}, 'leaseMs')]).toEqual([1500, undefined]);
+    expect(['none', '7', undefined].map((leaseMs) => wholeNumberOrNone({ leaseMs }, 'leaseMs'))).toEqual([
+      null,
+      7,
+      undefined,
+    ]);
   });
 });

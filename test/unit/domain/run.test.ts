@@ -8,7 +8,7 @@ import {
   closeOverdueInputs,
   endLease,
   extendDeadline,
-  handBack,
+  giveBack,
   heal,
   isForgotten,
   type LeaseClaim,
@@ -61,7 +61,7 @@ describe('a lease', () => {
   });
 
   test('of the same holder is a new one each time, so that its earlier run is fenced off too [I7]', () => {
-    const again = acquireLease(handBack(held, claim, NOW, false, NOW), 'one', LEASE_MS, NOW);
+    const again = acquireLease(giveBack(held, claim, NOW, false, NOW), 'one', LEASE_MS, NOW);
 
     expect(again.run.epoch).toBe(2);
     expect(() => renewLease(again, claim, renewal, NOW)).toThrow(expect.objectContaining({ code: 'lease_lost' }));
@@ -100,7 +100,7 @@ describe('a lease', () => {
     ['closeOverdueInputs', (task, by) => closeOverdueInputs(task, by, NOW)],
     ['showInputs', (task, by) => showInputs(task, by, { a: REQUEST }, NOW)],
     ['suspendTask', (task, by) => suspendTask(task, by, nothing, NOW)],
-    ['handBack', (task, by) => handBack(task, by, NOW, false, NOW)],
+    ['giveBack', (task, by) => giveBack(task, by, NOW, false, NOW)],
     ['setStatusMessage', (task, by) => setStatusMessage(task, by, 'x', NOW)],
     ['extendDeadline', (task, by) => extendDeadline(task, by, RUN_DEADLINE_MS * 2, NOW)],
   ];
@@ -142,18 +142,18 @@ describe('crashed runs', () => {
   });
 
   test('are counted when a run hands back as crashed, and only then [EXEC-4]', () => {
-    expect(handBack(held, claim, NOW + 50, true, NOW).run).toEqual({
+    expect(giveBack(held, claim, NOW + 50, true, NOW).run).toEqual({
       epoch: 1,
       dueAt: NOW + 50,
       crashes: 1,
     });
-    expect(handBack(held, claim, NOW + 50, false, NOW).run).toEqual({
+    expect(giveBack(held, claim, NOW + 50, false, NOW).run).toEqual({
       epoch: 1,
       dueAt: NOW + 50,
       crashes: 0,
     });
     const last = acquireLease(sampleTask({ maxAttempts: 1 }), 'one', LEASE_MS, NOW);
-    expect(handBack(last, claim, NOW + 50, true, NOW).status).toBe('failed');
+    expect(giveBack(last, claim, NOW + 50, true, NOW).status).toBe('failed');
   });
 
   test('are forgotten once a run suspends as it should [EXEC-4]', () => {
@@ -314,7 +314,7 @@ describe('the next run', () => {
       acceptAnswers(withInputs(sampleTask(), { a: REQUEST }, NOW), { a: ANSWER }, NOW + 3),
       NOW + 3,
     ],
-    ['of one handed back is when that says', handBack(held, claim, NOW + 77, false, NOW), NOW + 77],
+    ['of one handed back is when that says', giveBack(held, claim, NOW + 77, false, NOW), NOW + 77],
     ['of a finished one never comes', finished, null],
     ['of a cancelled one, to clean up, comes when its lease is over', cancelTask(held, undefined, NOW), NOW + LEASE_MS],
   ])('%s [EXEC-4]', (_what, task, at) => {

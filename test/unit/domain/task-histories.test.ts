@@ -8,7 +8,7 @@ import {
   claimOf,
   closeOverdueInputs,
   extendDeadline,
-  handBack,
+  giveBack,
   type LeaseClaim,
   renewLease,
   setStatusMessage,
@@ -104,7 +104,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc
       .tuple(claim, fc.boolean())
-      .map(([by, crash]) => step('handBack', (task, now) => handBack(task, by(task), now, crash, now))),
+      .map(([by, crash]) => step('giveBack', (task, now) => giveBack(task, by(task), now, crash, now))),
   },
   {
     weight: 6,
@@ -183,7 +183,7 @@ describe('any history of a task', () => {
 
     // Histories that never get anywhere would prove nothing. These are always the same, since some changes come up rarely.
     fc.assert(isLawful, { numRuns: 4000, seed: 1 });
-    for (const name of ['complete', 'acquire', 'renew', 'close', 'open', 'suspend', 'handBack', 'extend', 'answer']) {
+    for (const name of ['complete', 'acquire', 'renew', 'close', 'open', 'suspend', 'giveBack', 'extend', 'answer']) {
       expect([...reached]).toContain(`${name} worked`);
     }
   });

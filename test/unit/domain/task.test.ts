@@ -7,7 +7,7 @@ import {
   closeOverdueInputs,
   extendDeadline,
   finishCleanup,
-  handBack,
+  giveBack,
   renewLease,
   setStatusMessage,
   showInputs,
@@ -160,7 +160,7 @@ describe('the end of a task', () => {
 
       expect(cancelled.promisedUntil).toBe(LONGEST);
       expect(cleaned.promisedUntil).toBe(LEAST);
-      expect(handBack(crashed, { holder: 'w', epoch: 1 }, NOW + 9, true, NOW + 5).promisedUntil).toBe(LEAST);
+      expect(giveBack(crashed, { holder: 'w', epoch: 1 }, NOW + 9, true, NOW + 5).promisedUntil).toBe(LEAST);
       expect(acquireLease(crashed, 'v', 1000, NOW + 1000).promisedUntil).toBe(NOW + 1000 + RETENTION_MS);
     });
   });
@@ -181,7 +181,7 @@ describe('the end of a task', () => {
     ['closeOverdueInputs', 'lease_lost', (task, now) => closeOverdueInputs(task, claim, now)],
     ['showInputs', 'lease_lost', (task, now) => showInputs(task, claim, { a: REQUEST }, now)],
     ['suspendTask', 'lease_lost', (task, now) => suspendTask(task, claim, nothing, now)],
-    ['handBack', 'lease_lost', (task, now) => handBack(task, claim, now, true, now)],
+    ['giveBack', 'lease_lost', (task, now) => giveBack(task, claim, now, true, now)],
     ['setStatusMessage', 'lease_lost', (task, now) => setStatusMessage(task, claim, 'late', now)],
     ['extendDeadline', 'lease_lost', (task, now) => extendDeadline(task, claim, 9_999_999, now)],
     ['acceptAnswers', 'unchanged', (task, now) => acceptAnswers(task, { a: ANSWER }, now)],

@@ -31,7 +31,7 @@ test.each<[string, { readonly leaseTimes?: LeaseTimes }, number]>([
   },
 );
 
-test('a server looks at the agenda at its start and each five seconds, until it drains [EXEC-20 I12]', async () => {
+test('a server looks at the agenda at its start and each five seconds, until it drains [EXEC-20 I12 AES-6]', async () => {
   const { server, clock } = serverUnderTest({});
   const agenda = jest.spyOn(server.store.agenda, 'due');
   await server.start();

@@ -59,7 +59,7 @@ const update = (store: GenericTaskStore, task: Task) =>
   store.update(task, (now) => ({ ...now, statusMessage: 'mine' }));
 
 describe('a change that loses each race', () => {
-  test('is tried again at once, then after pauses that double up to a fifth of a second, twenty times in all [STORE-3]', async () => {
+  test('is tried again at once, then after pauses that double up to a fifth of a second, twenty times in all [STORE-3 AES-6]', async () => {
     const { clock, store, task, triedAt } = await contended(255);
     const refused = codeOf(update(store, task));
 

@@ -131,9 +131,9 @@ describe('a left-over delivery', () => {
     runtime.queue.deliveries.length = 0;
 
     const due = waiting.run.dueAt ?? 0;
-    for (const scheduledFor of [undefined, waiting.createdAt, due - 1, due + 1]) {
-      expect(await runner.runTask(waiting, scheduledFor)).toBe('not_due');
-      expect(await runner.runTask(asking, scheduledFor)).toBe('not_due');
+    for (const notBefore of [undefined, waiting.createdAt, due - 1, due + 1]) {
+      expect(await runner.runTask(waiting, notBefore)).toBe('not_due');
+      expect(await runner.runTask(asking, notBefore)).toBe('not_due');
     }
 
     expect(runtime.queue.deliveries).toEqual([]);
@@ -178,12 +178,12 @@ describe('a wait of 20 hours', () => {
   });
 });
 
-describe('a run that is handed over', () => {
+describe('a run whose process is out of time', () => {
   const RUNS = 12;
 
   /** Hands each run over within a step; the n-th run has `n * progress` steps behind it by then. Resolves to how many began. */
-  async function handOver(task: Task, progress: 0 | 1): Promise<number> {
-    let scheduledFor = task.createdAt;
+  async function runOutOfTime(task: Task, progress: 0 | 1): Promise<number> {
+    let notBefore = task.createdAt;
     for (let run = 1; run <= RUNS; run += 1) {
       const long = new Gate();
       const steps = toolOf('long', async (context) => {
@@ -193,13 +193,13 @@ describe('a run that is handed over', () => {
         return 'done';
       });
       const runner = runtime.runner([steps]);
-      const report = runner.runTask(task, scheduledFor);
+      const report = runner.runTask(task, notBefore);
       await long.reached;
-      runner.stop('hand_over');
+      runner.stop('out_of_time');
       await runtime.clock.advance(2000);
       expect(await report).toBe('stopped');
       if ((await runtime.read(task)).status !== 'working') return run;
-      scheduledFor = runtime.queue.takeOnly().notBefore;
+      notBefore = runtime.queue.takeOnly().notBefore;
     }
     return RUNS;
   }
@@ -207,17 +207,17 @@ describe('a run that is handed over', () => {
   test('in the same step each time counts as crashed, and ends the task when that was too often [EXEC-7 I5]', async () => {
     const task = await runtime.create('long', { maxAttempts: 3 });
 
-    const runs = await handOver(task, 0);
+    const runs = await runOutOfTime(task, 0);
 
     expect(runs).toBe(3);
     expect(await runtime.error(task)).toMatchObject({ data: { reason: 'attempts_exhausted' } });
     expect(runtime.queue.deliveries).toEqual([]);
   });
 
-  test('with progress may be handed over as often as it takes [EXEC-1 EXEC-7]', async () => {
+  test('with progress may be given back as often as it takes [EXEC-1 EXEC-7]', async () => {
     const task = await runtime.create('long', { maxAttempts: 3 });
 
-    expect(await handOver(task, 1)).toBe(RUNS);
+    expect(await runOutOfTime(task, 1)).toBe(RUNS);
 
     expect(await runtime.read(task)).toMatchObject({ status: 'working', run: { crashes: 0 } });
   });

@@ -45,7 +45,7 @@ const engines: Readonly<Record<string, () => { named: SharedQueue; putRaw: (body
   },
 };
 
-describe.each(Object.keys(engines))('a queue of %s', (engine) => {
+describe.each(Object.keys(engines))('a queue of %s [EXEC-21]', (engine) => {
   const opened: Awaited<ReturnType<typeof openSharedQueue>>[] = [];
   afterEach(async () => {
     await Promise.all(opened.splice(0).map(({ close }) => close()));
@@ -92,10 +92,10 @@ describe.each(Object.keys(engines))('a queue of %s', (engine) => {
     'brings a delivery that failed again, without the time that it was for, later each time, and says each time why [EXEC-8]',
     async () => {
       const { queue, consumer, logger } = await fresh();
-      const seen: { scheduledFor: number | undefined; at: number }[] = [];
+      const seen: { notBefore: number | undefined; at: number }[] = [];
       const enough = Promise.withResolvers<void>();
-      consumer.start(async (_ref, scheduledFor) => {
-        seen.push({ scheduledFor, at: performance.now() });
+      consumer.start(async (_ref, notBefore) => {
+        seen.push({ notBefore, at: performance.now() });
         if (seen.length < 4) throw new Error(`failure ${seen.length}`);
         enough.resolve();
       });
@@ -103,7 +103,7 @@ describe.each(Object.keys(engines))('a queue of %s', (engine) => {
       await queue.enqueue(ref, { notBefore: 7 });
       await enough.promise;
 
-      expect(seen.map(({ scheduledFor }) => scheduledFor)).toEqual([7, undefined, undefined, undefined]);
+      expect(seen.map(({ notBefore }) => notBefore)).toEqual([7, undefined, undefined, undefined]);
       const pauses = seen.slice(1).map(({ at }, index) => at - (seen[index]?.at ?? 0));
       for (const [index, leastMs] of [1_000, 2_000, 4_000].entries()) {
         // An emulator's timers are not exact to the millisecond.

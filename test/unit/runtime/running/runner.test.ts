@@ -333,7 +333,7 @@ describe('handing over', () => {
     const runner = runtime.runner([tool]);
     const running = runner.runTask(task);
     await gate.reached;
-    runner.stop('hand_over');
+    runner.stop('out_of_time');
     gate.open();
     expect(await running).toBe('stopped');
     return (await runtime.read(task)).run;
@@ -343,7 +343,7 @@ describe('handing over', () => {
     expect((await handedOver(true)).crashes).toBe(0);
   });
 
-  test('of a run that has recorded nothing counts, or it would be handed over for ever [EXEC-7]', async () => {
+  test('of a run that has recorded nothing counts, or it would be given back for ever [EXEC-7]', async () => {
     expect((await handedOver(false)).crashes).toBe(1);
   });
 });
