@@ -23,8 +23,10 @@ const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   complete: 'write the record with the result in it (3 units), give the slot back, take it off the agenda',
   pollCompleted: 'the result is in the record',
   ask: 'one log entry, and the record with the request; the run ends',
-  update: 'read the record, write the answer into it; after the first minute also a record on the agenda',
+  update: 'read the record, write the answer into it; after the first half minute also a record on the agenda',
   resume: 'read the record, take the lease, read the log, record the answer',
+  longWait:
+    'begin it and suspend; two looks, which read the record and move the one on the agenda; take the lease, read the log, record the end',
   cancel: 'read the record, write it, give the slot back, take it off the agenda',
   completeLarge: 'the result in four chunks, then as above',
   pollLarge: 'the record and four chunks: the result itself',

@@ -17,6 +17,7 @@ export const OPERATIONS = {
   ask: 'ask for input',
   update: 'update (an answer)',
   resume: 'resume after the answer',
+  longWait: 'wait of 30 days',
   cancel: 'cancel',
   completeLarge: 'complete, 1 MB result',
   pollLarge: 'poll, completed, 1 MB result',

@@ -14,6 +14,7 @@ import { openStage, resultOf, type Stage } from './cost-stage.ts';
 export const DEFAULT_LIMIT = 100;
 const ONE_KB = 1024;
 const ONE_MB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 export async function measureCorner(
   corner: Corner,
@@ -39,6 +40,7 @@ export async function measureCorner(
       lap();
       await part(stage, lap, giveVariables);
     }
+    costs.longWait = await measureLongWait(openMeter);
     return costs as Costs;
   } finally {
     await stage.meter.close();
@@ -117,6 +119,43 @@ const asking: Part = async (stage, lap, giveVariables) => {
   await stage.caller.cancelTask(cancelled);
   lap('cancel');
 };
+
+/**
+ * From where the handler begins to wait to where it goes on: the looks that move the task's record and enqueue it included, less
+ * what a look costs that finds nothing. On a stage of its own, since all that is on another one would fall due meanwhile.
+ */
+async function measureLongWait(openMeter: (options: MeterOptions) => Promise<Meter>): Promise<Cost> {
+  const stage = await openStage(openMeter);
+  const { clock, meter } = stage;
+  try {
+    await stage.look();
+    meter.lap();
+    await stage.look();
+    const idle = meter.lap();
+    let runs = 0;
+    let waited: Cost | undefined;
+    const taskId = await stage.create(async (task) => {
+      await task.extendDeadline(31 * DAY_MS);
+      // In the second run this is a replay, and part of what is measured.
+      runs += 1;
+      if (runs === 1) meter.lap();
+      await task.wait('a month', { days: 30 });
+      waited = meter.lap();
+      return resultOf(ONE_KB);
+    });
+    await stage.run(taskId);
+    await clock.advance(30_000);
+    await stage.look();
+    await clock.advance(30 * DAY_MS - 35_000);
+    await stage.look();
+    await clock.advance(5_000);
+    await stage.run(taskId);
+    if (waited === undefined) throw new Error('The task did not go on after its wait.');
+    return addCosts(waited, { ...idle, reads: -2 * idle.reads, readUnits: -2 * idle.readUnits });
+  } finally {
+    await meter.close();
+  }
+}
 
 const largeResult: Part = async (stage, lap, giveVariables) => {
   const taskId = await stage.create(async (task) => {

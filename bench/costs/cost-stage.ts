@@ -14,6 +14,8 @@ import {
   type TaskContext,
 } from '../../src/index.ts';
 import { present } from '../../src/present.ts';
+import { Looker } from '../../src/runtime/queues/looker.ts';
+import { DEFAULT_LEASE_TIMES } from '../../src/runtime/running/held-task.ts';
 import { headKey } from '../../src/store/keys.ts';
 import { ManualClock, manualRandom } from '../../src/testing/manual-clock.ts';
 import { McpCaller } from '../mcp-caller.ts';
@@ -58,6 +60,12 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
     resolveOwner: () => OWNER,
     clock,
     random,
+  });
+  const looker = new Looker({
+    store: server.store,
+    queue: { enqueue: async () => {} },
+    clock,
+    leaseMs: DEFAULT_LEASE_TIMES.leaseMs,
   });
   const caller = new McpCaller({ send: (request) => server.fetch(request) });
   let tickets = 0;
@@ -106,7 +114,9 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
       });
     });
 
-  return { owner: OWNER, clock, meter, caller, store: server.store, create, run, seed, pass, message };
+  const look = () => looker.look();
+
+  return { owner: OWNER, clock, meter, caller, store: server.store, create, run, look, seed, pass, message };
 }
 
 export type Stage = Awaited<ReturnType<typeof openStage>>;

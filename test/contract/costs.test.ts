@@ -29,6 +29,7 @@ const PINNED = {
   ask: [0, 2, 0, 3],
   update: [1, 2, 1, 2],
   resume: [2, 1, 2, 2],
+  longWait: [4, 8, 6, 10],
   cancel: [2, 3, 2, 3],
   completeLarge: [1, 7, 1, 1032],
   pollLarge: [5, 0, 261, 0],
@@ -94,6 +95,10 @@ describe('on DynamoDB', () => {
       expect(costs.lifecycle.writes).toBeLessThanOrEqual(8);
       expect(costs.lifecycle.reads).toBeLessThanOrEqual(13);
     }
+  });
+
+  test('a wait of a month costs a handful of writes, and no message and no invocation on the way [STORE-14 EXEC-20]', () => {
+    for (const { costs } of dynamoDb) expect(costs.longWait.writes).toBeLessThanOrEqual(8);
   });
 
   test('docs/costs.md is what `node bench/run.ts --costs --write` writes [STORE-9]', () => {
