@@ -21,7 +21,6 @@ import { storedOwner } from './stored-owner.ts';
 const GRID_MS = 10_000;
 const TIME_DIGITS = 15;
 const DIGEST_DIGITS = 32;
-const PAGE = 100;
 
 /** After how long a task is looked at that should have begun, unless it has ended by then; in milliseconds. */
 export const DEFAULT_FIRST_LOOK_MS = 30_000;
@@ -129,17 +128,12 @@ export class Agenda {
   }
 
   async *#dueOf(partition: string, until: EpochMs): AsyncGenerator<AgendaEntry | UnreadableEntry> {
-    let after: string | undefined;
-    do {
-      const { records, next } = await this.#records.page(partition, { limit: PAGE, after });
-      for (const { id, value } of records) {
-        const [time = '', , task] = id.split(' ');
-        const at = Number(time);
-        if (at > until) return;
-        yield { at, key: { partition, id }, ...read(value, id, task) };
-      }
-      after = next;
-    } while (after !== undefined);
+    for await (const { id, value } of this.#records.all(partition)) {
+      const [time = '', , task] = id.split(' ');
+      const at = Number(time);
+      if (at > until) return;
+      yield { at, key: { partition, id }, ...read(value, id, task) };
+    }
   }
 }
 
