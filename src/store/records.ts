@@ -11,6 +11,7 @@ const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 200;
 /** Records that are read at a time where a whole partition is gone through. */
 const PAGE = 500;
+const GROWTH = 4;
 
 export interface RecordsOptions {
   readonly backend: StorageBackend;
@@ -70,13 +71,18 @@ export class Records {
     return this.#backend.list(partition, options).catch(throwTaskError);
   }
 
-  /** A whole partition in the order of its ids, page by page; other work of the process goes on in between. */
-  async *all(partition: string): AsyncGenerator<StoredRecord> {
+  /**
+   * A whole partition in the order of its ids, page by page; other work of the process goes on in between. The first page
+   * has `firstPage` records, and later ones grow: for who seldom needs more.
+   */
+  async *all(partition: string, firstPage = PAGE): AsyncGenerator<StoredRecord> {
     let after: string | undefined;
+    let limit = firstPage;
     do {
-      const { records, next } = await this.page(partition, { limit: PAGE, after });
+      const { records, next } = await this.page(partition, { limit, after });
       yield* records;
       after = next;
+      limit = Math.min(limit * GROWTH, PAGE);
       if (after !== undefined) await eventLoopTurn();
     } while (after !== undefined);
   }

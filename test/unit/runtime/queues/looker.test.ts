@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { inline } from '../../../../src/domain/payload.ts';
 import { acquireLease } from '../../../../src/domain/run.ts';
 import { completeTask, type Task } from '../../../../src/domain/task.ts';
+import { asTaskId } from '../../../../src/domain/task-id.ts';
 import { agendaPartition, agendaPartitions, headKey } from '../../../../src/store/keys.ts';
 import { NotingQueue, RuntimeUnderTest, TIMES, toolOf } from '../runtime-under-test.ts';
 
@@ -195,6 +196,27 @@ describe('a look', () => {
     await runtime.looker().look();
 
     expect(delivered(runtime).map(([id]) => id)).toEqual([task.id]);
+  });
+
+  test('reads a few records of each shard where nothing is due, however many wait [AES-6 STORE-14]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const far = runtime.clock.now() + 3_600_000;
+    const { owner } = await runtime.create('any');
+    for (let made = 0; made < 600; made += 1) {
+      await runtime.store.agenda.note({ owner, id: asTaskId(made.toString(16).padStart(44, '0')) }, far);
+    }
+    const read: number[] = [];
+    const list = runtime.backend.list.bind(runtime.backend);
+    runtime.backend.list = async (...args) => {
+      const page = await list(...args);
+      read.push(page.records.length);
+      return page;
+    };
+
+    await runtime.looker().look();
+
+    expect(read).toHaveLength(16);
+    expect(Math.max(...read)).toBeLessThanOrEqual(16);
   });
 
   test('that is stopped leaves what is left for the next one [AWS-9]', async () => {
