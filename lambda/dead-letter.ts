@@ -1,6 +1,6 @@
 /**
- * Gives the tasks whose messages could not be processed back to the agenda: only the attempts in its head fail a task, so a
- * worker that is throttled, broken or not there fails none.
+ * Gives the tasks whose messages could not be processed back to the agenda: only the attempts in its head fail a task,
+ * so a worker that is throttled, broken or not there fails none.
  */
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';

@@ -1,7 +1,7 @@
 /**
- * The alarms, as data; those of the storage are its own. Each asks for an action, which docs/operations.md describes under the same id. A service publishes
- * many metrics only while they are not zero, and a sum over a missing operand has no value: test/infra/alarms.test.ts
- * evaluates each alarm on what its service would publish.
+ * The alarms, as data; those of the storage are its own. Each asks for an action, which docs/operations.md describes
+ * under the same id. A service publishes many metrics only while they are not zero, and a sum over a missing operand
+ * has no value: test/infra/alarms.test.ts evaluates each alarm on what its service would publish.
  */
 import { Duration } from 'aws-cdk-lib';
 import { MathExpression } from 'aws-cdk-lib/aws-cloudwatch';

@@ -35,8 +35,8 @@ export const DEAD_LETTER_VISIBILITY_TIMEOUT = Duration.minutes(3);
 export const STREAMING_TIMEOUT = Duration.minutes(15);
 
 /**
- * How long a stream may be told to stay open: long enough that reconnecting costs little, and over before the function's time
- * is, so that it ends in good order.
+ * How long a stream may be told to stay open: long enough that reconnecting costs little, and over before the
+ * function's time is, so that it ends in good order.
  */
 export const STREAM_SECONDS_BOUNDS = { min: 10, max: 870 };
 
@@ -44,8 +44,8 @@ export const STREAM_SECONDS_BOUNDS = { min: 10, max: 870 };
 export const BUFFERED_TIMEOUT = Duration.seconds(28);
 
 /**
- * Lambda's 6 MB for what a function answers at once: the answer's text is escaped in it, as a string within JSON. What streams
- * is not bounded so.
+ * Lambda's 6 MB for what a function answers at once: the answer's text is escaped in it, as a string within JSON. What
+ * streams is not bounded so.
  */
 export const BUFFERED_ANSWER_BYTES = 6 * 1024 * 1024;
 
@@ -54,8 +54,8 @@ export const WORKER_BATCH_SIZE = 1;
 
 /**
  * Functions that run tasks at the same time. What comes above it waits in the queue, without failed deliveries. Few,
- * because a new account runs ten functions at once in all: with more, Lambda would refuse workers, each refusal would count
- * as a failed delivery, and callers would find no function free.
+ * because a new account runs ten functions at once in all: with more, Lambda would refuse workers, each refusal would
+ * count as a failed delivery, and callers would find no function free.
  */
 export const WORKER_MAX_CONCURRENCY = 5;
 /** SQS's own bounds for an event source. */

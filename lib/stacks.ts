@@ -89,8 +89,8 @@ function encryptionOf(stack: Stack, { encryptionKeyArn }: Settings): { readonly 
 }
 
 /**
- * Where the stacks go; without a command line that says so (synthesis alone), anywhere. A table with a key of the team's own
- * needs its region, which is the key's.
+ * Where the stacks go; without a command line that says so (synthesis alone), anywhere. A table with a key of the
+ * team's own needs its region, which is the key's.
  */
 export function environmentOf({ region }: Settings, account: string | undefined): Environment {
   return present({ account, region });

@@ -14,8 +14,8 @@ import type { StorageGraph, TaskStorage } from './storage.ts';
 
 export interface TaskTableProps {
   /**
-   * A table that is there already, with the backend's keys: one that was restored, for instance. Of the other properties only the key
-   * counts then. @default - one is made
+   * A table that is there already, with the backend's keys: one that was restored, for instance. Of the other
+   * properties only the key counts then. @default - one is made
    */
   readonly existingTableName?: string | undefined;
   /** @default - a key that DynamoDB owns */

@@ -29,9 +29,9 @@ const SLOWING = 0.1;
 const LONGEST_STEP_BACK_MS = 24 * 60 * 60 * 1000;
 
 /**
- * The wall clock, as long as it goes forward. When it is put back, ten minutes say, the time goes on from where it was, a little
- * slower, until the wall clock has come up with it: whatever is due, held or waited for in this process is so after as
- * long as was meant, and at most a tenth longer. `elapsedMs` only ever counts up, at the pace of real time.
+ * The wall clock, as long as it goes forward. When it is put back, ten minutes say, the time goes on from where it was,
+ * a little slower, until the wall clock has come up with it: whatever is due, held or waited for in this process is so
+ * after as long as was meant, and at most a tenth longer. `elapsedMs` only ever counts up, at the pace of real time.
  */
 export function steadyNow(wallNow: () => EpochMs, elapsedMs: () => number): () => EpochMs {
   let latest = wallNow();

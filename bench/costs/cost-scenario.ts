@@ -121,8 +121,9 @@ const asking: Part = async (stage, lap, giveVariables) => {
 };
 
 /**
- * From where the handler begins to wait to where it goes on: the looks that move the task's record and enqueue it included, less
- * what a look costs that finds nothing. On a stage of its own, since all that is on another one would fall due meanwhile.
+ * From where the handler begins to wait to where it goes on: the looks that move the task's record and enqueue it
+ * included, less what a look costs that finds nothing. On a stage of its own, since all that is on another one would
+ * fall due meanwhile.
  */
 async function measureLongWait(openMeter: (options: MeterOptions) => Promise<Meter>): Promise<Cost> {
   const stage = await openStage(openMeter);

@@ -1,6 +1,6 @@
 /**
- * The whole bill of a task on AWS, by kind of API and number of polls: arithmetic over the units that bench/costs/costs.ts measures,
- * one list of prices and one of assumptions. Measures nothing itself.
+ * The whole bill of a task on AWS, by kind of API and number of polls: arithmetic over the units that
+ * bench/costs/costs.ts measures, one list of prices and one of assumptions. Measures nothing itself.
  */
 import { API_KINDS, type ApiKind } from '../../lib/front.ts';
 import { agendaPartitions } from '../../src/store/keys.ts';

@@ -1,7 +1,8 @@
 /**
- * A soak in which no client ever asks: tasks are created, and nobody polls, listens or waits. Servers (endpoint, worker and
- * looker in one process) are killed without warning, and so is the queue, with all that is in it. In the end every task has ended,
- * or waits for what nobody gives it. Read from the records themselves, since a look through the store would heal.
+ * A soak in which no client ever asks: tasks are created, and nobody polls, listens or waits. Servers (endpoint, worker
+ * and looker in one process) are killed without warning, and so is the queue, with all that is in it. In the end every
+ * task has ended, or waits for what nobody gives it. Read from the records themselves, since a look through the store
+ * would heal.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -75,8 +75,8 @@ const CLAIMS_OF_OTHERS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events'];
 const CLAIMS_OF_ACCESS = ['scope', 'scp', 'client_id', 'cid', 'appid', 'azp'];
 
 /**
- * An ID token tells a client who logged in; a server that gets hold of one must not be able to call tools with it. What the issuer
- * says of the token's kind decides; where it says nothing, the claims do.
+ * An ID token tells a client who logged in; a server that gets hold of one must not be able to call tools with it. What
+ * the issuer says of the token's kind decides; where it says nothing, the claims do.
  */
 function assertAccessToken(payload: JWTPayload, type: unknown, { audience, scopes }: TokenRules): void {
   const headerType = type === undefined ? 'jwt' : lowerCased(type);

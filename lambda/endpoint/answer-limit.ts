@@ -1,6 +1,7 @@
 /**
- * What a buffered answer may take. Tasks hold nothing that is larger, but for what they held before the deployment had this
- * API; an answer of another kind may be. The caller is told then, by JSON-RPC, and not by the API that something failed.
+ * What a buffered answer may take. Tasks hold nothing that is larger, but for what they held before the deployment had
+ * this API; an answer of another kind may be. The caller is told then, by JSON-RPC, and not by the API that something
+ * failed.
  */
 import { readEvents } from '../../src/protocol/event-stream.ts';
 import { idOf } from './direct-invocation.ts';

@@ -1,7 +1,7 @@
 /**
- * How the environment variables of the functions are written and read: `lib/` writes them with `toVariables`, the functions
- * read them with `readEnvironment`. Their names, and what each may say, are in `words.ts`. Imports nothing else, so that
- * either side may import it.
+ * How the environment variables of the functions are written and read: `lib/` writes them with `toVariables`, the
+ * functions read them with `readEnvironment`. Their names, and what each may say, are in `words.ts`. Imports nothing
+ * else, so that either side may import it.
  */
 import { NO_LIMIT, VARIABLES, type VariableName } from './words.ts';
 

@@ -12,8 +12,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A connection on which nothing has come for so long, though something was asked, leads to a machine that has gone without a word. */
 const SILENCE_MS = 10_000;
 /**
- * How often a server is asked whether it still is the primary: a process that only reads is refused nothing, and would read for ever
- * what the demoted one copies, or has stopped to copy. One command of a few bytes; a write would cost more and might be refused.
+ * How often a server is asked whether it still is the primary: a process that only reads is refused nothing, and would
+ * read for ever what the demoted one copies, or has stopped to copy. One command of a few bytes; a write would cost
+ * more and might be refused.
  */
 const ASK_ROLE_EVERY_MS = 5_000;
 /** While whatever answers at the address is read-only, it is not asked to be another one more often than this. */
@@ -59,8 +60,9 @@ export async function connectRedis(url: string, { patient = false }: ConnectOpti
 }
 
 /**
- * Behind one address a failover leaves open connections at the old primary, which answers reads from then on with what it copies and
- * refuses writes for ever. A new connection leads to the new one. What was refused is not sent again here: its caller is told.
+ * Behind one address a failover leaves open connections at the old primary, which answers reads from then on with what
+ * it copies and refuses writes for ever. A new connection leads to the new one. What was refused is not sent again
+ * here: its caller is told.
  */
 function leavesDemoted(): (error: Error) => boolean {
   let leftAt = Number.NEGATIVE_INFINITY;

@@ -41,8 +41,9 @@ export function openFile(path: string): DatabaseSync {
 }
 
 /**
- * Makes the file ours if it is new, and the connection one that keeps our promises. May be called again after SQLite's "busy".
- * Looks before it touches: a file that is not ours is left exactly as it was. Does not wait for a writer of a file that is ready.
+ * Makes the file ours if it is new, and the connection one that keeps our promises. May be called again after SQLite's
+ * "busy". Looks before it touches: a file that is not ours is left exactly as it was. Does not wait for a writer of a
+ * file that is ready.
  */
 export function prepareFile(database: DatabaseSync, path: string): void {
   const found = inTransaction(database, 'DEFERRED', () => formatOf(database, path));
@@ -61,8 +62,9 @@ export function prepareFile(database: DatabaseSync, path: string): void {
 }
 
 /**
- * Lets a file that was made without it give back space (see {@link giveSpaceBack}), which takes writing all of it anew, once, when
- * it is opened. Where that cannot be, since another process writes or the disk is full, the file stays as it is until next time.
+ * Lets a file that was made without it give back space (see {@link giveSpaceBack}), which takes writing all of it anew,
+ * once, when it is opened. Where that cannot be, since another process writes or the disk is full, the file stays as it
+ * is until next time.
  */
 export function convertFile(database: DatabaseSync): void {
   if (pragma(database, 'auto_vacuum') === INCREMENTAL) return;

@@ -1,6 +1,7 @@
 /**
- * Whether the files that SQLite has open are still those that their names lead to. SQLite itself does not notice: what it writes
- * to a file that was deleted or replaced by another file, it reads again and reports as done, and no other process ever finds it.
+ * Whether the files that SQLite has open are still those that their names lead to. SQLite itself does not notice: what
+ * it writes to a file that was deleted or replaced by another file, it reads again and reports as done, and no other
+ * process ever finds it.
  */
 import { statSync } from 'node:fs';
 import { BackendLostError } from './errors.ts';

@@ -1,7 +1,7 @@
 /**
- * What a deployment can carry to a client. A buffered function (an HTTP API before AWS Lambda) hands its answer over as text
- * within JSON, so that each quote and backslash counts twice: 3.5 MiB of JSON may be 6.5 MiB there. What no client could ever
- * read is refused when it is to be stored, and not each time that somebody asks for it.
+ * What a deployment can carry to a client. A buffered function (an HTTP API before AWS Lambda) hands its answer over as
+ * text within JSON, so that each quote and backslash counts twice: 3.5 MiB of JSON may be 6.5 MiB there. What no client
+ * could ever read is refused when it is to be stored, and not each time that somebody asks for it.
  */
 import { TaskError } from './errors.ts';
 import type { JsonValue } from './json.ts';

@@ -37,8 +37,8 @@ const MIN_RETENTION_MS = 60_000;
 
 /**
  * What a task gets when its caller asked for `requestedTtlMs` (milliseconds from creation;
- * `null`: unlimited; `undefined`: did not ask). A request is clamped, never rejected. It cuts or
- * stretches the retention, and is kept whenever the task ends; the run deadline is cut only where the ttl leaves no room for it.
+ * `null`: unlimited; `undefined`: did not ask). A request is clamped, never rejected. It cuts or stretches the
+ * retention, and is kept whenever the task ends; the run deadline is cut only where the ttl leaves no room for it.
  */
 export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | null | undefined): Lifetime {
   if (requestedTtlMs === undefined) {

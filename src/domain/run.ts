@@ -32,9 +32,9 @@ export function claimOf(task: Task): LeaseClaim | undefined {
 }
 
 /**
- * Takes the task for a run of `holder` until `now + leaseMs`. An earlier lease that ran out
- * without being given back counts as a crash; one too many fails the task, with the reason.
- * Throws `lease_held` while another run holds it, `invalid_transition` when it has ended and there is nothing to clean up.
+ * Takes the task for a run of `holder` until `now + leaseMs`. An earlier lease that ran out without being given back
+ * counts as a crash; one too many fails the task, with the reason. Throws `lease_held` while another run holds it,
+ * `invalid_transition` when it has ended and there is nothing to clean up.
  */
 export function acquireLease(task: Task, holder: string, leaseMs: number, now: number): Task {
   if (isTerminal(task.status) && task.run.cleanup === undefined) {
@@ -78,8 +78,9 @@ export function renewLease(task: Task, claim: LeaseClaim, renewal: Renewal, now:
 }
 
 /**
- * A lease that ends later than one that was taken now would, by as much again, was written by a clock that was ahead of `now`. It is
- * not believed: it ends `leaseMs` from now, unless its holder lives and renews it, as it may. The very same task otherwise.
+ * A lease that ends later than one that was taken now would, by as much again, was written by a clock that was ahead of
+ * `now`. It is not believed: it ends `leaseMs` from now, unless its holder lives and renews it, as it may. The very
+ * same task otherwise.
  */
 export function boundLease(task: Task, leaseMs: number, now: number): Task {
   const { lease } = task.run;
@@ -157,9 +158,9 @@ export function giveBack(task: Task, claim: LeaseClaim, dueAt: number, crashed: 
 }
 
 /**
- * Whether the task should have run so long ago that whatever was to bring it to a worker must be taken for lost: `graceMs`
- * ago, and after each time that it was enqueued anew as long again as it had waited by then, so that a worker that is behind
- * is not sent more and more.
+ * Whether the task should have run so long ago that whatever was to bring it to a worker must be taken for lost:
+ * `graceMs` ago, and after each time that it was enqueued anew as long again as it had waited by then, so that a worker
+ * that is behind is not sent more and more.
  */
 export function isForgotten(task: Task, graceMs: number, now: number): boolean {
   const due = nextRunAt(task);

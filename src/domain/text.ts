@@ -23,8 +23,8 @@ const LONGEST_CHARACTER = 64;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Where a character begins, at or before `index`: at an ASCII one. From the middle of a row of flags or of a family nobody can
- * tell where one ends. A line feed may belong to a carriage return before it.
+ * Where a character begins, at or before `index`: at an ASCII one. From the middle of a row of flags or of a family
+ * nobody can tell where one ends. A line feed may belong to a carriage return before it.
  */
 function beginningBefore(text: string, index: number): number {
   for (let at = index; at > 0; at -= 1) {

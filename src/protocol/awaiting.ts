@@ -63,8 +63,8 @@ export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGene
 }
 
 /**
- * The first state that satisfies `until`, or `undefined` once `maxMs` have passed or the signal has fired. Outlasts outages: whoever
- * waits here mostly has no other way to learn what became of the task, and would have it done again.
+ * The first state that satisfies `until`, or `undefined` once `maxMs` have passed or the signal has fired. Outlasts
+ * outages: whoever waits here mostly has no other way to learn what became of the task, and would have it done again.
  */
 export async function awaitTask(
   ref: TaskRef,

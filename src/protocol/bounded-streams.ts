@@ -1,7 +1,8 @@
 /**
- * Ends each `subscriptions/listen` after a while, in good order: with the result that ends it on its own, so that the client
- * knows that nothing was lost, and listens anew if it still wants to; it is then shown how everything stands. Where nobody
- * says that a client has gone (AWS Lambda), a stream would else be paid for until the platform cuts it off.
+ * Ends each `subscriptions/listen` after a while, in good order: with the result that ends it on its own, so that the
+ * client knows that nothing was lost, and listens anew if it still wants to; it is then shown how everything stands.
+ * Where nobody says that a client has gone (AWS Lambda), a stream would else be paid for until the platform cuts it
+ * off.
  */
 import { type McpHandlerRequestOptions, SUBSCRIPTION_ID_META_KEY } from '@modelcontextprotocol/server';
 import type { CancelTimer, Clock } from '../clock.ts';

@@ -1,7 +1,8 @@
 /**
- * Which web pages may call (CORS), and what browsers are told about it: one policy for every way of serving. A browser asks
- * beforehand without credentials (a preflight), so preflights are answered before anybody is authenticated. Programs that
- * are no browsers send no `Origin`, and are not concerned. Credentials are headers that a page sets itself, never cookies.
+ * Which web pages may call (CORS), and what browsers are told about it: one policy for every way of serving. A browser
+ * asks beforehand without credentials (a preflight), so preflights are answered before anybody is authenticated.
+ * Programs that are no browsers send no `Origin`, and are not concerned. Credentials are headers that a page sets
+ * itself, never cookies.
  */
 import { refusedRequest } from './http-requests.ts';
 

@@ -1,7 +1,7 @@
 /**
- * The value of an owner's counter of active tasks. It is one integer, because engines add to it; from its highest digits to
- * its lowest it holds the number of its format, a generation, and how many tasks are active. What a newer format writes is
- * above every ceiling of an older one, so an older build can neither add to it nor read it.
+ * The value of an owner's counter of active tasks. It is one integer, because engines add to it; from its highest
+ * digits to its lowest it holds the number of its format, a generation, and how many tasks are active. What a newer
+ * format writes is above every ceiling of an older one, so an older build can neither add to it nor read it.
  */
 import * as z from 'zod';
 import { type ShapeOf, StoredKind } from './codec.ts';

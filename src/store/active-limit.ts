@@ -1,12 +1,13 @@
 /**
- * The exact limit of an owner's active tasks. A slot is counted before its task is written, and given back
- * after the task has ended, so that a crash in between can only over-count. A counter that refuses is audited against
- * the tasks themselves, bit by bit (`count-audit.ts`), and repaired when it was wrong.
+ * The exact limit of an owner's active tasks. A slot is counted before its task is written, and given back after the
+ * task has ended, so that a crash in between can only over-count. A counter that refuses is audited against the tasks
+ * themselves, bit by bit (`count-audit.ts`), and repaired when it was wrong.
  *
  * The counter carries a generation (`active-count.ts`). A repair first begins a new generation, in which no slot can be
  * taken yet, and counts the tasks then. A task that was written before is seen by the count. A creator that writes its
- * task later finds, when it reads the counter again, another generation than it took its slot in, and takes a slot in the
- * new one. A slot is given back only to an open generation in which its task was counted. See docs/decisions/0002-active-limit.md.
+ * task later finds, when it reads the counter again, another generation than it took its slot in, and takes a slot in
+ * the new one. A slot is given back only to an open generation in which its task was counted. See
+ * docs/decisions/0002-active-limit.md.
  */
 import { TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
@@ -48,8 +49,8 @@ export class ActiveLimit {
   }
 
   /**
-   * Counts one more task. Resolves to the generation it is counted in, or `undefined` where the owner has no limit; rejects
-   * with `too_many_tasks`.
+   * Counts one more task. Resolves to the generation it is counted in, or `undefined` where the owner has no limit;
+   * rejects with `too_many_tasks`.
    */
   async take(owner: Owner): Promise<number | undefined> {
     const limit = this.#limitOf(owner);

@@ -74,8 +74,8 @@ export class Agenda {
 
   /**
    * Has a task looked at soon that waited and, with the change, does not any more. To be called before the change is
-   * written; the function that it resolves to is to be called after that. A looker that came in between saw the task as it
-   * was before, and moved its record to a later time.
+   * written; the function that it resolves to is to be called after that. A looker that came in between saw the task as
+   * it was before, and moved its record to a later time.
    */
   async noteChange(before: Task, after: Task): Promise<() => Promise<void>> {
     const now = this.#records.now();
@@ -120,9 +120,9 @@ export class Agenda {
   }
 
   /**
-   * Whether no looker can have seen the record that `noteNew` made at that time: it sees at most half of `firstLookMs` ahead.
-   * Half of the time that this leaves is for clocks that differ, or are put back. One that is behind `notedAt` has been put
-   * back, and says nothing of who has looked.
+   * Whether no looker can have seen the record that `noteNew` made at that time: it sees at most half of `firstLookMs`
+   * ahead. Half of the time that this leaves is for clocks that differ, or are put back. One that is behind `notedAt`
+   * has been put back, and says nothing of who has looked.
    */
   #isAhead(notedAt: EpochMs): boolean {
     const now = this.#records.now();

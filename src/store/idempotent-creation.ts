@@ -34,8 +34,8 @@ interface KeyRecord {
   /** Of the call that the key was used for. */
   readonly fingerprint: string;
   /**
-   * While this is ahead, a task that is not there has yet to be made. After it, it may have been there and have expired, so its
-   * id, under which a log may still lie, is not used again. `null`: always ahead.
+   * While this is ahead, a task that is not there has yet to be made. After it, it may have been there and have
+   * expired, so its id, under which a log may still lie, is not used again. `null`: always ahead.
    */
   readonly openUntil: number | null;
 }
@@ -113,8 +113,8 @@ export class IdempotentCreation {
   }
 
   /**
-   * Notes that the task of the key has been there, so that its id is not used again once it is gone. To be called before the
-   * task promises less.
+   * Notes that the task of the key has been there, so that its id is not used again once it is gone. To be called
+   * before the task promises less.
    */
   async close({ id, owner, keyDigest }: Task): Promise<void> {
     if (keyDigest === undefined) return;

@@ -9,17 +9,19 @@ import type { TaskRef } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 
 /**
- * One DynamoDB partition key bears 1,000 write units and 3,000 read units a second. A lifecycle with 1 KB of arguments and
- * 1 KB of result writes its head three times, 7 units in all: 2,000 of them a second are 14,000 units. In 16 shards that
- * would be 875 each on average, which chance often takes above 1,000; in 32 it is 438, with room for heads of 4 KB (12
- * units, 750 each). More shards would make listings dearer, which ask all of them. The last digits of the id are random, so
- * the shards are filled evenly. A change moves every head: it needs a migration. See docs/decisions/0010-agenda-and-shards.md.
+ * One DynamoDB partition key bears 1,000 write units and 3,000 read units a second. A lifecycle with 1 KB of arguments
+ * and 1 KB of result writes its head three times, 7 units in all: 2,000 of them a second are 14,000 units. In 16 shards
+ * that would be 875 each on average, which chance often takes above 1,000; in 32 it is 438, with room for heads of 4 KB
+ * (12 units, 750 each). More shards would make listings dearer, which ask all of them. The last digits of the id are
+ * random, so the shards are filled evenly. A change moves every head: it needs a migration. See
+ * docs/decisions/0010-agenda-and-shards.md.
  */
 const HEAD_SHARDS = shardNames(32);
 
 /**
- * Of everybody's tasks together. A task that ends soon writes its record and deletes it, one unit each: 16 shards bear 8,000
- * such tasks a second. Each look asks all shards, so more would make every look dearer, also where nothing is to be done.
+ * Of everybody's tasks together. A task that ends soon writes its record and deletes it, one unit each: 16 shards bear
+ * 8,000 such tasks a second. Each look asks all shards, so more would make every look dearer, also where nothing is to
+ * be done.
  */
 const AGENDA_SHARDS = shardNames(16);
 

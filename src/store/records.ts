@@ -1,6 +1,7 @@
 /**
  * The store's lower room: records over a backend, and the one back-off. Storage errors become task errors here, once; a
- * lost race and a full counter are no errors but answers, so that the files above it have one kind of error to think of. Knows no task.
+ * lost race and a full counter are no errors but answers, so that the files above it have one kind of error to think
+ * of. Knows no task.
  */
 import type { RecordKey, RecordWrite, StorageBackend, StoredRecord, Version } from '../backends/backend.ts';
 import { BackendConflictError, BackendLimitError } from '../backends/errors.ts';

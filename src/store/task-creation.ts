@@ -104,8 +104,8 @@ export class TaskCreation {
   }
 
   /**
-   * Ends a task that has no slot in the generation that counts now, so none is given back. If another process has ended the
-   * task before, it gave back a slot that another task holds: `restore` takes that slot again.
+   * Ends a task that has no slot in the generation that counts now, so none is given back. If another process has ended
+   * the task before, it gave back a slot that another task holds: `restore` takes that slot again.
    */
   async #refuse(created: StoredTask, error: unknown): Promise<void> {
     const { records, heads, limit } = this.#options;
@@ -122,8 +122,9 @@ export class TaskCreation {
   }
 
   /**
-   * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. Where the
-   * id is another creation's (`isTaken`), that task stays, and so does its record on the agenda, which may be the same record.
+   * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. Where
+   * the id is another creation's (`isTaken`), that task stays, and so does its record on the agenda, which may be the
+   * same record.
    */
   async #undo(task: Task, generation: number | undefined, kept: readonly Payload[], isTaken: boolean): Promise<void> {
     const { agenda, heads, limit, payloads } = this.#options;

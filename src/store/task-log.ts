@@ -60,8 +60,8 @@ export class TaskLog {
   }
 
   /**
-   * Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. May be tried again
-   * where it is not known whether the first try landed: the very same entry counts as written.
+   * Writes entry `sequence` (from 0). Resolves to `false`, with nothing written, if another writer has it. May be tried
+   * again where it is not known whether the first try landed: the very same entry counts as written.
    */
   async append(task: Task, sequence: number, entry: JsonValue): Promise<boolean> {
     const kept = await this.#payloads.keep(task, 'log_entry', entry);

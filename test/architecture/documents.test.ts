@@ -1,6 +1,6 @@
 /**
- * What documents name is there: files, folders and links of the repository; and one word is used for a thing, so that nobody
- * looks for two.
+ * What documents name is there: files, folders and links of the repository; and one word is used for a thing, so that
+ * nobody looks for two.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';

@@ -1,8 +1,9 @@
 /**
- * `npm run conformance [-- --backend ADDRESS] [--requirements REVISION] [--url URL]`: runs the official suite
- * against the fixtures in this process, or the task scenarios alone against a server that has them at URL; first the ten scenarios of the tasks extension, then what a revision of the
- * specification requires of a server. The last line is `N passed, N failed`, in checks; the exit code
- * is 1 if any failed, 2 for a wrong option. A scenario that could not run has failed.
+ * `npm run conformance [-- --backend ADDRESS] [--requirements REVISION] [--url URL]`: runs the official suite against
+ * the fixtures in this process, or the task scenarios alone against a server that has them at URL; first the ten
+ * scenarios of the tasks extension, then what a revision of the specification requires of a server. The last line is `N
+ * passed, N failed`, in checks; the exit code is 1 if any failed, 2 for a wrong option. A scenario that could not run
+ * has failed.
  */
 import { parseArgs } from 'node:util';
 import { startLocalServer } from '../../src/index.ts';

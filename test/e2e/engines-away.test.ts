@@ -1,6 +1,7 @@
 /**
- * Engines that go away under a running server and come back: requests are refused with what to do, handlers go on, and when the
- * engine is back so is everything else, without any client. All troubles at once, each with a server and data of its own.
+ * Engines that go away under a running server and come back: requests are refused with what to do, handlers go on, and
+ * when the engine is back so is everything else, without any client. All troubles at once, each with a server and data
+ * of its own.
  */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';

@@ -1,6 +1,6 @@
 /**
- * Redis whose primary changes under a running server: behind one address, where old connections stay at the old primary, and in a
- * cluster, where a replica takes over from a master that died.
+ * Redis whose primary changes under a running server: behind one address, where old connections stay at the old
+ * primary, and in a cluster, where a replica takes over from a master that died.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';

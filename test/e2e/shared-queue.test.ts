@@ -1,6 +1,6 @@
 /**
- * Servers that share a queue and are killed: whatever was accepted comes to its end in those that are left, and no client asks about
- * it. Tasks are read from the store, because a poll would heal them.
+ * Servers that share a queue and are killed: whatever was accepted comes to its end in those that are left, and no
+ * client asks about it. Tasks are read from the store, because a poll would heal them.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';

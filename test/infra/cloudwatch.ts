@@ -1,8 +1,8 @@
 /**
- * What CloudWatch makes of an alarm in a template and of data as services publish it: aggregates the samples of exactly that
- * metric (name and all dimensions) by period, evaluates the part of metric math that our alarms use, and compares.
- * Stricter than CloudWatch in two ways: a missing period never counts, though CloudWatch may look further back instead; and
- * of a metric without a single sample, `FILL` makes nothing, since what CloudWatch does then is nowhere promised.
+ * What CloudWatch makes of an alarm in a template and of data as services publish it: aggregates the samples of exactly
+ * that metric (name and all dimensions) by period, evaluates the part of metric math that our alarms use, and compares.
+ * Stricter than CloudWatch in two ways: a missing period never counts, though CloudWatch may look further back instead;
+ * and of a metric without a single sample, `FILL` makes nothing, since what CloudWatch does then is nowhere promised.
  */
 import type { Properties } from './synthesized.ts';
 

@@ -1,8 +1,8 @@
 /**
- * `npm run simulate -- [--histories N] [--seed S] [--seconds T] [--only engine|tasks]`: random programs in random worlds
- * against the oracle, in as many processes as there are cores: half of them whole tasks (`tasks/`), half the engine alone.
- * Ends with an error, the seed and the smallest history that shows the fault. With `--mutants`: how many histories it takes
- * to find each of the faults of mutants.ts.
+ * `npm run simulate -- [--histories N] [--seed S] [--seconds T] [--only engine|tasks]`: random programs in random
+ * worlds against the oracle, in as many processes as there are cores: half of them whole tasks (`tasks/`), half the
+ * engine alone. Ends with an error, the seed and the smallest history that shows the fault. With `--mutants`: how many
+ * histories it takes to find each of the faults of mutants.ts.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';

@@ -1,8 +1,7 @@
 /**
  * A server to be killed, run as a program: `node crash-server.ts ADDRESS OWNER EFFECTS [QUEUE]`. Its tools leave a line
- * in the file EFFECTS for each side effect, so that a test can tell what ran, when, and in which process. QUEUE is one that
- * several such servers share, as JSON: see shared-queue.ts.
- * Prints its URL once it listens.
+ * in the file EFFECTS for each side effect, so that a test can tell what ran, when, and in which process. QUEUE is one
+ * that several such servers share, as JSON: see shared-queue.ts. Prints its URL once it listens.
  */
 import { appendFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';

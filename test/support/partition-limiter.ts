@@ -1,7 +1,7 @@
 /**
- * What DynamoDB would count for each partition key: units of what is read and written, by the second of a clock that a test
- * holds. A key bears so many units a second; what is above that is counted as throttled, and done all the same. For
- * arithmetic on how far one owner goes; how a client fares that is throttled is not what it shows.
+ * What DynamoDB would count for each partition key: units of what is read and written, by the second of a clock that a
+ * test holds. A key bears so many units a second; what is above that is counted as throttled, and done all the same.
+ * For arithmetic on how far one owner goes; how a client fares that is throttled is not what it shows.
  */
 import type { RecordKey, RecordWrite, StorageBackend, StoredRecord } from '../../src/backends/backend.ts';
 import type { Clock } from '../../src/clock.ts';

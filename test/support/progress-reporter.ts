@@ -1,6 +1,6 @@
 /**
- * Tells whoever runs the tests how long they usually take, every half minute how far they are and what is under way, and at
- * the end which files were slow. Only where jest draws no status of its own, and not of a few files.
+ * Tells whoever runs the tests how long they usually take, every half minute how far they are and what is under way,
+ * and at the end which files were slow. Only where jest draws no status of its own, and not of a few files.
  */
 import { relative } from 'node:path';
 

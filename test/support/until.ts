@@ -1,6 +1,6 @@
 /**
- * Waiting for what something else brings about: another process, a queue, an engine. A test that waits is not a measurement:
- * the limit only says what was waited for in vain, and is far beyond what the slowest machine needs.
+ * Waiting for what something else brings about: another process, a queue, an engine. A test that waits is not a
+ * measurement: the limit only says what was waited for in vain, and is far beyond what the slowest machine needs.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 

@@ -1,7 +1,7 @@
 /**
- * The journal of a task that a run holds: the engine's entries in the store's log, each with the epoch of the run that wrote
- * it. What cannot follow from what is before it is set aside: entries after a gap, and entries of an older run after
- * those of a newer one.
+ * The journal of a task that a run holds: the engine's entries in the store's log, each with the epoch of the run that
+ * wrote it. What cannot follow from what is before it is set aside: entries after a gap, and entries of an older run
+ * after those of a newer one.
  */
 import * as z from 'zod';
 import { TaskError } from '../../domain/errors.ts';

@@ -1,8 +1,8 @@
 /**
- * A queue that many machines share without AWS: BullMQ on Redis or Valkey, one node or a cluster. Who enqueues and who consumes
- * may be different processes. A delivery whose process dies comes to another one once its lock has run out; one that fails comes
- * again, as often as it takes, because only the attempts in the task's head end a task. What Redis loses is lost here too:
- * docs/redis.md.
+ * A queue that many machines share without AWS: BullMQ on Redis or Valkey, one node or a cluster. Who enqueues and who
+ * consumes may be different processes. A delivery whose process dies comes to another one once its lock has run out;
+ * one that fails comes again, as often as it takes, because only the attempts in the task's head end a task. What Redis
+ * loses is lost here too: docs/redis.md.
  */
 import { type ConnectionOptions, type Job, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import { type Clock, systemClock, within } from '../../clock.ts';
@@ -82,8 +82,8 @@ export interface BullMqConsumerOptions extends BullMqOptions {
   /** Tasks that this process runs at the same time. @default 16 */
   readonly concurrency?: number | undefined;
   /**
-   * How long a delivery stays with a process that gives no sign of life, in milliseconds; up to twice as long passes before
-   * another process has it, which also waits for the task's lease. @default 15000
+   * How long a delivery stays with a process that gives no sign of life, in milliseconds; up to twice as long passes
+   * before another process has it, which also waits for the task's lease. @default 15000
    */
   readonly lockMs?: number;
 }

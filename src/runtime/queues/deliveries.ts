@@ -56,8 +56,8 @@ export async function cancel(deliveries: Deliveries, ref: TaskRef, message: stri
 }
 
 /**
- * Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. Storage that does not write for now is
- * no reason to refuse a client what it reads.
+ * Enqueues a task that should have run more than `graceMs` ago; of many who notice, one does. Storage that does not
+ * write for now is no reason to refuse a client what it reads.
  */
 export async function healForgotten(
   deliveries: Deliveries,

@@ -29,8 +29,8 @@ export function encodeDelivery({ ref, notBefore }: Delivery): string {
 }
 
 /**
- * What a message says, or `undefined` for a body that is none of ours. Throws `unreadable_record` for one that a newer build
- * wrote: it must stay in the queue, for a server that can read it.
+ * What a message says, or `undefined` for a body that is none of ours. Throws `unreadable_record` for one that a newer
+ * build wrote: it must stay in the queue, for a server that can read it.
  */
 export function decodeDelivery(body: string): Delivery | undefined {
   try {
@@ -53,8 +53,8 @@ export function decodeReceived(body: unknown, message: string | undefined, logge
 }
 
 /**
- * Runs the task. Rejects, with a line in the log, when the delivery must come again. One that does may be all that is left of
- * a run that crashed before it sent the next: its own time is then not told.
+ * Runs the task. Rejects, with a line in the log, when the delivery must come again. One that does may be all that is
+ * left of a run that crashed before it sent the next: its own time is then not told.
  */
 export async function runDelivered(
   { ref, notBefore }: Delivery,

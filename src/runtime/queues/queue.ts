@@ -23,8 +23,9 @@ export interface TaskQueue {
 }
 
 /**
- * Brings due tasks to this process. What it delivers may come twice, late, or to several processes at once: `run` finds out
- * whether the task is due. A delivery that `run` rejects comes again, after `retryDelayMs` of the failures before it.
+ * Brings due tasks to this process. What it delivers may come twice, late, or to several processes at once: `run` finds
+ * out whether the task is due. A delivery that `run` rejects comes again, after `retryDelayMs` of the failures before
+ * it.
  */
 export interface QueueConsumer {
   /**

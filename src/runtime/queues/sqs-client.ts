@@ -1,6 +1,7 @@
 /**
- * The SQS client of a program that was given a queue's URL, and what it can tell of that queue. Region and credentials come
- * from where the AWS SDK always looks, the region first from the URL. A host that has a client of its own hands that over.
+ * The SQS client of a program that was given a queue's URL, and what it can tell of that queue. Region and credentials
+ * come from where the AWS SDK always looks, the region first from the URL. A host that has a client of its own hands
+ * that over.
  */
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 

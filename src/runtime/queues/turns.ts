@@ -1,7 +1,7 @@
 /**
- * Who is next where several owners wait for few places. The place that becomes free goes to an owner who holds the fewest; of
- * those, to the one whose turn is longest ago. So an owner with a long line takes what nobody else wants, and holds up nobody.
- * Each owner's line is first in, first out. Knows neither time nor tasks.
+ * Who is next where several owners wait for few places. The place that becomes free goes to an owner who holds the
+ * fewest; of those, to the one whose turn is longest ago. So an owner with a long line takes what nobody else wants,
+ * and holds up nobody. Each owner's line is first in, first out. Knows neither time nor tasks.
  */
 
 export class Turns<T> {
@@ -16,8 +16,8 @@ export class Turns<T> {
   }
 
   /**
-   * Takes the item that is next, among those that may be taken now, out of its line. Its owner holds a place from then on,
-   * until `release`. `undefined`: there is none.
+   * Takes the item that is next, among those that may be taken now, out of its line. Its owner holds a place from then
+   * on, until `release`. `undefined`: there is none.
    */
   take(mayTake: (item: T) => boolean = () => true): T | undefined {
     let next: { readonly owner: string; readonly line: T[]; readonly at: number; readonly held: number } | undefined;

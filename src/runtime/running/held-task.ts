@@ -66,7 +66,8 @@ export class HeldTask {
   readonly #stopListening: () => void;
 
   /**
-   * Takes the lease, or resolves to the task as it is where it is not due any more or its attempts are exhausted. Rejects with `lease_held`, or
+   * Takes the lease, or resolves to the task as it is where it is not due any more or its attempts are exhausted.
+   * Rejects with `lease_held`, or
    * `invalid_transition` when the task has ended.
    */
   static async acquire(known: StoredTask, holder: string, options: HeldTaskOptions): Promise<HeldTask | Task> {
@@ -131,8 +132,8 @@ export class HeldTask {
   }
 
   /**
-   * The task, if it is to be run again and no other run has taken it. Then a write of this run has given it back, of which
-   * the acknowledgement was lost, and this run must enqueue it.
+   * The task, if it is to be run again and no other run has taken it. Then a write of this run has given it back, of
+   * which the acknowledgement was lost, and this run must enqueue it.
    */
   async givenBack(): Promise<Task | undefined> {
     const { task } = await this.#options.store.get(this.task);
@@ -161,9 +162,11 @@ export class HeldTask {
   }
 
   /**
-   * What `work` resolves to; while storage is away it is tried again, for as long as that lasts, unless the run must stop or
-   * `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is away for all,
-   * nobody else can take the task, and where others did, the renewal of the lease finds it out before `work` can write.
+   * What `work` resolves to; while storage is away it is tried again, for as long as that lasts, unless the run must
+   * stop or
+   * `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is away for
+   * all, nobody else can take the task, and where others did, the renewal of the lease finds it out before `work` can
+   * write.
    */
   async throughOutages<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
     const over = giveUp === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, giveUp]);

@@ -35,8 +35,8 @@ const DEFAULT_CLEANUP_MS = 60_000;
 const MAX_CLEANUP_LOOKS = 12;
 
 /**
- * The longest wait that is enqueued at once. A task that is held, or has just been created, is not looked at for some time,
- * which is shorter than this; so the next look sees a longer wait in time.
+ * The longest wait that is enqueued at once. A task that is held, or has just been created, is not looked at for some
+ * time, which is shorter than this; so the next look sees a longer wait in time.
  */
 const SHORT_WAIT_MS = 5 * 60_000;
 
@@ -90,8 +90,8 @@ export class Runner {
   }
 
   /**
-   * Runs the task if it is due. `notBefore` is what the delivery was enqueued for: one that comes early (clocks differ) is
-   * enqueued again for that time, any other that is not due is dropped, since the agenda knows of the task.
+   * Runs the task if it is due. `notBefore` is what the delivery was enqueued for: one that comes early (clocks differ)
+   * is enqueued again for that time, any other that is not due is dropped, since the agenda knows of the task.
    */
   async runTask(ref: TaskRef, notBefore?: number): Promise<RunReport> {
     const { store, queue } = this.#options;
@@ -116,8 +116,9 @@ export class Runner {
   }
 
   /**
-   * Aborts every handler that runs or is about to; each gives its task back for another process to go on with. `out_of_time`:
-   * the process goes on, its time for this work is over; a run that has recorded nothing then counts as crashed.
+   * Aborts every handler that runs or is about to; each gives its task back for another process to go on with.
+   * `out_of_time`: the process goes on, its time for this work is over; a run that has recorded nothing then counts as
+   * crashed.
    */
   stop(reason: 'shutdown' | 'out_of_time' = 'shutdown'): void {
     this.#stops += 1;

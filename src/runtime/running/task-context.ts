@@ -72,7 +72,8 @@ export interface TaskScope {
 
   /**
    * Resolves or rejects as the first branch does. What the others wait for is withdrawn: it rejects with
-   * `OperationWithdrawn`, questions leave the client's sight, late answers are ignored; they may still run steps to clean up.
+   * `OperationWithdrawn`, questions leave the client's sight, late answers are ignored; they may still run steps to
+   * clean up.
    */
   race<Result>(name: string, branches: readonly ((branch: TaskScope) => Promise<Result>)[]): Promise<Result>;
 
@@ -96,8 +97,8 @@ export interface TaskScope {
   /** A random UUID; recorded, so that it can be the idempotency key of a step: ask for it before the step, not inside. */
   uuid(): string;
   /**
-   * Whether the task came here first with code that has this change: `true` for new tasks, `false` for those that had been
-   * here before it. Lets old tasks go on with the old code: `if (task.patched('name')) { new } else { old }`.
+   * Whether the task came here first with code that has this change: `true` for new tasks, `false` for those that had
+   * been here before it. Lets old tasks go on with the old code: `if (task.patched('name')) { new } else { old }`.
    */
   patched(name: string): boolean;
 }

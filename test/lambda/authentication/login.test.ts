@@ -1,6 +1,6 @@
 /**
- * How a client finds out where to log in, through gateways that rename `WWW-Authenticate` as the services do: by the official
- * client's own discovery, from the endpoint's URL alone.
+ * How a client finds out where to log in, through gateways that rename `WWW-Authenticate` as the services do: by the
+ * official client's own discovery, from the endpoint's URL alone.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { discoverOAuthProtectedResourceMetadata, extractWWWAuthenticateParams } from '@modelcontextprotocol/client';

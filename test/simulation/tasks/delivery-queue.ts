@@ -1,6 +1,7 @@
 /**
- * The queue of a world. With hops it is like SQS: deliveries repeat when they fail or their worker dies, and are told of what
- * they were meant for the first time only. Without, it is like the one inside a server: one delivery a task, the earliest.
+ * The queue of a world. With hops it is like SQS: deliveries repeat when they fail or their worker dies, and are told
+ * of what they were meant for the first time only. Without, it is like the one inside a server: one delivery a task,
+ * the earliest.
  */
 import type { TaskRef } from '../../../src/domain/task.ts';
 import type { TaskQueue } from '../../../src/runtime/queues/queue.ts';

@@ -1,6 +1,6 @@
 /**
- * How a task may stand when nothing happens in its world any more: ended with the result that its journal leads to, and cleaned
- * up after; or waiting for what nobody gives it. And what others are told of it.
+ * How a task may stand when nothing happens in its world any more: ended with the result that its journal leads to, and
+ * cleaned up after; or waiting for what nobody gives it. And what others are told of it.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isTaskError } from '../../../src/domain/errors.ts';

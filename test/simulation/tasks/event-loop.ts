@@ -1,6 +1,6 @@
 /**
- * Whether anything can go on by itself: the engine and the store end their turns with `setImmediate`, so with none of those
- * pending, and no promise that can settle, everybody waits for time or for somebody.
+ * Whether anything can go on by itself: the engine and the store end their turns with `setImmediate`, so with none of
+ * those pending, and no promise that can settle, everybody waits for time or for somebody.
  */
 const immediate = globalThis.setImmediate;
 let watched = { pending: 0 };

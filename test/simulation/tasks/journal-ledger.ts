@@ -1,6 +1,7 @@
 /**
  * What has landed in the journal of a world's task, entry by entry, and what must be true of it as it grows: nothing
- * happens to what was not asked for, or was over, or a second time; tries follow one another; outcomes come in order of time.
+ * happens to what was not asked for, or was over, or a second time; tries follow one another; outcomes come in order of
+ * time.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Answer } from '../../../src/domain/task.ts';

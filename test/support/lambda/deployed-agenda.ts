@@ -1,6 +1,6 @@
 /**
- * What the deployment's table says of its tasks, read beside the functions, so that no look of a client's heals anything; and
- * the one thing that a test cannot wait for: that the time of a record on the agenda comes.
+ * What the deployment's table says of its tasks, read beside the functions, so that no look of a client's heals
+ * anything; and the one thing that a test cannot wait for: that the time of a record on the agenda comes.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDbBackend } from '../../../src/backends/dynamodb.ts';

@@ -1,6 +1,6 @@
 /**
- * API Gateway in front of the MCP function: HTTP requests become proxy events, and what the function answers,
- * streamed or buffered, goes back. A REST API (payload 1.0, under a stage unless it has a domain of its own), or an HTTP API or
+ * API Gateway in front of the MCP function: HTTP requests become proxy events, and what the function answers, streamed
+ * or buffered, goes back. A REST API (payload 1.0, under a stage unless it has a domain of its own), or an HTTP API or
  * function URL (2.0). Renames the headers that the services rename.
  */
 import { randomUUID } from 'node:crypto';
@@ -18,8 +18,8 @@ const DELIMITER_BYTES = 8;
 export const OWN_DOMAIN_NAME = 'tasks.example.com';
 
 /**
- * What comes back from a function as `x-amzn-Remapped-…`. AWS documents it for REST APIs and function URLs; users report it of
- * HTTP APIs too, so here it is so for all three.
+ * What comes back from a function as `x-amzn-Remapped-…`. AWS documents it for REST APIs and function URLs; users
+ * report it of HTTP APIs too, so here it is so for all three.
  */
 const REMAPPED = new Set(['www-authenticate', 'date', 'server', 'user-agent', 'content-md5', 'max-forwards']);
 
