@@ -28,6 +28,8 @@ export class Clients {
   /** Of other tasks: those whose id came back, and how often nothing was told for certain. */
   readonly #acknowledged = new Set<string>();
   #uncertain = 0;
+  /** By process, how many creations are on their way. */
+  readonly #creating = new Map<SimulatedProcess, number>();
   #answers = 0;
   #polls = 0;
   #created = 0;
@@ -45,7 +47,8 @@ export class Clients {
   }
 
   leave(process: SimulatedProcess): void {
-    if (this.#process === process) this.#uncertain = Number.POSITIVE_INFINITY;
+    // Also where they have moved away since: nobody is told of what is being created there.
+    this.#uncertain += this.#creating.get(process) ?? 0;
     if (this.#process === process) this.#process = this.#apart;
     // What was on its way there is lost.
     this.#busy.clear();
@@ -115,8 +118,10 @@ export class Clients {
   createAnother(): void {
     this.#created += 1;
     if (this.#created > MOST_OTHERS) return;
-    const { store } = this.#process;
-    const create = store.create({
+    const process = this.#process;
+    const count = (change: 1 | -1) => this.#creating.set(process, (this.#creating.get(process) ?? 0) + change);
+    count(1);
+    const create = process.store.create({
       owner: OWNER,
       tool: 'other',
       arguments: {},
@@ -125,13 +130,15 @@ export class Clients {
       maxAttempts: 3,
     });
     this.#world.inBackground(
-      create.then(
-        ({ stored }) => {
-          this.#told(stored.task.id);
-          return this.#assertThere(stored.task);
-        },
-        (error: unknown) => this.#refused(error),
-      ),
+      create
+        .finally(() => count(-1))
+        .then(
+          ({ stored }) => {
+            this.#told(stored.task.id);
+            return this.#assertThere(stored.task);
+          },
+          (error: unknown) => this.#refused(error),
+        ),
     );
   }
 

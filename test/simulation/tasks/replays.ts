@@ -62,6 +62,13 @@ export async function replay({ program, entries, startedAt }: ReplayOptions, len
     end = ended;
   });
   await untilQuiet();
+  const next = entries[length];
+  if (end === undefined && asks === undefined && next !== undefined) {
+    // What cleans up does not suspend for a retry, and asks for what comes after it once that is due.
+    clock.set(next.at);
+    clock.fire();
+    await untilQuiet();
+  }
   return { asks, trace: seen ?? trace, end, problems };
 }
 
