@@ -64,6 +64,41 @@ describe('a replay by changed code', () => {
     expect(await changed(abc, after)).toEqual({ kind: 'mismatch', message: expect.stringMatching(message) });
   });
 
+  const all =
+    (...names: readonly string[]): EngineHandler =>
+    async (task) => {
+      await Promise.all(names.map((name) => step(task, name)));
+      await task.input('question', 'q', { request: 1 }).promise;
+    };
+
+  test.each([
+    ['the first', ['b', 'c'], /recorded is step "a", and the code did not ask for it/],
+    ['one in the middle', ['a', 'c'], /recorded is step "b", and the code did not ask for it/],
+    ['the last', ['a', 'b'], /recorded is step "c", and the code did not ask for it/],
+  ])('without %s of what one turn had asked for is a mismatch [EXEC-12]', async (_which, left, message) => {
+    expect(await changed(all('a', 'b', 'c'), all(...left))).toEqual({
+      kind: 'mismatch',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('with one more in a turn that was over before the last entry is a mismatch [EXEC-12]', async () => {
+    const more: EngineHandler = async (task) => {
+      await step(task, 'a');
+      await step(task, 'b');
+      void step(task, 'more').catch(() => {});
+      await step(task, 'c');
+      await task.input('question', 'q', { request: 1 }).promise;
+    };
+
+    expect(await changed(abc, more)).toEqual({
+      kind: 'mismatch',
+      message: expect.stringMatching(
+        /^After step "b" \(turn 2\): recorded is step "c", and the code asked for step "more"/,
+      ),
+    });
+  });
+
   test('elsewhere shifts nothing: names are counted in each branch [EXEC-12]', async () => {
     const of = (names: readonly string[]) => async (task: Branch) => {
       await Promise.all(names.map((name) => step(task.child('child', name, 1), 'work')));
