@@ -74,8 +74,8 @@ export class Looker {
   }
 
   /**
-   * Goes through what is on the agenda until `aheadMs` from now. Rejects when the agenda itself cannot be read; a task that
-   * cannot be looked at stays on it. Once `signal` has fired, what is left stays for the next look. With `takeOverMs` it
+   * Goes through what is on the agenda until `aheadMs` from now. Rejects when a shard of the agenda cannot be read, once it has
+   * been through all others; a task that cannot be looked at stays on it. Once `signal` has fired, what is left stays for the next look. With `takeOverMs` it
    * looks as far as that for tasks whose processes are known to have ended.
    */
   async look(options: LookOptions = {}): Promise<LookReport> {
@@ -93,6 +93,7 @@ export class Looker {
           if (await (isDue ? this.#lookAt(entry) : this.#takeOver(entry))) report.enqueued += 1;
         }
       });
+    await Promise.allSettled(shards);
     await Promise.all(shards);
     return report;
   }

@@ -234,6 +234,22 @@ describe('a look', () => {
 
     await expect(runtime.looker().look()).rejects.toThrow('away');
   });
+
+  test('goes through all that can be read before it rejects for what cannot [EXEC-20 EXEC-22]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tasks = await Promise.all(Array.from({ length: 40 }, () => runtime.create('any')));
+    const [first] = tasks;
+    const unread = agendaPartition(first?.id ?? asTaskId(''));
+    const list = runtime.backend.list.bind(runtime.backend);
+    runtime.backend.list = (partition, ...rest) =>
+      partition === unread ? Promise.reject(new Error('throttled')) : list(partition, ...rest);
+    await runtime.clock.advance(30_000);
+
+    await expect(runtime.looker().look()).rejects.toThrow('throttled');
+
+    const others = tasks.filter(({ id }) => agendaPartition(id) !== unread);
+    expect(delivered(runtime).map(([id]) => id).toSorted()).toEqual(others.map(({ id }) => id).toSorted());
+  });
 });
 
 describe('a change that makes a waiting task due', () => {
