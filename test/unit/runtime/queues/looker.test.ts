@@ -248,8 +248,60 @@ describe('a look', () => {
     await expect(runtime.looker().look()).rejects.toThrow('throttled');
 
     const others = tasks.filter(({ id }) => agendaPartition(id) !== unread);
-    expect(delivered(runtime).map(([id]) => id).toSorted()).toEqual(others.map(({ id }) => id).toSorted());
+    expect(
+      delivered(runtime)
+        .map(([id]) => id)
+        .toSorted(),
+    ).toEqual(others.map(({ id }) => id).toSorted());
   });
+});
+
+test('a new task is noted again when somebody may have looked while it was being written [I12]', async () => {
+  const runtime = new RuntimeUnderTest();
+  const putIfVersion = runtime.backend.putIfVersion.bind(runtime.backend);
+  runtime.backend.putIfVersion = async (...args) => {
+    if (args[0].partition.startsWith('["tasks"')) {
+      await runtime.clock.advance(20_000);
+      await runtime.looker().look();
+    }
+    return putIfVersion(...args);
+  };
+
+  const task = await runtime.create('any');
+
+  expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
+});
+
+test('a new task whose creation began long ago is noted for a time that nobody has looked at yet [I12 LIFE-9]', async () => {
+  const runtime = new RuntimeUnderTest();
+  const { clock, store, backend } = runtime;
+  const add = backend.addIfBelow.bind(backend);
+  // The slot of the owner's limit is taken after the key has been written, and may take a recount.
+  backend.addIfBelow = async (...args) => {
+    await clock.advance(25_000);
+    return add(...args);
+  };
+  const noted: number[] = [];
+  const put = backend.putIfVersion.bind(backend);
+  backend.putIfVersion = (key, ...rest) => {
+    if (key.partition.startsWith('["agenda"')) noted.push(Number(key.id.split(' ')[0]) - clock.now());
+    return put(key, ...rest);
+  };
+
+  const lifetime = { runDeadlineMs: 3_600_000, retentionMs: 3_600_000 };
+  const { owner } = await runtime.create('any');
+  noted.splice(0);
+  await store.create({
+    owner,
+    tool: 'any',
+    arguments: {},
+    lifetime,
+    pollIntervalMs: 0,
+    maxAttempts: 5,
+    idempotencyKey: 'k',
+  });
+
+  expect(noted[0]).toBeGreaterThanOrEqual(30_000);
 });
 
 describe('a change that makes a waiting task due', () => {
