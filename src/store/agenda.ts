@@ -84,13 +84,14 @@ export class Agenda {
   }
 
   /**
-   * Has a task looked at soon that waited and, with the change, does not any more. To be called before the change is
+   * Has a task looked at soon that waited and, with the change, does not any more, or that a run takes late. To be called before the change is
    * written; the function that it resolves to is to be called after that. A looker that came in between saw the task as it
    * was before, and moved its record to a later time.
    */
   async noteChange(before: Task, after: Task): Promise<() => Promise<void>> {
     const now = this.#records.now();
-    if (!isWaiting(before, now) || isWaiting(after, now)) return async () => {};
+    const goesOn = isWaiting(before, now) && !isWaiting(after, now);
+    if (!goesOn && !this.#isTakenLate(before, after, now)) return async () => {};
     const notedAt = this.#isAhead(before.createdAt) ? before.createdAt : now;
     if (notedAt === now) await this.noteNew(after, now);
     return () => this.#confirm(after, notedAt);
@@ -122,6 +123,12 @@ export class Agenda {
 
   remove(entry: AgendaEntry): Promise<void> {
     return this.#records.remove(entry.key);
+  }
+
+  /** A task that was due for long is looked at after long pauses, and what died with it would be found after as long. */
+  #isTakenLate(before: Task, after: Task, now: EpochMs): boolean {
+    const due = nextRunAt(before);
+    return after.run.epoch > before.run.epoch && due !== null && now - due > this.#firstLookMs;
   }
 
   /** Once the head is written: another record, where a looker may have seen the one of `notedAt` before. */

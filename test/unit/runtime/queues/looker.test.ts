@@ -135,6 +135,41 @@ describe('a look', () => {
     expect(await runtime.runner([tool], runtime.store, isGone).runTask(held)).toBe('finished');
   });
 
+  test('takes over as soon from a run that began long after its task was due [EXEC-4 EXEC-20 I12]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('late');
+    const look = async () => {
+      await runtime.clock.advance(5_000);
+      await runtime.looker().look();
+    };
+    // Some seconds after a look at a task that has waited for 16 minutes: the next is to be 16 minutes later.
+    for (let second = 0; second < 975; second += 5) await look();
+    delivered(runtime);
+    await runtime.store.update(task, (now, at) => acquireLease(now, 'died', TIMES.leaseMs, at));
+
+    for (let second = 0; second < 60; second += 5) await look();
+
+    expect(delivered(runtime).map(([id]) => id)).toContain(task.id);
+  });
+
+  test('of a process whose queue was lost enqueues at once what was due, however long its pause is [EXEC-20 EXEC-23]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('late');
+    const waiting = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(waiting);
+    for (let second = 0; second < 975; second += 5) {
+      await runtime.clock.advance(5_000);
+      await runtime.looker().look();
+    }
+    delivered(runtime);
+    const noted = await notedFor(runtime, task);
+
+    await runtime.looker().look({ takeOverMs: 3_600_000 });
+
+    expect(delivered(runtime).map(([id]) => id)).toEqual([task.id]);
+    expect(await notedFor(runtime, task)).toEqual(noted);
+  });
+
   test('does not believe a lease of a clock that was ten minutes ahead: it ends as if it were taken now [EXEC-4 I5]', async () => {
     const runtime = new RuntimeUnderTest();
     const { clock, store } = runtime;
