@@ -9,7 +9,7 @@ type Line = Readonly<Record<string, unknown>>;
 /** The lines that `code`, which has `logger` and `report(…changes)`, makes a function write. */
 function written(code: string, variables: Readonly<Record<string, string>> = {}): Line[] {
   const program = `
-    import { logger, reportTo } from '../../../lambda/shared/observability.ts';
+    import { logger, reportTo } from './lambda/shared/observability.ts';
     const report = (...changes) => reportTo({ onChange: (tell) => changes.forEach((task, at) => tell({ task, version: at + 2 }, changes[at - 1] ?? changes[0])) });
     ${code}`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
