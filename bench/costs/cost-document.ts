@@ -68,6 +68,7 @@ ${markdownTable(
 - A step costs one write when its action is done at once and two when it takes a while, plus the size of its
   outcome in KB. Steps that were recorded before are not rewritten.
 - While a handler runs, heartbeats are its only cost. A task that waits (for input, or for time) costs nothing.
+- A run that begins more than two minutes late is put on the agenda once more: two write units and a read.
 - Replacing large variables deletes the old ones, which DynamoDB bills like writing them.
 - Each record carries its own expiry, with room to grow: what the task has kept so far is written anew only each
   time an extended deadline doubles the task's lifetime.

@@ -71,12 +71,12 @@ export function oneOf<T extends string>(
   return found;
 }
 
-/** Throws an error that names the variable when it is set and no positive whole number. */
-/** `null`: no limit. */
+/** As {@link wholeNumber}, with a word besides; `null`: no limit. */
 export function wholeNumberOrNone(environment: Environment, name: VariableName): number | null | undefined {
   return environment[name] === NO_LIMIT ? null : wholeNumber(environment, name);
 }
 
+/** `undefined` where it is left out. Throws an error that names the variable when it is no positive whole number. */
 export function wholeNumber(environment: Environment, name: VariableName): number | undefined {
   const value = environment[name];
   if (value === undefined) return undefined;

@@ -29,7 +29,8 @@ export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGene
     latest = stored;
     wake();
   });
-  signal?.addEventListener('abort', () => wake(), { once: true });
+  const onAbort = () => wake();
+  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     let seen = 0;
     while (signal?.aborted !== true) {
@@ -59,6 +60,8 @@ export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGene
     }
   } finally {
     stop();
+    // A signal that is made of others is kept in memory for its listeners, as long as one of the others may fire.
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 

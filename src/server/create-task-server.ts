@@ -8,7 +8,7 @@ import { type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
 import { InProcessQueue } from '../runtime/queues/in-process-queue.ts';
-import type { LookOptions } from '../runtime/queues/looker.ts';
+import { LONGEST_PAUSE_MS, type LookOptions } from '../runtime/queues/looker.ts';
 import type { QueueConsumer, TaskQueue } from '../runtime/queues/queue.ts';
 import { DEFAULT_LEASE_TIMES } from '../runtime/running/held-task.ts';
 import type { RunReport } from '../runtime/running/runner.ts';
@@ -84,8 +84,9 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
         clock.after(everyMs, () => void repeat(what, everyMs, work)),
       );
   };
-  // The first look sees as far as a lease goes: whose process has died on this machine is taken over at once.
-  let first: LookOptions = { takeOverMs: 2 * leaseMs };
+  // The first look sees as far as a lease goes: whose process has died on this machine is taken over at once. A queue of this
+  // process is empty yet, so it also sees as far as the longest pause: what was in the line of a process before this one goes on.
+  let first: LookOptions = { takeOverMs: Math.max(2 * leaseMs, queue === local ? LONGEST_PAUSE_MS : 0) };
   const look = async () => {
     await worker.look(first);
     first = {};

@@ -67,24 +67,34 @@ export class Agenda {
     await this.note(ref, this.#firstLookAt(createdAt));
   }
 
+  /**
+   * Has a task looked at soon that is being created. To be called before its head is written; the function that it
+   * resolves to is to be called after that. A looker that came in between found no task, and took its record off.
+   */
+  async noteCreation(task: Task): Promise<() => Promise<void>> {
+    const now = this.#records.now();
+    const notedAt = this.#isAhead(task.createdAt) ? task.createdAt : now;
+    await this.noteNew(task, notedAt);
+    return () => this.#confirm(task, notedAt);
+  }
+
   /** Takes the record of a new task back. */
   async forgetNew(ref: TaskRef, createdAt: EpochMs): Promise<void> {
     await this.#records.remove(keyOf(ref, this.#firstLookAt(createdAt)));
   }
 
   /**
-   * Has a task looked at soon that waited and, with the change, does not any more. To be called before the change is
-   * written; the function that it resolves to is to be called after that. A looker that came in between saw the task as
-   * it was before, and moved its record to a later time.
+   * Has a task looked at soon that waited and, with the change, does not any more, or that a run takes late. To be
+   * called before the change is written; the function that it resolves to is to be called after that. A looker that
+   * came in between saw the task as it was before, and moved its record to a later time.
    */
   async noteChange(before: Task, after: Task): Promise<() => Promise<void>> {
     const now = this.#records.now();
-    if (!isWaiting(before, now) || isWaiting(after, now)) return async () => {};
+    const goesOn = isWaiting(before, now) && !isWaiting(after, now);
+    if (!goesOn && !this.#isTakenLate(before, after, now)) return async () => {};
     const notedAt = this.#isAhead(before.createdAt) ? before.createdAt : now;
     if (notedAt === now) await this.noteNew(after, now);
-    return async () => {
-      if (!this.#isAhead(notedAt)) await this.noteNew(after, this.#records.now());
-    };
+    return () => this.#confirm(after, notedAt);
   }
 
   /** Takes the first record of a task that has ended off. The looker takes off all others when their time comes. */
@@ -113,6 +123,17 @@ export class Agenda {
 
   remove(entry: AgendaEntry): Promise<void> {
     return this.#records.remove(entry.key);
+  }
+
+  /** A task that was due for long is looked at after long pauses, and what died with it would be found after as long. */
+  #isTakenLate(before: Task, after: Task, now: EpochMs): boolean {
+    const due = nextRunAt(before);
+    return after.run.epoch > before.run.epoch && due !== null && now - due > this.#firstLookMs;
+  }
+
+  /** Once the head is written: another record, where a looker may have seen the one of `notedAt` before. */
+  async #confirm(task: TaskRef, notedAt: EpochMs): Promise<void> {
+    if (!this.#isAhead(notedAt)) await this.noteNew(task, this.#records.now());
   }
 
   #firstLookAt(createdAt: EpochMs): EpochMs {

@@ -1,5 +1,5 @@
 /**
- * Creating a task: a slot of its owner's limit, a record on the agenda, its values, its head, and one more look at the
+ * Creating a task: a slot of its owner's limit, its values, a record on the agenda, its head, and one more look at the
  * limit; in this order, and with everything undone when one of them is refused, so that a refused create leaves nothing
  * behind, and one that dies in between leaves a task that runs or none.
  */
@@ -47,18 +47,21 @@ export class TaskCreation {
 
   /** Resolves to the task that is there already when one has the id. Rejects with `too_many_tasks`, `value_too_large`. */
   async create(id: TaskId, input: CreateTask, keyed?: KeyedCreation): Promise<Creation> {
-    const { heads, limit } = this.#options;
+    const { agenda, heads, limit } = this.#options;
     const generation = await limit.take(input.owner);
     const draft = this.#draft(id, input, keyed, generation === undefined);
     const kept: Payload[] = [];
     let stored: StoredTask | undefined;
     let isTaken = false;
     try {
-      stored = await heads.swap(await this.#prepared(draft, input, kept), 0);
+      const task = await this.#withValues(draft, input, kept);
+      const confirmNoted = await agenda.noteCreation(draft);
+      stored = await heads.swap(task, 0);
       if (stored === undefined) {
         isTaken = true;
         throw new TaskError('contention', 'Another task has this id.');
       }
+      await confirmNoted();
       if (generation !== undefined) await limit.confirm(input.owner, generation);
     } catch (error) {
       // The next call with the same key finds what landed, or completes it.
@@ -68,7 +71,7 @@ export class TaskCreation {
         await this.#refuse(stored, error);
         throw error;
       }
-      await this.#undo(draft, generation, kept, isTaken);
+      await this.#undo(draft, generation, kept, keyed !== undefined || isTaken);
       const existing = isTaken ? await heads.read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
@@ -83,9 +86,9 @@ export class TaskCreation {
     return isUncounted ? { ...draft, isUncounted } : draft;
   }
 
-  /** The task with its values, which are written, as its record on the agenda is. `kept` gets what was written. */
-  async #prepared(draft: Task, { arguments: args, admission }: CreateTask, kept: Payload[]): Promise<Task> {
-    const { agenda, payloads } = this.#options;
+  /** The task with its values, which are written. `kept` gets what was written. */
+  async #withValues(draft: Task, { arguments: args, admission }: CreateTask, kept: Payload[]): Promise<Task> {
+    const { payloads } = this.#options;
     const keep = async (value: JsonValue) => {
       const payload = await payloads.keep(draft, 'arguments', value);
       kept.push(payload);
@@ -94,7 +97,6 @@ export class TaskCreation {
     const [keptArguments, keptAdmission] = await settled([
       keep(args),
       admission === undefined ? undefined : keep(admission),
-      agenda.noteNew(draft, draft.createdAt),
     ] as const);
     return {
       ...draft,
@@ -123,13 +125,13 @@ export class TaskCreation {
 
   /**
    * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. Where
-   * the id is another creation's (`isTaken`), that task stays, and so does its record on the agenda, which may be the
-   * same record.
+   * the id is, or may be, another creation's as well (`isShared`), the task that has it stays, and so does its record
+   * on the agenda, which may be the same record.
    */
-  async #undo(task: Task, generation: number | undefined, kept: readonly Payload[], isTaken: boolean): Promise<void> {
+  async #undo(task: Task, generation: number | undefined, kept: readonly Payload[], isShared: boolean): Promise<void> {
     const { agenda, heads, limit, payloads } = this.#options;
     try {
-      if (!isTaken) {
+      if (!isShared) {
         await heads.remove(task);
         await agenda.forgetNew(task, task.createdAt);
       }

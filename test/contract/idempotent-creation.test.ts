@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BackendUnavailableError } from '../../src/backends/errors.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import type { Task } from '../../src/domain/task.ts';
-import { headsPartitions } from '../../src/store/keys.ts';
+import { agendaPartition, headsPartitions } from '../../src/store/keys.ts';
 import type { CreateTask } from '../../src/store/task-store.ts';
 import type { BackendCall, CountingBackend } from '../support/counting-backend.ts';
 import { call, complete, createdTask, HOUR_MS, onEveryBackend, recordsOf, tasksOf } from './task-stores.ts';
@@ -315,6 +315,32 @@ onEveryBackend('creating with a key', (open) => {
       expect(left.map(({ id }) => id).toSorted()).toEqual([task.id, 'active'].toSorted());
       if (code === 'too_many_tasks') await store.update(task, complete);
       await expect(other.create(call(owner, { idempotencyKey: 'k' }))).resolves.toMatchObject({ created: true });
+    });
+
+    test('for what its own call brings, it leaves the task alone that another call has made meanwhile [LIFE-9 I1 I12]', async () => {
+      const { store, other, backend, otherBackend, owner } = await open();
+      const input = call(owner, { idempotencyKey: 'k' });
+      const goOn = Promise.withResolvers<void>();
+      backend.intercept(async (made, proceed) => {
+        if (onHead(made)) await goOn.promise;
+        return proceed();
+      });
+      const slow = store.create(input);
+      otherBackend.intercept(async (made, proceed) => {
+        if (made.verb === 'addIfBelow' && !made.id?.startsWith('idempotency')) {
+          goOn.resolve();
+          await slow;
+        }
+        return proceed();
+      });
+
+      const second = await other.create({ ...input, admission: 'x'.repeat(6 * 1024 * 1024) });
+
+      const { stored } = await slow;
+      expect(second).toEqual({ created: false, stored });
+      expect((await tasksOf(store, owner)).map(({ id }) => id)).toEqual([stored.task.id]);
+      const noted = await recordsOf(backend, [agendaPartition(stored.task.id)], owner);
+      expect(noted.filter(({ id }) => id.endsWith(stored.task.id))).toHaveLength(1);
     });
 
     test('while another call takes over, the two do not end with two tasks [LIFE-9]', async () => {

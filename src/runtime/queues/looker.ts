@@ -16,8 +16,8 @@ import type { TaskQueue } from './queue.ts';
 /** All in milliseconds. */
 export interface LookTimes {
   /**
-   * How far ahead a look sees: what falls due by then is enqueued for its time. At least as long as until the next look, and
-   * at most half of the store's `firstLookMs`.
+   * How far ahead a look sees: what falls due by then is enqueued for its time. At least as long as until the next
+   * look, and at most half of the store's `firstLookMs`.
    */
   readonly aheadMs: number;
   /** How long after it was enqueued a task is looked at again that should be running by then. */
@@ -30,7 +30,7 @@ export interface LookTimes {
 export const LOCAL_LOOK_TIMES: LookTimes = { aheadMs: 10_000, settleMs: 30_000, heldMs: 0 };
 
 /** Where the worker is so far behind, or the task cannot be delivered, pauses grow up to this. */
-const LONGEST_PAUSE_MS = 60 * 60_000;
+export const LONGEST_PAUSE_MS = 60 * 60_000;
 /** Until a task is looked at again that this build cannot read. */
 const UNREADABLE_PAUSE_MS = 5 * 60_000;
 
@@ -74,9 +74,10 @@ export class Looker {
   }
 
   /**
-   * Goes through what is on the agenda until `aheadMs` from now. Rejects when the agenda itself cannot be read; a task that
-   * cannot be looked at stays on it. Once `signal` has fired, what is left stays for the next look. With `takeOverMs` it
-   * looks as far as that for tasks whose processes are known to have ended.
+   * Goes through what is on the agenda until `aheadMs` from now. Rejects when a shard of the agenda cannot be read,
+   * once it has been through all others; a task that cannot be looked at stays on it. Once `signal` has fired, what is
+   * left stays for the next look. With `takeOverMs` it looks as far as that for tasks that could run now: their
+   * processes are known to have ended, or they were due long ago.
    */
   async look(options: LookOptions = {}): Promise<LookReport> {
     const { aheadMs } = this.#times;
@@ -93,6 +94,7 @@ export class Looker {
           if (await (isDue ? this.#lookAt(entry) : this.#takeOver(entry))) report.enqueued += 1;
         }
       });
+    await Promise.allSettled(shards);
     await Promise.all(shards);
     return report;
   }
@@ -100,9 +102,16 @@ export class Looker {
   /** Of an entry whose time has not come, and which stays for then. Resolves to whether the task was enqueued. */
   async #takeOver(entry: AgendaEntry | UnreadableEntry): Promise<boolean> {
     const task = 'fault' in entry ? undefined : await this.#read(entry).catch(() => undefined);
-    if (task?.run.lease === undefined || this.#options.isGone?.(task.run.lease.holder) !== true) return false;
-    await this.#options.queue.enqueue(task, { notBefore: this.#clock.now() });
+    const due = task === undefined ? null : this.#dueAt(task);
+    if (task === undefined || due === null || due > this.#clock.now()) return false;
+    await this.#options.queue.enqueue(task, { notBefore: due });
     return true;
+  }
+
+  /** When the task may next be run: now, where the process that holds it has ended. */
+  #dueAt(task: Task): EpochMs | null {
+    const { lease } = task.run;
+    return lease !== undefined && this.#options.isGone?.(lease.holder) === true ? this.#clock.now() : nextRunAt(task);
   }
 
   /** Resolves to whether the task was enqueued. */
@@ -150,7 +159,7 @@ export class Looker {
     const { aheadMs, settleMs, heldMs } = this.#times;
     const { lease } = task.run;
     const now = this.#clock.now();
-    const due = lease !== undefined && this.#options.isGone?.(lease.holder) === true ? now : nextRunAt(task);
+    const due = this.#dueAt(task);
     if (due !== null && due <= now + aheadMs) {
       const pauseMs = Math.min(Math.max(settleMs, now - due), LONGEST_PAUSE_MS);
       return { enqueueFor: due, lookAgainAt: onGrid(Math.max(due, now) + pauseMs) };

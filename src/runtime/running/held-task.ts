@@ -4,7 +4,7 @@
  * the run must stop, or the task has ended and the handler is to clean up, the signal fires.
  */
 import { type CancelTimer, type Clock, sleep } from '../../clock.ts';
-import { isTaskError } from '../../domain/errors.ts';
+import { isTaskError, TaskError } from '../../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../../domain/json.ts';
 import {
   acquireLease,
@@ -165,8 +165,8 @@ export class HeldTask {
    * What `work` resolves to; while storage is away it is tried again, for as long as that lasts, unless the run must
    * stop or
    * `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is away for
-   * all, nobody else can take the task, and where others did, the renewal of the lease finds it out before `work` can
-   * write.
+   * all, nobody else can take the task, and where others did, the renewal of the lease, or a heartbeat, finds it out
+   * before `work` can write.
    */
   async throughOutages<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
     const over = giveUp === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, giveUp]);
@@ -186,6 +186,8 @@ export class HeldTask {
       }
       // An answer that was lost is asked for again at once.
       if (pauseMs > 0) await sleep(clock, pauseMs, over).catch(() => {});
+      if (this.#stopReason === 'lease_lost')
+        throw new TaskError('lease_lost', 'Another run has taken the task over while storage was away.');
     }
   }
 

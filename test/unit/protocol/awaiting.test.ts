@@ -168,6 +168,22 @@ describe('awaiting a task', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test('leaves nothing at a signal that lives on, such as that of a server that closes one day [MOD-1]', async () => {
+    const closing = new AbortController();
+    const listen = jest.spyOn(EventTarget.prototype, 'addEventListener');
+    const forget = jest.spyOn(EventTarget.prototype, 'removeEventListener');
+    const waiting = wait(10_000, closing.signal);
+    await clock.advance(0);
+    await end();
+    await waiting;
+
+    const heard = (spy: typeof listen | typeof forget) => spy.mock.calls.map(([, listener]) => listener);
+    expect(heard(listen)).toHaveLength(1);
+    expect(heard(forget)).toEqual(heard(listen));
+    listen.mockRestore();
+    forget.mockRestore();
+  });
+
   test('resolves at once where the task is already so [MOD-1]', async () => {
     await end();
 

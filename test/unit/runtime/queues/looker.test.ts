@@ -135,6 +135,41 @@ describe('a look', () => {
     expect(await runtime.runner([tool], runtime.store, isGone).runTask(held)).toBe('finished');
   });
 
+  test('takes over as soon from a run that began long after its task was due [EXEC-4 EXEC-20 I12]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('late');
+    const look = async () => {
+      await runtime.clock.advance(5_000);
+      await runtime.looker().look();
+    };
+    // Some seconds after a look at a task that has waited for 16 minutes: the next is to be 16 minutes later.
+    for (let second = 0; second < 975; second += 5) await look();
+    delivered(runtime);
+    await runtime.store.update(task, (now, at) => acquireLease(now, 'died', TIMES.leaseMs, at));
+
+    for (let second = 0; second < 60; second += 5) await look();
+
+    expect(delivered(runtime).map(([id]) => id)).toContain(task.id);
+  });
+
+  test('of a process whose queue was lost enqueues at once what was due, however long its pause is [EXEC-20 EXEC-23]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const task = await runtime.create('late');
+    const waiting = await runtime.create('asks');
+    await runtime.runner([asks]).runTask(waiting);
+    for (let second = 0; second < 975; second += 5) {
+      await runtime.clock.advance(5_000);
+      await runtime.looker().look();
+    }
+    delivered(runtime);
+    const noted = await notedFor(runtime, task);
+
+    await runtime.looker().look({ takeOverMs: 3_600_000 });
+
+    expect(delivered(runtime).map(([id]) => id)).toEqual([task.id]);
+    expect(await notedFor(runtime, task)).toEqual(noted);
+  });
+
   test('does not believe a lease of a clock that was ten minutes ahead: it ends as if it were taken now [EXEC-4 I5]', async () => {
     const runtime = new RuntimeUnderTest();
     const { clock, store } = runtime;
@@ -234,6 +269,74 @@ describe('a look', () => {
 
     await expect(runtime.looker().look()).rejects.toThrow('away');
   });
+
+  test('goes through all that can be read before it rejects for what cannot [EXEC-20 EXEC-22]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const tasks = await Promise.all(Array.from({ length: 40 }, () => runtime.create('any')));
+    const [first] = tasks;
+    const unread = agendaPartition(first?.id ?? asTaskId(''));
+    const list = runtime.backend.list.bind(runtime.backend);
+    runtime.backend.list = (partition, ...rest) =>
+      partition === unread ? Promise.reject(new Error('throttled')) : list(partition, ...rest);
+    await runtime.clock.advance(30_000);
+
+    await expect(runtime.looker().look()).rejects.toThrow('throttled');
+
+    const others = tasks.filter(({ id }) => agendaPartition(id) !== unread);
+    expect(
+      delivered(runtime)
+        .map(([id]) => id)
+        .toSorted(),
+    ).toEqual(others.map(({ id }) => id).toSorted());
+  });
+});
+
+test('a new task is noted again when somebody may have looked while it was being written [I12]', async () => {
+  const runtime = new RuntimeUnderTest();
+  const putIfVersion = runtime.backend.putIfVersion.bind(runtime.backend);
+  runtime.backend.putIfVersion = async (...args) => {
+    if (args[0].partition.startsWith('["tasks"')) {
+      await runtime.clock.advance(20_000);
+      await runtime.looker().look();
+    }
+    return putIfVersion(...args);
+  };
+
+  const task = await runtime.create('any');
+
+  expect((await notedFor(runtime, task)).some((seconds) => seconds <= 40)).toBe(true);
+});
+
+test('a new task whose creation began long ago is noted for a time that nobody has looked at yet [I12 LIFE-9]', async () => {
+  const runtime = new RuntimeUnderTest();
+  const { clock, store, backend } = runtime;
+  const add = backend.addIfBelow.bind(backend);
+  // The slot of the owner's limit is taken after the key has been written, and may take a recount.
+  backend.addIfBelow = async (...args) => {
+    await clock.advance(25_000);
+    return add(...args);
+  };
+  const noted: number[] = [];
+  const put = backend.putIfVersion.bind(backend);
+  backend.putIfVersion = (key, ...rest) => {
+    if (key.partition.startsWith('["agenda"')) noted.push(Number(key.id.split(' ')[0]) - clock.now());
+    return put(key, ...rest);
+  };
+
+  const lifetime = { runDeadlineMs: 3_600_000, retentionMs: 3_600_000 };
+  const { owner } = await runtime.create('any');
+  noted.splice(0);
+  await store.create({
+    owner,
+    tool: 'any',
+    arguments: {},
+    lifetime,
+    pollIntervalMs: 0,
+    maxAttempts: 5,
+    idempotencyKey: 'k',
+  });
+
+  expect(noted[0]).toBeGreaterThanOrEqual(30_000);
 });
 
 describe('a change that makes a waiting task due', () => {

@@ -166,6 +166,37 @@ describe('an outage while a step is under way', () => {
     expect(seen.steps).toBe(1);
   });
 
+  test('leaves the log to a run that is known to have taken the task [EXEC-4 EXEC-22 I7]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const { gate, tool } = oneStep();
+    const task = await runtime.create('one step');
+    const network = connectionTo(runtime.backend);
+    const cutRun = runtime
+      .runner([tool], new GenericTaskStore({ backend: network, clock: runtime.clock, random: manualRandom(3) }))
+      .runTask(task);
+    await gate.reached;
+    const outage = outageOf(network);
+    gate.open();
+    await runtime.clock.advance(TIMES.leaseMs);
+    const second = new Gate();
+    const waits = toolOf('one step', async (context) => {
+      await context.step('slow', () => second.pass());
+      return { by: 'the other' };
+    });
+    const other = runtime.runner([waits]).runTask(task);
+    await second.reached;
+
+    // Storage is back just before a heartbeat, which finds it out; the next try to write the log would come after it.
+    await runtime.clock.advance(TIMES.heartbeatMs - 1_000);
+    outage.end();
+    await runtime.clock.advance(5_000);
+
+    expect(await cutRun).toBe('stopped');
+    expect(await runtime.log(task)).toEqual([]);
+    second.open();
+    expect(await other).toBe('finished');
+  });
+
   test('does not keep a process from ending [EXEC-22]', async () => {
     const runtime = new RuntimeUnderTest();
     const { gate, tool } = oneStep();
