@@ -10,7 +10,11 @@ import { DEFAULT_MAX_STREAM_SECONDS } from '../protocol/bounded-streams.ts';
 import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
-import { DEFAULT_PLAIN_CALL_WAIT_MS, DEFAULT_PROGRESS_CALL_WAIT_MS, TasksExtension } from '../protocol/tasks-extension.ts';
+import {
+  DEFAULT_PLAIN_CALL_WAIT_MS,
+  DEFAULT_PROGRESS_CALL_WAIT_MS,
+  TasksExtension,
+} from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { deliverAnswers } from '../runtime/queues/deliveries.ts';
@@ -110,8 +114,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     lifetime: options.lifetime ?? DEFAULT_LIFETIME,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
     plainCallWaitMs,
-    progressCallWaitMs:
-      progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
+    progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
     maxAnswerBytes,
     healingGraceMs: options.healingGraceMs,
   });
