@@ -4,27 +4,53 @@
  */
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { CancelTimer, Clock } from '../clock.ts';
+import { present } from '../present.ts';
 import { isModern } from './capability.ts';
 
 /**
  * After how long without news a client is told that the work still goes on: a third of the shortest patience that is
  * common (30 s), so that one that is late does no harm. A call that ends before, without a message, is answered as JSON.
  */
-export const SIGN_OF_LIFE_MS = 10_000;
+const SIGN_OF_LIFE_MS = 10_000;
 /** A token comes back with each notification; a client that sends a longer one gets none, as the specification allows. */
 const MAX_TOKEN_LENGTH = 1_024;
 
-/** For a request that asks for progress, and whose client takes a stream for an answer. */
-export function callProgress(ctx: ServerContext, clock: Clock): CallProgress | undefined {
-  // Of another type, it was refused before (-32602).
-  const token = ctx.mcpReq._meta?.progressToken;
-  if (token === undefined || (typeof token === 'string' && token.length > MAX_TOKEN_LENGTH)) return undefined;
-  if (!isModern(ctx) || !takesStreams(ctx)) return undefined;
-  return new CallProgress(clock, (progress, message) => {
-    const params = { progressToken: token, progress, ...(message === undefined ? {} : { message }) };
+/** A call that waits for its task. */
+export interface KeptCall {
+  /** How long its client waits. */
+  readonly maxMs: number;
+  /** Tells the client how the task stands, if it is to be told. */
+  show(message: string | undefined): void;
+  /** To be called at the end of the wait. */
+  stop(): void;
+}
+
+export interface KeepOpenOptions {
+  readonly clock: Clock;
+  readonly plainCallWaitMs: number;
+  /** `undefined`: nobody is sent progress. */
+  readonly progressCallWaitMs: number | undefined;
+}
+
+/** Sends progress from now on, where the request asks for it and its client takes a stream for an answer. */
+export function keepOpen(ctx: ServerContext, options: KeepOpenOptions): KeptCall {
+  const { clock, plainCallWaitMs, progressCallWaitMs } = options;
+  const token = progressTokenOf(ctx);
+  if (token === undefined || progressCallWaitMs === undefined) {
+    return { maxMs: plainCallWaitMs, show: () => {}, stop: () => {} };
+  }
+  return new CallProgress(clock, progressCallWaitMs, (progress, message) => {
+    const params = { progressToken: token, progress, ...present({ message }) };
     // Whoever has gone is noticed by the call itself.
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   });
+}
+
+function progressTokenOf(ctx: ServerContext): string | number | undefined {
+  // Of another type, it was refused before: the specification knows text and whole numbers.
+  const token = ctx.mcpReq._meta?.progressToken;
+  if (typeof token === 'string' && token.length > MAX_TOKEN_LENGTH) return undefined;
+  return isModern(ctx) && takesStreams(ctx) ? token : undefined;
 }
 
 /** What does not come by HTTP is a stream of messages. */
@@ -35,14 +61,16 @@ function takesStreams({ http }: ServerContext): boolean {
 }
 
 /** From its making until `stop`. */
-export class CallProgress {
+class CallProgress implements KeptCall {
+  readonly maxMs: number;
   readonly #clock: Clock;
   readonly #send: (progress: number, message: string | undefined) => void;
   #sent = 0;
   #message: string | undefined;
   #cancel: CancelTimer = () => {};
 
-  constructor(clock: Clock, send: (progress: number, message: string | undefined) => void) {
+  constructor(clock: Clock, maxMs: number, send: (progress: number, message: string | undefined) => void) {
+    this.maxMs = maxMs;
     this.#clock = clock;
     this.#send = send;
     this.#waitForNews();

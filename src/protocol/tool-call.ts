@@ -38,7 +38,7 @@ import type { TaskQueue } from '../runtime/queues/queue.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH, type StoredTask, type TaskStore } from '../store/task-store.ts';
 import { awaitTask } from './awaiting.ts';
-import { callProgress } from './call-progress.ts';
+import { keepOpen } from './call-progress.ts';
 import { declaresTasks, isModern } from './capability.ts';
 import { tasksRequired } from './errors.ts';
 import {
@@ -216,22 +216,22 @@ export class ToolCalls {
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
   async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
-    const { store, clock, plainCallWaitMs, progressCallWaitMs, closing, healingGraceMs } = this.#services;
+    const { store, clock, closing, healingGraceMs } = this.#services;
     const { signal } = ctx.mcpReq;
-    const progress = progressCallWaitMs === undefined ? undefined : callProgress(ctx, clock);
+    const kept = keepOpen(ctx, this.#services);
     const isOver = ({ task: now }: StoredTask) => {
       if (isTerminal(now.status) || now.status === 'input_required') return true;
-      progress?.show(shownStatusMessage(now));
+      kept.show(shownStatusMessage(now));
       return false;
     };
     const ended = await awaitTask(task, isOver, {
       store,
       clock,
       lookEveryMs: task.pollIntervalMs === BY_AGE ? LOOK_EVERY_MS : Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
-      maxMs: progress === undefined ? plainCallWaitMs : (progressCallWaitMs ?? plainCallWaitMs),
+      maxMs: kept.maxMs,
       onLook: (stored) => healForgotten(this.#services, stored, clock.now(), healingGraceMs),
       signal: AbortSignal.any([signal, closing]),
-    }).finally(() => progress?.stop());
+    }).finally(() => kept.stop());
     if (ended === undefined && signal.aborted && !closing.aborted) {
       await cancel(this.#services, task, 'The caller went away.');
       return toolError('Cancelled.');

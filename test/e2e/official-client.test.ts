@@ -230,7 +230,7 @@ describe('the official client', () => {
       { onprogress: () => leaving.abort(), signal: leaving.signal },
     );
 
-    await expect(call).rejects.toThrow();
+    await expect(call).rejects.toThrow(/abort/i);
     await until('the end of the task', async () => {
       const { tasks } = await store.list(owner, { limit: 1 });
       return tasks[0]?.status === 'cancelled';

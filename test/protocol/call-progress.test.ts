@@ -2,7 +2,7 @@
  * Progress of calls that are kept open, for clients that ask for it with a `progressToken`: what their streams carry, how
  * long they are waited for, and that nothing is left behind.
  */
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { InMemoryTransport, McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { ProtocolError } from '../../src/protocol/sdk.ts';
@@ -298,16 +298,11 @@ describe('progress of a task that another process runs', () => {
   test('is looked for no more often than the end of a call without progress [MOD-9]', async () => {
     const looks = async (changes: RequestChanges) => {
       held = holdServer(tools);
-      let reads = 0;
-      const { get } = held.backend;
-      held.backend.get = (...args) => {
-        reads += 1;
-        return get.apply(held.backend, args);
-      };
+      const reads = jest.spyOn(held.backend, 'get');
       const [answer] = await call('greet', changes, { name: 'Ada' });
-      reads = 0;
+      reads.mockClear();
       await held.clock.advance(24_000);
-      const counted = reads;
+      const counted = reads.mock.calls.length;
       await held.server.drain();
       await (await answer)?.text();
       return counted;
