@@ -35,6 +35,7 @@ const server = once(async () => {
     logger,
     maxStreamSeconds: wholeNumber(environment, 'maxStreamSeconds'),
     maxAnswerBytes,
+    ...(mode === 'stream' ? {} : { progressCallWaitMs: null }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };
 });

@@ -102,7 +102,7 @@ function claimsOf(owner: unknown): Record<string, string> | undefined {
 function headersOf(method: string, { taskId, name, uri }: Record<string, unknown>): Headers {
   const headers = new Headers({
     'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
+    accept: 'application/json',
     'mcp-protocol-version': PROTOCOL_VERSION,
   });
   for (const [header, value] of [

@@ -55,12 +55,16 @@ export interface TasksExtensionOptions {
   readonly maxAnswerBytes?: number | undefined;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number | undefined;
+  /** The same where the client asks for progress, and is sent it; `null`: nobody is. @default 240000 */
+  readonly progressCallWaitMs?: number | null | undefined;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number | undefined;
 }
 
 /** Below the 30 seconds after which many gateways give a request up. */
 export const DEFAULT_PLAIN_CALL_WAIT_MS = 25_000;
+/** A client that is sent progress waits on; below the 5 minutes after which streams end. */
+export const DEFAULT_PROGRESS_CALL_WAIT_MS = 240_000;
 
 const taskParams = z.looseObject({ taskId: z.string() });
 
@@ -87,6 +91,8 @@ export class TasksExtension {
       logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
+      progressCallWaitMs:
+        options.progressCallWaitMs === null ? undefined : (options.progressCallWaitMs ?? DEFAULT_PROGRESS_CALL_WAIT_MS),
       closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,

@@ -25,7 +25,7 @@ import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { BY_AGE } from '../domain/poll-interval.ts';
 import { isTerminal } from '../domain/status.ts';
-import type { Failure, Task, TraceContext } from '../domain/task.ts';
+import { type Failure, shownStatusMessage, type Task, type TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
@@ -36,8 +36,9 @@ import { describeFailure, type Logger } from '../runtime/logger.ts';
 import { cancel, healForgotten, nudge } from '../runtime/queues/deliveries.ts';
 import type { TaskQueue } from '../runtime/queues/queue.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
-import { MAX_IDEMPOTENCY_KEY_LENGTH, type TaskStore } from '../store/task-store.ts';
+import { MAX_IDEMPOTENCY_KEY_LENGTH, type StoredTask, type TaskStore } from '../store/task-store.ts';
 import { awaitTask } from './awaiting.ts';
+import { keepOpen } from './call-progress.ts';
 import { declaresTasks, isModern } from './capability.ts';
 import { tasksRequired } from './errors.ts';
 import {
@@ -69,6 +70,8 @@ export interface ToolCallServices {
   readonly lifetime: LifetimePolicy;
   /** How long a call without task support is waited for, in milliseconds. */
   readonly plainCallWaitMs: number;
+  /** The same where the client is sent progress; `undefined`: nobody is. */
+  readonly progressCallWaitMs: number | undefined;
   /** Fires when the server is closing: waiting ends, and the tasks go on. */
   readonly closing: AbortSignal;
   /** How long a task must be overdue before it is enqueued again, in milliseconds. */
@@ -213,16 +216,22 @@ export class ToolCalls {
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
   async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
-    const { store, clock, plainCallWaitMs, closing, healingGraceMs } = this.#services;
+    const { store, clock, closing, healingGraceMs } = this.#services;
     const { signal } = ctx.mcpReq;
-    const ended = await awaitTask(task, ({ task: now }) => isTerminal(now.status) || now.status === 'input_required', {
+    const kept = keepOpen(ctx, this.#services);
+    const isOver = ({ task: now }: StoredTask) => {
+      if (isTerminal(now.status) || now.status === 'input_required') return true;
+      kept.show(shownStatusMessage(now));
+      return false;
+    };
+    const ended = await awaitTask(task, isOver, {
       store,
       clock,
       lookEveryMs: task.pollIntervalMs === BY_AGE ? LOOK_EVERY_MS : Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
-      maxMs: plainCallWaitMs,
+      maxMs: kept.maxMs,
       onLook: (stored) => healForgotten(this.#services, stored, clock.now(), healingGraceMs),
       signal: AbortSignal.any([signal, closing]),
-    });
+    }).finally(() => kept.stop());
     if (ended === undefined && signal.aborted && !closing.aborted) {
       await cancel(this.#services, task, 'The caller went away.');
       return toolError('Cancelled.');

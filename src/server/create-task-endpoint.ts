@@ -10,7 +10,11 @@ import { DEFAULT_MAX_STREAM_SECONDS } from '../protocol/bounded-streams.ts';
 import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
-import { DEFAULT_PLAIN_CALL_WAIT_MS, TasksExtension } from '../protocol/tasks-extension.ts';
+import {
+  DEFAULT_PLAIN_CALL_WAIT_MS,
+  DEFAULT_PROGRESS_CALL_WAIT_MS,
+  TasksExtension,
+} from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { deliverAnswers } from '../runtime/queues/deliveries.ts';
@@ -42,6 +46,12 @@ export interface EndpointSettings {
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
   readonly plainCallWaitMs?: number;
+  /**
+   * The same for a call that asks for progress (`progressToken`), in milliseconds, up to a day: its client is told every
+   * 10 seconds that the work goes on. At least `plainCallWaitMs`, at most `maxStreamSeconds`. `null`: no progress is
+   * sent, for a server behind something that buffers answers. @default 240000
+   */
+  readonly progressCallWaitMs?: number | null | undefined;
   /**
    * The largest answer that can be carried to a client, in bytes of its JSON text within a JSON string: what a buffered
    * function's answer is. What a tool answers within the call is refused above it; what workers store is
@@ -90,6 +100,9 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const { maxAnswerBytes } = options;
   assertAnswerBound(maxAnswerBytes);
   const maxStreamSeconds = streamBound(options.maxStreamSeconds);
+  const maxWaitMs = maxStreamSeconds === null ? Number.POSITIVE_INFINITY : maxStreamSeconds * 1000;
+  const plainCallWaitMs = Math.min(options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS, maxWaitMs);
+  const progressWaitMs = progressWait(options.progressCallWaitMs);
   const closing = new AbortController();
   const extension = new TasksExtension({
     closing: closing.signal,
@@ -100,10 +113,8 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     logger,
     lifetime: options.lifetime ?? DEFAULT_LIFETIME,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
-    plainCallWaitMs: Math.min(
-      options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
-      (maxStreamSeconds ?? Number.POSITIVE_INFINITY) * 1000,
-    ),
+    plainCallWaitMs,
+    progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
     maxAnswerBytes,
     healingGraceMs: options.healingGraceMs,
   });
@@ -155,5 +166,12 @@ function streamBound(seconds: number | null | undefined): number | null {
   if (seconds === undefined) return DEFAULT_MAX_STREAM_SECONDS;
   if (seconds === null || (seconds >= 1 && seconds <= LONGEST_STREAM_SECONDS)) return seconds;
   const problem = `maxStreamSeconds must be from 1 to ${LONGEST_STREAM_SECONDS}, or null for no bound, not ${seconds}.`;
+  throw new TaskError('invalid_definition', problem);
+}
+
+function progressWait(ms: number | null | undefined): number | null {
+  if (ms === undefined) return DEFAULT_PROGRESS_CALL_WAIT_MS;
+  if (ms === null || (ms >= 1 && ms <= LONGEST_STREAM_SECONDS * 1000)) return ms;
+  const problem = `progressCallWaitMs must be from 1 to ${LONGEST_STREAM_SECONDS * 1000}, or null for no progress, not ${ms}.`;
   throw new TaskError('invalid_definition', problem);
 }

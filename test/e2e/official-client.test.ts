@@ -32,6 +32,7 @@ const form = (name: string) => ({
 
 let heardCancel: boolean;
 let runsOfAsking: number;
+let heardProgress: Promise<void>;
 
 const tools: readonly AnyTool[] = [
   defineTaskTool({
@@ -99,6 +100,16 @@ const tools: readonly AnyTool[] = [
     pollIntervalMs: 20,
     run: async () => {
       throw new Error('the file has no line 7');
+    },
+  }),
+  defineTaskTool({
+    name: 'told',
+    description: 'Says that it has begun, and ends once the client has heard it.',
+    inputSchema: z.object({}),
+    run: async (_args, task) => {
+      task.progress('begun');
+      await task.step('be heard', () => heardProgress);
+      return text('heard');
     },
   }),
   defineTaskTool({
@@ -193,6 +204,38 @@ describe('the official client', () => {
 
     expect(listed.map(({ name }) => name)).toEqual(tools.map(({ name }) => name));
     expect(await client.callTool({ name: 'work', arguments: {} })).toMatchObject(text('1 2 3'));
+  });
+
+  test('is told of the progress of a plain call while it waits for the result [MOD-9]', async () => {
+    const { client } = await connect();
+    const { promise: heard, resolve: hear } = Promise.withResolvers<unknown>();
+    heardProgress = heard.then(() => {});
+
+    const result = await client.callTool({ name: 'told', arguments: {} }, { onprogress: hear });
+
+    expect(await heard).toEqual({ progress: 1, message: 'begun' });
+    expect(result).toMatchObject(text('heard'));
+  });
+
+  test('that leaves a plain call which it hears of cancels the task [EXEC-5 MOD-9]', async () => {
+    const { client } = await connect();
+    const { promise: endless, resolve: end } = Promise.withResolvers<void>();
+    heardProgress = endless;
+    const leaving = new AbortController();
+    const { store } = server.tasks;
+    const owner = { issuer: 'anonymous', subject: 'anonymous' };
+
+    const call = client.callTool(
+      { name: 'told', arguments: {} },
+      { onprogress: () => leaving.abort(), signal: leaving.signal },
+    );
+
+    await expect(call).rejects.toThrow(/abort/i);
+    await until('the end of the task', async () => {
+      const { tasks } = await store.list(owner, { limit: 1 });
+      return tasks[0]?.status === 'cancelled';
+    });
+    end();
   });
 
   test('follows a task to its completion [EXEC-1 LIFE-1 MOD-1]', async () => {

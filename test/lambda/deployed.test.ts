@@ -90,6 +90,19 @@ describe('through the deployed bundles, the official client', () => {
     expect(await execution.result()).toMatchObject({ status: 'completed', result: saying('1 2 3') });
   });
 
+  test('is told of the progress of a plain call that another function runs [AWS-2 MOD-9]', async () => {
+    const { client } = await connect();
+    const heard: unknown[] = [];
+
+    const result = await client.callTool(
+      { name: 'tell', arguments: {} },
+      { onprogress: (progress) => heard.push(progress) },
+    );
+
+    expect(heard).toEqual([{ progress: 1, message: 'waiting' }]);
+    expect(result).toMatchObject(saying('told'));
+  });
+
   test('answers what a task asks [AWS-2 EXEC-3]', async () => {
     const execution = await callTask(
       'ask',

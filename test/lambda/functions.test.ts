@@ -92,6 +92,12 @@ describe('behind an HTTP API, with Redis', () => {
     });
   });
 
+  test('a call that asks for progress is answered as JSON [AWS-2 MOD-9]', async () => {
+    const { message } = await peer().call('tell', {}, { declares: false, meta: { progressToken: 'p1' } });
+
+    expect(message?.result).toMatchObject({ content: [{ type: 'text', text: 'told' }] });
+  });
+
   test('a subscription is refused with what to do instead [AWS-2]', async () => {
     const { status, message } = await peer().ask('subscriptions/listen', { notifications: { taskIds: [UNKNOWN] } });
 

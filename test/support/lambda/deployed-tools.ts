@@ -29,6 +29,17 @@ const tools: readonly AnyTool[] = [
     },
   }),
   defineTaskTool({
+    name: 'tell',
+    description: 'Says that it waits, and waits.',
+    inputSchema: z.object({}),
+    pollIntervalMs,
+    run: async (_args, task) => {
+      task.progress('waiting');
+      await task.wait('pause', { seconds: 1 });
+      return text('told');
+    },
+  }),
+  defineTaskTool({
     name: 'ask',
     description: 'Asks for a colour.',
     inputSchema: z.object({}),

@@ -1,0 +1,101 @@
+/**
+ * `notifications/progress` of a call that is kept open, on the stream of its own answer. Many clients give a request up
+ * after a minute, or less, and begin to count anew with each progress that they get.
+ */
+import type { ServerContext } from '@modelcontextprotocol/server';
+import type { CancelTimer, Clock } from '../clock.ts';
+import { present } from '../present.ts';
+import { isModern } from './capability.ts';
+
+/**
+ * After how long without news a client is told that the work still goes on: a third of the shortest patience that is
+ * common (30 s), so that one that is late does no harm. A call that ends before, without a message, is answered as JSON.
+ */
+const SIGN_OF_LIFE_MS = 10_000;
+/** A token comes back with each notification; a client that sends a longer one gets none, as the specification allows. */
+const MAX_TOKEN_LENGTH = 1_024;
+
+/** A call that waits for its task. */
+export interface KeptCall {
+  /** How long its client waits. */
+  readonly maxMs: number;
+  /** Tells the client how the task stands, if it is to be told. */
+  show(message: string | undefined): void;
+  /** To be called at the end of the wait. */
+  stop(): void;
+}
+
+export interface KeepOpenOptions {
+  readonly clock: Clock;
+  readonly plainCallWaitMs: number;
+  /** `undefined`: nobody is sent progress. */
+  readonly progressCallWaitMs: number | undefined;
+}
+
+/** Sends progress from now on, where the request asks for it and its client takes a stream for an answer. */
+export function keepOpen(ctx: ServerContext, options: KeepOpenOptions): KeptCall {
+  const { clock, plainCallWaitMs, progressCallWaitMs } = options;
+  const token = progressTokenOf(ctx);
+  if (token === undefined || progressCallWaitMs === undefined) {
+    return { maxMs: plainCallWaitMs, show: () => {}, stop: () => {} };
+  }
+  return new CallProgress(clock, progressCallWaitMs, (progress, message) => {
+    const params = { progressToken: token, progress, ...present({ message }) };
+    // Whoever has gone is noticed by the call itself.
+    ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
+  });
+}
+
+function progressTokenOf(ctx: ServerContext): string | number | undefined {
+  // Of another type, it was refused before: the specification knows text and whole numbers.
+  const token = ctx.mcpReq._meta?.progressToken;
+  if (typeof token === 'string' && token.length > MAX_TOKEN_LENGTH) return undefined;
+  return isModern(ctx) && takesStreams(ctx) ? token : undefined;
+}
+
+/** What does not come by HTTP is a stream of messages. */
+function takesStreams({ http }: ServerContext): boolean {
+  if (http?.req === undefined) return true;
+  const accepted = http.req.headers.get('accept')?.toLowerCase().split(',') ?? [];
+  return accepted.some((range) => range.split(';')[0]?.trim() === 'text/event-stream');
+}
+
+/** From its making until `stop`. */
+class CallProgress implements KeptCall {
+  readonly maxMs: number;
+  readonly #clock: Clock;
+  readonly #send: (progress: number, message: string | undefined) => void;
+  #sent = 0;
+  #message: string | undefined;
+  #cancel: CancelTimer = () => {};
+
+  constructor(clock: Clock, maxMs: number, send: (progress: number, message: string | undefined) => void) {
+    this.maxMs = maxMs;
+    this.#clock = clock;
+    this.#send = send;
+    this.#waitForNews();
+  }
+
+  /** Tells the client, if it has not been told the same last. */
+  show(message: string | undefined): void {
+    if (message === undefined || message === this.#message) return;
+    this.#message = message;
+    this.#cancel();
+    this.#tell();
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  /** The newest message comes with signs of life too: what a client shows would else go blank. */
+  #tell(): void {
+    this.#sent += 1;
+    this.#send(this.#sent, this.#message);
+    this.#waitForNews();
+  }
+
+  #waitForNews(): void {
+    this.#cancel = this.#clock.after(SIGN_OF_LIFE_MS, () => this.#tell());
+  }
+}
