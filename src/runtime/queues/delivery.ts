@@ -53,8 +53,8 @@ export function decodeReceived(body: unknown, message: string | undefined, logge
 }
 
 /**
- * Runs the task. Rejects, with a line in the log, when the delivery must come again. One that does may be all that is left of
- * a run that crashed before it sent the next: its own time is then not told.
+ * Runs the task. Rejects, with a line in the log, when the delivery must come again. One that does is not early, and is told no
+ * time that it could be put back for.
  */
 export async function runDelivered(
   { ref, notBefore }: Delivery,
