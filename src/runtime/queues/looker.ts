@@ -160,11 +160,13 @@ export class Looker {
     const { lease } = task.run;
     const now = this.#clock.now();
     const due = this.#dueAt(task);
+    // A run that lives renews its lease long before it is over, and needs no delivery for its end.
+    if (lease !== undefined && due !== null && due > now)
+      return { lookAgainAt: onGrid(Math.max(lease.until, now + heldMs)) };
     if (due !== null && due <= now + aheadMs) {
       const pauseMs = Math.min(Math.max(settleMs, now - due), LONGEST_PAUSE_MS);
       return { enqueueFor: due, lookAgainAt: onGrid(Math.max(due, now) + pauseMs) };
     }
-    if (lease !== undefined) return { lookAgainAt: onGrid(Math.max(lease.until, now + heldMs)) };
     if (isTerminal(task.status)) return due === null ? {} : { lookAgainAt: due };
     return { lookAgainAt: Math.min(due ?? task.deadlineAt, task.deadlineAt) };
   }
