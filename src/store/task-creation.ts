@@ -33,6 +33,13 @@ export interface TaskCreationOptions {
   readonly agenda: Agenda;
 }
 
+interface Undoing {
+  readonly generation: number | undefined;
+  readonly kept: readonly Payload[];
+  readonly isShared: boolean;
+  readonly isInDoubt: boolean;
+}
+
 export class TaskCreation {
   readonly #options: TaskCreationOptions;
 
@@ -71,7 +78,8 @@ export class TaskCreation {
         await this.#refuse(stored, error);
         throw error;
       }
-      await this.#undo(draft, generation, kept, keyed !== undefined || isTaken);
+      const isShared = keyed !== undefined || isTaken;
+      await this.#undo(draft, { generation, kept, isShared, isInDoubt: mayHaveLanded(error) });
       const existing = isTaken ? await heads.read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
@@ -126,14 +134,15 @@ export class TaskCreation {
   /**
    * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. Where
    * the id is, or may be, another creation's as well (`isShared`), the task that has it stays, and so does its record
-   * on the agenda, which may be the same record.
+   * on the agenda, which may be the same record. So does the record of a head that may still land (`isInDoubt`), however
+   * late: the looker takes it off.
    */
-  async #undo(task: Task, generation: number | undefined, kept: readonly Payload[], isShared: boolean): Promise<void> {
+  async #undo(task: Task, { generation, kept, isShared, isInDoubt }: Undoing): Promise<void> {
     const { agenda, heads, limit, payloads } = this.#options;
     try {
       if (!isShared) {
         await heads.remove(task);
-        await agenda.forgetNew(task, task.createdAt);
+        if (!isInDoubt) await agenda.forgetNew(task, task.createdAt);
       }
       await Promise.all(
         kept.map(async (payload) => {

@@ -210,7 +210,10 @@ onEveryBackend('the limit of active tasks', (open) => {
           backend.calls.map(({ partition }) => partition),
           owner,
         );
-        expect(left.filter(({ id }) => id !== activeCountKey(owner).id)).toEqual([]);
+        // What may still land would be found by its record on the agenda, which the next look takes off.
+        const isOnAgenda = ({ id }: { readonly id: string }) => id.split(' ').length === 3;
+        expect(left.filter((record) => record.id !== activeCountKey(owner).id && !isOnAgenda(record))).toEqual([]);
+        expect(left.filter(isOnAgenda).length).toBeLessThanOrEqual(1);
         expect(await tasksOf(other, owner)).toEqual([]);
       },
     );
