@@ -58,6 +58,11 @@ export interface Task extends TaskRef {
   readonly trace?: TraceContext;
   /** The task that the creating call was bound to. */
   readonly related?: TaskId;
+  /**
+   * What the creating call declared that its client can be asked for: `Askable`, and what newer builds add to it.
+   * Absent: nobody noted it, and anything may be asked.
+   */
+  readonly mayAsk?: readonly string[];
   /** Of the idempotency key that the task was created with; its record lives as long as the task. Absent: without one. */
   readonly keyDigest?: string;
   /** Present where the owner had no limit of active tasks when the task was created: no slot is given back for it. */
@@ -159,6 +164,7 @@ export interface NewTask extends TaskRef {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
+  readonly mayAsk?: readonly string[];
   readonly keyDigest?: string;
 }
 
