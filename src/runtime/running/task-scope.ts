@@ -104,9 +104,10 @@ export function createScope(branch: Branch, port: ScopePort): TaskScope {
 }
 
 /** Ends no process where nobody hears of it, like every operation. */
-function refused<T>(error: Error): Promise<T> {
-  const promise = Promise.reject<T>(error);
+function refused<T>(reason: CannotAskError): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<T>();
   promise.catch(() => {});
+  reject(reason);
   return promise;
 }
 

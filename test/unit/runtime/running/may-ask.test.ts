@@ -26,7 +26,7 @@ async function run(handler: Handler, mayAsk?: readonly string[]) {
   const report = await runner.runTask(task);
   const { inputs, status } = await runtime.read(task);
   const requests = await Promise.all(
-    Object.values(inputs).map(({ request }) => request && runtime.store.load(task, request)),
+    Object.values(inputs).map(async ({ request }) => request && (await runtime.store.load(task, request))),
   );
   return { runtime, runner, task, report, status, requests, result: await runtime.result(task) };
 }
