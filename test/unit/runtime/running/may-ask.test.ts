@@ -162,6 +162,27 @@ test('one that nobody waits for ends no process and no task [MOD-8]', async () =
   expect((await run(asks, [])).result).toBe('done');
 });
 
+test('a handler that cleans up is replayed as it was, and a task that has ended keeps nothing of it [MOD-8]', async () => {
+  const cleaned: boolean[] = [];
+  const asks: Handler = async (task) => {
+    await task.listRoots().catch(() => task.step('without roots', async () => 1));
+    try {
+      await task.wait('a while', { seconds: 5 });
+    } finally {
+      await task.step('clean up', async () => cleaned.push(task.canAsk('roots')));
+    }
+    return null;
+  };
+  const { runtime, task, runner } = await run(asks, []);
+
+  await runtime.cancel(task);
+  await runner.runTask(task);
+
+  expect(cleaned).toEqual([false]);
+  const finished = await run(async () => 'done', ['roots']);
+  expect(await finished.runtime.read(finished.task)).not.toHaveProperty('mayAsk');
+});
+
 test('a replay is refused the same, also in a branch and beside what is under way [MOD-8 EXEC-1]', async () => {
   const refused: string[] = [];
   const asks: Handler = async (task) => {
