@@ -11,7 +11,12 @@ const PROTOCOL_VERSION = '2026-07-28';
 const ENVELOPE = {
   'io.modelcontextprotocol/protocolVersion': PROTOCOL_VERSION,
   'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1' },
-  'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+  'io.modelcontextprotocol/clientCapabilities': {
+    extensions: { 'io.modelcontextprotocol/tasks': {} },
+    elicitation: { form: {}, url: {} },
+    sampling: { tools: {} },
+    roots: {},
+  },
 };
 
 /** What the benchmarks look at of a task. */

@@ -55,7 +55,11 @@ async function request<Result>(method: string, params: Record<string, unknown>):
         _meta: {
           'io.modelcontextprotocol/protocolVersion': PROTOCOL_VERSION,
           'io.modelcontextprotocol/clientInfo': { name: 'example-caller', version: '1.0.0' },
-          'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+          'io.modelcontextprotocol/clientCapabilities': {
+            extensions: { 'io.modelcontextprotocol/tasks': {} },
+            // Forms: tasks ask a client only for what it declares.
+            elicitation: {},
+          },
           ...(params['_meta'] as object | undefined),
         },
       },

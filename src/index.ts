@@ -1,5 +1,6 @@
 /** The public surface. Backends are sub-paths of their own, so that each one's client library stays optional. */
 export { type Clock, type RandomBytes, systemClock, systemRandom } from './clock.ts';
+export { type Askable, CannotAskError } from './domain/askable.ts';
 export { isTaskError, TaskError, type TaskErrorCode } from './domain/errors.ts';
 export type { InputMethod, InputRequest } from './domain/inputs.ts';
 export type { JsonObject, JsonValue } from './domain/json.ts';
@@ -43,6 +44,7 @@ export type { QueueConsumer, RunDelivery, TaskQueue } from './runtime/queues/que
 export { DEFAULT_LEASE_TIMES, type LeaseTimes } from './runtime/running/held-task.ts';
 export type { RunReport } from './runtime/running/runner.ts';
 export type {
+  ElicitOptions,
   ElicitParams,
   ElicitResult,
   InputOptions,

@@ -119,7 +119,12 @@ function withEnvelope(meta: unknown): Record<string, unknown> {
   return {
     [PROTOCOL_VERSION_META_KEY]: PROTOCOL_VERSION,
     [CLIENT_INFO_META_KEY]: { name: 'direct-invocation', version: '1' },
-    [CLIENT_CAPABILITIES_META_KEY]: { extensions: { [TASKS_EXTENSION]: {} }, elicitation: {}, sampling: {}, roots: {} },
+    [CLIENT_CAPABILITIES_META_KEY]: {
+      extensions: { [TASKS_EXTENSION]: {} },
+      elicitation: { form: {}, url: {} },
+      sampling: { tools: {} },
+      roots: {},
+    },
     ...(isObject(meta) ? meta : {}),
   };
 }

@@ -58,6 +58,11 @@ export interface Task extends TaskRef {
   readonly trace?: TraceContext;
   /** The task that the creating call was bound to. */
   readonly related?: TaskId;
+  /**
+   * What the creating call declared that its client can be asked for: `Askable`, and what newer builds add to it.
+   * Absent: nobody noted it, and anything may be asked; or the task has ended.
+   */
+  readonly mayAsk?: readonly string[];
   /** Of the idempotency key that the task was created with; its record lives as long as the task. Absent: without one. */
   readonly keyDigest?: string;
   /** Present where the owner had no limit of active tasks when the task was created: no slot is given back for it. */
@@ -159,6 +164,7 @@ export interface NewTask extends TaskRef {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
+  readonly mayAsk?: readonly string[];
   readonly keyDigest?: string;
 }
 
@@ -206,8 +212,13 @@ function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Ta
     cleanup: { cause },
     ...present({ lease, turns }),
   };
-  // It needs its head for that, however short its retention is.
-  return { ...after, promisedUntil: laterPromise(before.promisedUntil, after.promisedUntil), run };
+  // It needs its head for that, however short its retention is, and replays what it was refused.
+  return {
+    ...after,
+    ...present({ mayAsk: before.mayAsk }),
+    promisedUntil: laterPromise(before.promisedUntil, after.promisedUntil),
+    run,
+  };
 }
 
 function ended(
@@ -217,7 +228,8 @@ function ended(
   now: number,
 ): Task {
   assertTransition(task.status, status);
-  const { statusMessage: progress, ...rest } = task;
+  // Who asks nothing any more needs not know whom it may ask: finished heads are the ones that there are many of.
+  const { statusMessage: progress, mayAsk: _mayAsk, ...rest } = task;
   const statusMessage = message ?? progress;
   const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, ...run } = task.run;
   return letGo(

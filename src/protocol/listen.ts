@@ -12,6 +12,7 @@ import {
   SUBSCRIPTION_ID_META_KEY,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
+import type { Askable } from '../domain/askable.ts';
 import { isTaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
@@ -21,7 +22,7 @@ import { isTaskId } from '../domain/task-id.ts';
 import { present } from '../present.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
-import { metaDeclaresTasks } from './capability.ts';
+import { metaAskable, metaDeclaresTasks } from './capability.ts';
 import { BUSY, tasksRequired, toProtocolError } from './errors.ts';
 import { KEEP_ALIVE, readEvents, writeEvent } from './event-stream.ts';
 import { detailedTask } from './wire.ts';
@@ -90,7 +91,14 @@ async function serve(
     const owner = options.ownerOf(authInfo);
     const refs = await knownTasks(taskIds, owner, options);
     countStream(options.openStreams, encodeOwner(owner), signal);
-    const stream = mergedStream(response.body, { id: message.id, refs, left, signal, options });
+    const stream = mergedStream(response.body, {
+      id: message.id,
+      refs,
+      askable: metaAskable(params._meta),
+      left,
+      signal,
+      options,
+    });
     return new Response(stream, { status: response.status, headers: response.headers });
   } catch (error) {
     left.abort();
@@ -145,6 +153,8 @@ async function knownTasks(taskIds: unknown, owner: Owner, options: ListenOptions
 interface Merge {
   readonly id: unknown;
   readonly refs: readonly WatchedTask[];
+  /** What the client can be asked for. */
+  readonly askable: readonly Askable[];
   /** Fired by us when the client cancels the stream. */
   readonly left: AbortController;
   /** Fires when the client is gone, by whatever way; ends the entry's stream too. */
@@ -213,7 +223,7 @@ async function notify(ref: WatchedTask, merge: Merge, send: (message: object) =>
   let shown = '';
   try {
     for await (const { task } of watchTask(ref, { store, clock, lookEveryMs, signal, onLook })) {
-      const detail = await detailedTask(store, task, clock.now());
+      const detail = await detailedTask(store, task, clock.now(), merge.askable);
       // With a grown interval alone a task has not changed.
       const text = JSON.stringify({ ...detail, pollIntervalMs: undefined });
       if (text !== shown) {

@@ -14,6 +14,7 @@ import {
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { type Clock, systemClock } from '../clock.ts';
+import type { Askable } from '../domain/askable.ts';
 import { TaskError } from '../domain/errors.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -31,7 +32,7 @@ import {
 import type { TaskQueue } from '../runtime/queues/queue.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
-import { declaresTasks, isModern, TASKS_EXTENSION } from './capability.ts';
+import { askableWith, declaresTasks, isModern, metaAskable, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { type AnyTool, newestOf } from './tool.ts';
@@ -144,7 +145,10 @@ export class TasksExtension {
     const { store } = this.#options;
     const stored = await store.get(this.#refOf(taskId, ctx));
     await this.heal(stored);
-    return { resultType: 'complete', ...(await detailedTask(store, stored.task, this.#clock.now())) };
+    return {
+      resultType: 'complete',
+      ...(await detailedTask(store, stored.task, this.#clock.now(), metaAskable(ctx.mcpReq.envelope))),
+    };
   }
 
   async #update(taskId: string, ctx: ServerContext): Promise<Result> {
@@ -210,7 +214,11 @@ export class TasksExtension {
   #routeToolCalls(mcp: McpServer): void {
     const { server } = mcp;
     const others = storedHandler(server, 'tools/call');
-    server.setRequestHandler('tools/call', (request, ctx) => this.#callTool(request, ctx));
+    server.setRequestHandler('tools/call', (request, ctx) => {
+      // A client of the legacy era has said it once for its connection.
+      const askable = isModern(ctx) ? metaAskable(ctx.mcpReq.envelope) : askableWith(server.getClientCapabilities());
+      return this.#callTool(request, askable, ctx);
+    });
     const ours = storedHandler(server, 'tools/call');
     if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');
     replaceStoredHandler(server, 'tools/call', async (request, ctx) => {
@@ -227,11 +235,11 @@ export class TasksExtension {
     });
   }
 
-  #callTool({ params }: CallToolRequest, ctx: ServerContext) {
+  #callTool({ params }: CallToolRequest, askable: readonly Askable[], ctx: ServerContext) {
     return this.#translated(ctx, async () => {
       const tool = this.#tools.get(params.name);
       if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${params.name} not found`);
-      return this.#calls.call(tool, params, this.ownerOf(ctx.http?.authInfo), ctx);
+      return this.#calls.call(tool, params, { owner: this.ownerOf(ctx.http?.authInfo), askable }, ctx);
     });
   }
 }

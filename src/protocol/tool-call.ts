@@ -19,6 +19,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
 import { assertCarried } from '../domain/answer-size.ts';
+import { type Askable, includesAskable } from '../domain/askable.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
 import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
@@ -80,6 +81,13 @@ export interface ToolCallServices {
   readonly maxAnswerBytes: number | undefined;
 }
 
+/** Who calls. */
+export interface Caller {
+  readonly owner: Owner;
+  /** What the client has declared that it can be asked for. */
+  readonly askable: readonly Askable[];
+}
+
 /** A created task leaves the handler by this way, past what the SDK does to tool results. */
 export class TaskCreated extends Error {
   override readonly name = 'TaskCreated';
@@ -103,9 +111,10 @@ export class ToolCalls {
   async call(
     tool: AnyTool,
     params: CallToolRequest['params'],
-    owner: Owner,
+    caller: Caller,
     ctx: ServerContext,
   ): Promise<CallToolResult | InputRequiredResult> {
+    const { owner, askable } = caller;
     if (isTaskTool(tool) && tool.taskSupport === 'required' && !declaresTasks(ctx)) throw taskUnsupported(ctx, tool);
     const raw = (params.arguments ?? {}) as JsonObject;
     const related = relatedIdOf(ctx);
@@ -117,7 +126,7 @@ export class ToolCalls {
       if (error instanceof ToolInputError) return toolError(error.message);
       throw error;
     }
-    const call = this.#contextOf(owner, related, ctx);
+    const call = this.#contextOf(caller, related, ctx);
     if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
 
     const made = tool.admit === undefined ? undefined : await this.#madeBefore(tool, raw, owner, ctx);
@@ -131,7 +140,8 @@ export class ToolCalls {
       if (error instanceof MisuseError) return toolError(error.message);
       throw error;
     }
-    const task = made ?? (await this.#createTask(tool, { raw, recorded, admission, owner, related, ctx }));
+    const task =
+      made ?? (await this.#createTask(tool, { raw, recorded, admission, owner, related, mayAsk: askable, ctx }));
     if (declaresTasks(ctx)) throw new TaskCreated(task, this.#services.clock.now());
     const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
     this.#waiting.add(answer);
@@ -179,6 +189,7 @@ export class ToolCalls {
       readonly admission: JsonValue | undefined;
       readonly owner: Owner;
       readonly related: TaskId | undefined;
+      readonly mayAsk: readonly Askable[];
       readonly ctx: ServerContext;
     },
   ): Promise<Task> {
@@ -202,6 +213,7 @@ export class ToolCalls {
       lifetime: grantLifetime(policy, undefined),
       pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+      mayAsk: input.mayAsk,
       ...present({ admission: input.admission, related: input.related, trace, idempotencyKey }),
     });
     const { task } = stored;
@@ -258,13 +270,14 @@ export class ToolCalls {
     }
   }
 
-  #contextOf(owner: Owner, related: TaskId | undefined, ctx: ServerContext): CallContext {
+  #contextOf({ owner, askable }: Caller, related: TaskId | undefined, ctx: ServerContext): CallContext {
     const { store, logger } = this.#services;
     return {
       owner,
       signal: ctx.mcpReq.signal,
       logger,
       related: related === undefined ? undefined : relatedTask(store, { owner, id: related }),
+      canAsk: (kind) => includesAskable(askable, kind),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<JsonValue>(),
     };

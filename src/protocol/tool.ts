@@ -11,6 +11,7 @@ import {
   type StandardSchemaWithJSON,
   type ToolAnnotations,
 } from '@modelcontextprotocol/server';
+import type { Askable } from '../domain/askable.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -33,6 +34,11 @@ export interface CallContext {
   readonly logger: Logger;
   /** The task that the call is bound to by its `_meta`, if any. */
   readonly related: RelatedTask | undefined;
+  /**
+   * Whether the client has declared that it can be asked for this. A call that asks with `inputRequired(...)` for what is
+   * not declared is answered with error -32021.
+   */
+  canAsk(kind: Askable | 'elicitation'): boolean;
   /** Answers to an earlier `inputRequired(...)` of this call; untrusted. */
   readonly inputResponses: Readonly<Record<string, unknown>> | undefined;
   /**

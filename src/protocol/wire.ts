@@ -1,4 +1,6 @@
 /** A task as the 2026-07-28 extension shows it. */
+import { type Askable, includesAskable, neededFor } from '../domain/askable.ts';
+import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { pollIntervalAt } from '../domain/poll-interval.ts';
 import { shownStatusMessage, type Task } from '../domain/task.ts';
@@ -29,15 +31,23 @@ export function createTaskResult(task: Task, now: number): JsonObject {
   return { resultType: 'task', ...baseTask(task, now) };
 }
 
-/** With what its status adds: outstanding requests, result or error. Reads more than the head only for large values. */
-export async function detailedTask(store: TaskStore, task: Task, now: number): Promise<JsonObject> {
-  return { ...baseTask(task, now), ...(await statusDetail(store, task)), ...variablesMeta(task) };
+/**
+ * With what its status adds: the outstanding requests that a client which can be asked for `askable` can answer, result or
+ * error. Reads more than the head only for large values.
+ */
+export async function detailedTask(
+  store: TaskStore,
+  task: Task,
+  now: number,
+  askable: readonly Askable[],
+): Promise<JsonObject> {
+  return { ...baseTask(task, now), ...(await statusDetail(store, task, askable)), ...variablesMeta(task) };
 }
 
-async function statusDetail(store: TaskStore, task: Task): Promise<JsonObject> {
+async function statusDetail(store: TaskStore, task: Task, askable: readonly Askable[]): Promise<JsonObject> {
   switch (task.status) {
     case 'input_required':
-      return { inputRequests: await inputRequests(store, task) };
+      return { inputRequests: await inputRequests(store, task, askable) };
     case 'completed': {
       const result = task.result === undefined ? {} : await store.load(task, task.result);
       return { result: { resultType: 'complete', ...(result as JsonObject) } };
@@ -50,10 +60,14 @@ async function statusDetail(store: TaskStore, task: Task): Promise<JsonObject> {
   }
 }
 
-async function inputRequests(store: TaskStore, task: Task): Promise<JsonObject> {
+/** The others stay for the client that can answer them. A task that notes no client's declarations shows all. */
+async function inputRequests(store: TaskStore, task: Task, askable: readonly Askable[]): Promise<JsonObject> {
   const shown: Record<string, JsonValue> = {};
   for (const [key, { request }] of Object.entries(task.inputs)) {
-    if (request !== undefined) shown[key] = await store.load(task, request);
+    if (request === undefined) continue;
+    const asked = await store.load(task, request);
+    const needed = neededFor(asked as unknown as InputRequest);
+    if (task.mayAsk === undefined || includesAskable(askable, needed)) shown[key] = asked;
   }
   return shown;
 }

@@ -94,6 +94,7 @@ const body = {
   run: z.looseObject(run),
   trace: z.looseObject(trace).exactOptional(),
   related: z.custom<TaskId>(isTaskId).exactOptional(),
+  mayAsk: z.array(z.string()).exactOptional(),
   keyDigest: z.string().exactOptional(),
   isUncounted: z.literal(true).exactOptional(),
 } satisfies ShapeOf<Body>;

@@ -30,6 +30,8 @@ export interface CreateTask {
   readonly maxAttempts: number;
   readonly trace?: TraceContext;
   readonly related?: TaskId;
+  /** What its client can be asked for. @default anything */
+  readonly mayAsk?: readonly string[];
   /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;
 }

@@ -38,7 +38,7 @@ const PINNED = {
   createWithKey: [1, 4, 1, 4],
   createAgain: [2, 1, 2, 0],
   'refused (10 tasks, no variables)': [35, 1, 64, 0],
-  'refused (10000 tasks, no variables)': [35, 1, 117, 0],
+  'refused (10000 tasks, no variables)': [35, 1, 124, 0],
   'refused (10 tasks, 300 KB of variables)': [36, 1, 66, 0],
   'refused (10000 tasks, 300 KB of variables)': [36, 1, 128, 0],
   lifecycle: [13, 8, 13, 12],

@@ -37,7 +37,7 @@ onEveryBackend('a request too large for the head', (open) => {
     const repeated = await checkAnswers(other, second.task, RECEIVED);
     const after = await other.update(task, (now, at) => acceptAnswers(now, repeated, at), second);
     expect(after.task).toMatchObject({ inputs: {}, answers: { k: answers['k'] } });
-    expect(await detailedTask(other, poll.task, poll.task.createdAt)).toMatchObject({
+    expect(await detailedTask(other, poll.task, poll.task.createdAt, ['elicitation.form'])).toMatchObject({
       status: 'input_required',
       inputRequests: { k: LARGE_REQUEST },
     });

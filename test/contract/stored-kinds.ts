@@ -85,6 +85,7 @@ const fullHead: Omit<Required<Task>, 'owner' | 'run' | 'trace'> & {
   },
   trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b', baggage: 'c=d' },
   related: ID,
+  mayAsk: ['elicitation.form', 'roots'],
   keyDigest: sha256(KEY),
   isUncounted: true,
 };

@@ -349,7 +349,7 @@ describe('input before the task', () => {
   });
 
   test('is not asked of a client that cannot give it: -32021 [MOD-5]', async () => {
-    const { status, message } = await held.peer.call('brew', { cups: 2 });
+    const { status, message } = await held.peer.call('brew', { cups: 2 }, { capabilities: {} });
 
     expect([status, message?.error]).toMatchObject([
       400,

@@ -20,11 +20,16 @@ export const IDEMPOTENCY_KEY = 'mcp-durable-tasks/idempotency-key';
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonMap = { [key: string]: Json };
 
+/** What the client of most tests can be asked for: everything. */
+const ASKABLE: JsonMap = { elicitation: { form: {}, url: {} }, sampling: { tools: {} }, roots: {} };
+
 export interface RequestChanges {
   /** Added to, or replacing, the envelope in `_meta`; `undefined` removes a key. */
   readonly meta?: Readonly<Record<string, unknown>>;
   /** Whether the client declares the tasks extension. @default true */
   readonly declares?: boolean;
+  /** The other capabilities that the client declares. @default all that a task may ask for */
+  readonly capabilities?: JsonMap;
   /** Added to, or replacing, the headers; `undefined` removes one. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** Added to, or replacing, the JSON-RPC message's members; `undefined` removes one. */
@@ -37,11 +42,11 @@ export interface RequestChanges {
   readonly signal?: AbortSignal;
 }
 
-export function envelope(declares = true): Record<string, unknown> {
+export function envelope(declares = true, capabilities = ASKABLE): Record<string, unknown> {
   return {
     [VERSION_KEY]: PROTOCOL_VERSION,
     'io.modelcontextprotocol/clientInfo': { name: 'test-client', version: '1.0.0' },
-    [CAPABILITIES_KEY]: declares ? { extensions: { [TASKS_EXTENSION]: {} } } : {},
+    [CAPABILITIES_KEY]: { ...capabilities, ...(declares ? { extensions: { [TASKS_EXTENSION]: {} } } : {}) },
   };
 }
 
@@ -55,7 +60,7 @@ export function mcpRequest(
     jsonrpc: '2.0',
     id: 1,
     method,
-    params: { ...params, _meta: { ...envelope(changes.declares), ...changes.meta } },
+    params: { ...params, _meta: { ...envelope(changes.declares, changes.capabilities), ...changes.meta } },
     ...changes.message,
   };
   const text = JSON.stringify(message);

@@ -16,7 +16,7 @@ import { present } from '../../src/present.ts';
 import { EventReader, mcpHeaders, PROTOCOL_VERSION, type RpcMessage } from './mcp-requests.ts';
 
 const CLIENT_INFO = { name: 'official-client', version: '1.0.0' };
-const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {} };
+const CAPABILITIES = { elicitation: { form: {}, url: {} }, sampling: { tools: {} }, roots: {} };
 
 export interface OfficialClient extends AsyncDisposable {
   readonly client: Client;

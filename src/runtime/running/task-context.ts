@@ -6,6 +6,7 @@
  * operation that is already recorded returns what it returned before.
  */
 
+import type { Askable } from '../../domain/askable.ts';
 import type { InputRequest } from '../../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../../domain/json.ts';
 import type { TraceContext } from '../../domain/task.ts';
@@ -79,14 +80,20 @@ export interface TaskScope {
 
   runInChildContext<T>(name: string, action: (branch: TaskScope) => Promise<T>): Promise<T>;
 
-  /** Asks the person behind the client. Several at once are outstanding together. */
-  elicit(params: ElicitParams, options?: InputOptions): Promise<ElicitResult>;
+  /**
+   * Asks the person behind the client. Several at once are outstanding together. Like `sample` and `listRoots`, rejects
+   * at once with `CannotAskError` where the client that made the task has not declared that it can be asked.
+   */
+  elicit(params: ElicitParams, options?: ElicitOptions): Promise<ElicitResult>;
 
   /** Asks the client's model: `params` and result are those of `sampling/createMessage`. */
   sample(params: JsonObject, options?: InputOptions): Promise<JsonObject>;
 
   /** Asks the client for its roots. */
   listRoots(options?: InputOptions): Promise<readonly Root[]>;
+
+  /** Whether the client that made the task has declared that it can be asked for this; the same in each replay. */
+  canAsk(kind: Askable | 'elicitation'): boolean;
 
   readonly variables: TaskVariables;
 
@@ -150,6 +157,11 @@ export interface InputOptions extends InputConfig {
   readonly name?: string;
 }
 
+export interface ElicitOptions extends InputOptions {
+  /** Asked instead where the client cannot be asked in this way: a URL for a form, or a form for a URL. */
+  readonly fallback?: ElicitParams;
+}
+
 export type ElicitParams =
   | { readonly mode?: 'form'; readonly message: string; readonly requestedSchema: JsonObject }
   | { readonly mode: 'url'; readonly message: string; readonly url: string };
@@ -167,6 +179,8 @@ export interface Root {
 /** What a scope needs of its run. */
 export interface ScopePort {
   readonly logger: Logger;
+  /** See `Task.mayAsk`. */
+  readonly mayAsk: readonly string[] | undefined;
   /** See `RunnableTool.assertAskable`. */
   assertAskable(request: InputRequest): void;
   /** Makes an external callback known before its token leaves the process. */

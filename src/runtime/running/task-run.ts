@@ -185,6 +185,7 @@ export class TaskRun {
     const { held, store, logger, tool } = this.#options;
     return {
       logger,
+      mayAsk: held.task.mayAsk,
       assertAskable: (request) => tool.assertAskable?.(request),
       openCallback: async (key) => {
         await this.#inputs?.open(key);

@@ -1,14 +1,17 @@
 /** Makes a handler's operations out of a branch of the engine and what a run offers. */
+import { type Askable, CannotAskError, includesAskable, neededFor } from '../../domain/askable.ts';
 import { isTaskError } from '../../domain/errors.ts';
 import type { InputRequest } from '../../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../../domain/json.ts';
 import { type Branch, type StepTry, stepUnderWay } from '../../engine/branch.ts';
 import { raceBranches, runBranches, runChild } from '../../engine/branches.ts';
-import { assertFunction, assertOptions } from '../../engine/misuse.ts';
+import { assertFunction, assertOptions, MisuseError } from '../../engine/misuse.ts';
 import { createRetryStrategy, DEFAULT_STEP_RETRY } from '../../engine/retry.ts';
 import { present } from '../../present.ts';
 import type {
   CallbackOptions,
+  ElicitOptions,
+  ElicitParams,
   ElicitResult,
   InputOptions,
   Root,
@@ -41,16 +44,33 @@ export function createScope(branch: Branch, port: ScopePort): TaskScope {
     return branch.step(name, (step) => action(withLogger(step)), config);
   };
 
+  const canAsk = (kind: Askable | 'elicitation') => port.mayAsk === undefined || includesAskable(port.mayAsk, kind);
+  // In a step it is misuse, whomever the task belongs to.
+  const mustRefuse = (kind: Askable) => !canAsk(kind) && stepUnderWay() === undefined;
+
   const ask = <T>(
     request: InputRequest,
     options: InputOptions = {},
     decode?: (value: JsonValue | undefined) => unknown,
   ): Promise<T> => {
     assertOptions(request.method, options, ['name', 'timeout', 'signal']);
+    if (mustRefuse(neededFor(request))) return refused(new CannotAskError(neededFor(request)));
     port.assertAskable(request);
     const { name = request.method, ...config } = options;
     const question = { ...config, request, ...present({ decode }) };
     return branch.input('question', name, question).promise as Promise<T>;
+  };
+
+  const elicit = (params: ElicitParams, options: ElicitOptions = {}): Promise<ElicitResult> => {
+    assertOptions('elicit', options, ['name', 'timeout', 'signal', 'fallback']);
+    const { fallback, ...others } = options;
+    const request: InputRequest = { method: 'elicitation/create', params };
+    if (fallback === undefined) return ask(request, others);
+    const instead: InputRequest = { method: 'elicitation/create', params: fallback };
+    const [needed, alternative] = [neededFor(request), neededFor(instead)];
+    if (needed === alternative) throw new MisuseError('The fallback of a form is a URL, and that of a URL a form.');
+    if (mustRefuse(needed) && mustRefuse(alternative)) return refused(new CannotAskError(needed, alternative));
+    return ask(canAsk(needed) ? request : instead, others);
   };
 
   return {
@@ -71,15 +91,24 @@ export function createScope(branch: Branch, port: ScopePort): TaskScope {
     parallel: (name, branches, config) => runBranches(branch, 'parallel', name, branchesOf(branches, scopeOf), config),
     race: (name, branches) => raceBranches(branch, name, branchesOf(branches, scopeOf)),
     runInChildContext: (name, action) => runChild(branch, name, (child) => action(scopeOf(child))),
-    elicit: (params, options) => ask<ElicitResult>({ method: 'elicitation/create', params }, options),
+    elicit,
     sample: (params, options) => ask<JsonObject>({ method: 'sampling/createMessage', params }, options),
     listRoots: (options) => ask<Root[]>({ method: 'roots/list' }, options, rootsOf),
+    canAsk,
     variables: createVariables(step, port),
     now: () => branch.now(),
     random: () => branch.randomNumber(),
     uuid: () => branch.uuid(),
     patched: (name) => branch.patched(name),
   };
+}
+
+/** Ends no process where nobody hears of it, like every operation. */
+function refused<T>(reason: CannotAskError): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<T>();
+  promise.catch(() => {});
+  reject(reason);
+  return promise;
 }
 
 function branchesOf<Result>(

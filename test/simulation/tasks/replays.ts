@@ -199,6 +199,7 @@ class StillClock implements Clock {
 
 const PORT: ScopePort = {
   logger: silentLogger,
+  mayAsk: undefined,
   openCallback: async () => 'a token',
   assertAskable: () => {},
   readVariables: async () => ({}),

@@ -74,7 +74,7 @@ test('nothing internal is shown: owner, tool, arguments, leases, answers, trace 
     answers: { key: { outcome: 'failed', message: 'answer', at: 1 } },
   };
 
-  expect(Object.keys(await detailedTask(store, full, NOW)).sort()).toEqual(Object.keys(baseTask(task, NOW)).sort());
+  expect(Object.keys(await detailedTask(store, full, NOW, [])).sort()).toEqual(Object.keys(baseTask(task, NOW)).sort());
 });
 
 test('external callbacks are not shown as input requests [MOD-1]', async () => {
@@ -84,17 +84,17 @@ test('external callbacks are not shown as input requests [MOD-1]', async () => {
     inputs: { callback: {}, roots: { request: { json: { method: 'roots/list' } } } },
   };
 
-  expect((await detailedTask(store, asking, NOW))['inputRequests']).toEqual({ roots: { method: 'roots/list' } });
+  expect((await detailedTask(store, asking, NOW, []))['inputRequests']).toEqual({ roots: { method: 'roots/list' } });
 });
 
 test('a tool cannot make its result anything but complete by leaving that out, and an error is shown as kept [MOD-1]', async () => {
   const completed = completeTask(task, { json: { content: [], isError: false } }, 1);
   const failed = failTask(task, { code: -1, message: 'No.' }, 1);
 
-  expect((await detailedTask(store, completed, NOW))['result']).toEqual({
+  expect((await detailedTask(store, completed, NOW, []))['result']).toEqual({
     resultType: 'complete',
     content: [],
     isError: false,
   });
-  expect((await detailedTask(store, failed, NOW))['error']).toEqual({ code: -1, message: 'No.' });
+  expect((await detailedTask(store, failed, NOW, []))['error']).toEqual({ code: -1, message: 'No.' });
 });

@@ -95,6 +95,7 @@ export interface NewTaskOptions {
   readonly lifetime?: Partial<Lifetime>;
   readonly admission?: JsonValue;
   readonly toolVersion?: number;
+  readonly mayAsk?: readonly string[];
 }
 
 export class RuntimeUnderTest {
@@ -150,7 +151,7 @@ export class RuntimeUnderTest {
       lifetime: { ...LIFETIME, ...options.lifetime },
       pollIntervalMs: 1000,
       maxAttempts: options.maxAttempts ?? 5,
-      ...present({ admission: options.admission, toolVersion: options.toolVersion }),
+      ...present({ admission: options.admission, toolVersion: options.toolVersion, mayAsk: options.mayAsk }),
     });
     return stored.task;
   }

@@ -76,6 +76,7 @@ const anyTask: fc.Arbitrary<Task> = fc
         result: payload,
         error: payload,
         related: fc.constant(id),
+        mayAsk: fc.array(text),
         retentionFromEnd: fc.constant(true),
         keyDigest: text,
         trace: fc.record({ traceparent: text, tracestate: text, baggage: text }, { requiredKeys: ['traceparent'] }),
