@@ -281,6 +281,8 @@ describe('without any client', () => {
     const before = deployment.deadLetter.logs.length;
     const said = () => deployment.deadLetter.logs.slice(before).join('\n');
     Object.assign(poller, { isThrottled: true, visibilityTimeoutSeconds: 1 });
+    const { receives } = poller;
+    await until('a receive with these settings', () => poller.receives > receives);
     const taskId = await peer().createTask('work');
     // The letter itself is gone in a moment.
     await until('the log', () => said().includes('A task could not be delivered'));

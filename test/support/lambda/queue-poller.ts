@@ -25,6 +25,8 @@ export class QueuePoller {
   isPaused = false;
   /** While it is set, Lambda refuses to start the function: each message goes back, and was received once more. */
   isThrottled = false;
+  /** How many receives have begun, one after the other: each goes by the settings at its beginning. */
+  receives = 0;
   readonly #options: QueuePollerOptions;
   readonly #stopping = new AbortController();
   readonly #batches = new Set<Promise<void>>();
@@ -55,6 +57,7 @@ export class QueuePoller {
 
   async #receive(): Promise<Message[]> {
     if (this.isPaused) return new Promise((resolve) => setTimeout(resolve, PAUSE_MS, []));
+    this.receives += 1;
     const { client, queueUrl, eventSource } = this.#options;
     const { visibilityTimeoutSeconds } = this;
     const command = new ReceiveMessageCommand({
