@@ -243,11 +243,11 @@ async function listenForLong(): Promise<{ readonly rest: Promise<readonly unknow
 describe('without any client', () => {
   /** The queue as a stack that was deleted and deployed anew has it, or a restored table finds it: empty. */
   async function createWithLostMessage(name: string, args: object = {}): Promise<string> {
-    deployment.poller.isPaused = true;
+    await deployment.poller.pause();
     const taskId = await peer().createTask(name, { ...args });
     await until('the message', () => deployment.queue.counts().waiting > 0);
     await deployment.queue.lose();
-    deployment.poller.isPaused = false;
+    deployment.poller.resume();
     return taskId;
   }
 

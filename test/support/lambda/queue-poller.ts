@@ -21,8 +21,6 @@ const PAUSE_MS = 50;
 export class QueuePoller {
   /** Overrides the queue's own, for tests that cannot wait for it. */
   visibilityTimeoutSeconds: number | undefined;
-  /** While it is set, nothing is received. */
-  isPaused = false;
   /** While it is set, Lambda refuses to start the function: each message goes back, and was received once more. */
   isThrottled = false;
   /** How many receives have begun, one after the other: each goes by the settings at its beginning. */
@@ -31,6 +29,8 @@ export class QueuePoller {
   readonly #stopping = new AbortController();
   readonly #batches = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
+  #isPaused = false;
+  #receiving: Promise<unknown> = Promise.resolve();
 
   constructor(options: QueuePollerOptions) {
     this.#options = options;
@@ -43,11 +43,23 @@ export class QueuePoller {
     await this.#loop;
   }
 
+  /** Resolves once the receive under way is over, too: from then on nothing is received. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#receiving;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+  }
+
   async #poll(): Promise<void> {
     const { eventSource } = this.#options;
     while (!this.#stopping.signal.aborted) {
       if (this.#batches.size >= eventSource.maxConcurrency) await Promise.race(this.#batches);
-      const messages = await this.#receive();
+      const receiving = this.#receive();
+      this.#receiving = receiving;
+      const messages = await receiving;
       if (messages.length === 0) continue;
       const batch = this.#process(messages).catch(() => {});
       this.#batches.add(batch);
@@ -56,7 +68,7 @@ export class QueuePoller {
   }
 
   async #receive(): Promise<Message[]> {
-    if (this.isPaused) return new Promise((resolve) => setTimeout(resolve, PAUSE_MS, []));
+    if (this.#isPaused) return new Promise((resolve) => setTimeout(resolve, PAUSE_MS, []));
     this.receives += 1;
     const { client, queueUrl, eventSource } = this.#options;
     const { visibilityTimeoutSeconds } = this;
