@@ -5,8 +5,7 @@ import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../src/clock.ts';
 import { Looker, type LookReport } from '../src/runtime/queues/looker.ts';
-import { foundation, LOOK_TIMES, once } from './shared/composition.ts';
-import { wholeNumber } from './shared/environment.ts';
+import { foundation, LOOK_TIMES, leaseMsIn, once } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
 /** Left for ending in good order: what was not looked at is looked at a minute later. */
@@ -14,8 +13,7 @@ const RESERVE_MS = 5_000;
 
 const looker = once(async () => {
   const { environment, store, queue } = await foundation();
-  const leaseMs = wholeNumber(environment, 'leaseMs') ?? 30_000;
-  return new Looker({ store, queue, logger, leaseMs, times: LOOK_TIMES });
+  return new Looker({ store, queue, logger, leaseMs: leaseMsIn(environment), times: LOOK_TIMES });
 });
 
 async function look(_event: unknown, context: Context): Promise<LookReport> {

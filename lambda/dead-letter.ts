@@ -9,7 +9,7 @@ import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { systemClock } from '../src/clock.ts';
 import { isTaskError } from '../src/domain/errors.ts';
-import { isTerminal } from '../src/domain/status.ts';
+import { isOver } from '../src/domain/run.ts';
 import { decodeReceived } from '../src/runtime/queues/delivery.ts';
 import { foundation } from './shared/composition.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
@@ -26,9 +26,8 @@ async function giveBack(record: SQSRecord): Promise<void> {
   try {
     const { task } = await store.get(delivery.ref);
     logger.error('A task could not be delivered', { task: task.id, tool: task.tool, status: task.status });
-    const isOver = isTerminal(task.status) && task.run.cleanup === undefined;
     // The looker enqueues it again, after a pause that grows with how long the task has been due.
-    if (!isOver) await store.agenda.noteNew(task, systemClock.now());
+    if (!isOver(task)) await store.agenda.noteNew(task, systemClock.now());
   } catch (error) {
     if (!isTaskError(error, 'task_not_found')) throw error;
   }

@@ -10,10 +10,10 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
 import tools from '#tools';
 import { systemClock } from '../src/clock.ts';
-import { describeError } from '../src/runtime/logger.ts';
-import { decodeReceived } from '../src/runtime/queues/sqs-queue.ts';
+import { decodeReceived, runDelivered } from '../src/runtime/queues/delivery.ts';
+import type { RunDelivery } from '../src/runtime/queues/queue.ts';
 import { createTaskWorker } from '../src/server/create-task-worker.ts';
-import { foundation, once } from './shared/composition.ts';
+import { foundation, leaseMsIn, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
 
@@ -24,7 +24,7 @@ const GIVE_BACK_SHARE = 0.25;
 
 const worker = once(async () => {
   const { environment, store, queue } = await foundation();
-  const leaseMs = wholeNumber(environment, 'leaseMs') ?? 30_000;
+  const leaseMs = leaseMsIn(environment);
   const heartbeatMs = wholeNumber(environment, 'heartbeatMs') ?? Math.floor(leaseMs / 6);
   return createTaskWorker({
     tools,
@@ -40,16 +40,12 @@ const processor = new BatchProcessor(EventType.SQS);
 /** A batch is one message: a delivery that failed is told to the queue, and is no error of the function. */
 const ONE_BY_ONE = { throwOnFullBatchFailure: false };
 
-async function runDelivery(record: SQSRecord): Promise<void> {
-  const delivery = decodeReceived(record.body, record.messageId, logger);
+/** Rejects when the message must come again; what is told of the batch says no more than that it failed. */
+async function receive({ body, messageId, attributes }: SQSRecord): Promise<void> {
+  const delivery = decodeReceived(body, messageId, logger);
   if (delivery === undefined) throw new Error('This message names no task.');
-  try {
-    await (await worker()).runTask(delivery.ref, delivery.notBefore);
-  } catch (error) {
-    // The message comes again; what is told of the batch says no more than that it failed.
-    logger.error('A delivery failed', { task: delivery.ref.id, ...describeError(error) });
-    throw error;
-  }
+  const run: RunDelivery = async (ref, notBefore) => (await worker()).runTask(ref, notBefore);
+  await runDelivered(delivery, Number(attributes.ApproximateReceiveCount) > 1, run, logger);
 }
 
 async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
@@ -59,7 +55,7 @@ async function work(event: SQSEvent, context: Context): Promise<SQSBatchResponse
     runner.stop('out_of_time'),
   );
   try {
-    return await processPartialResponse(event, runDelivery, processor, { context, ...ONE_BY_ONE });
+    return await processPartialResponse(event, receive, processor, { context, ...ONE_BY_ONE });
   } finally {
     cancel();
   }

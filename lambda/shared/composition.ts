@@ -8,9 +8,10 @@ import { systemClock } from '../../src/clock.ts';
 import type { LookTimes } from '../../src/runtime/queues/looker.ts';
 import type { TaskQueue } from '../../src/runtime/queues/queue.ts';
 import { SqsQueue } from '../../src/runtime/queues/sqs-queue.ts';
+import { DEFAULT_LEASE_TIMES } from '../../src/runtime/running/held-task.ts';
 import { GenericTaskStore } from '../../src/store/generic-task-store.ts';
 import type { TaskStore } from '../../src/store/task-store.ts';
-import { type Environment, readEnvironment, required, wholeNumberOrNone } from './environment.ts';
+import { type Environment, readEnvironment, required, wholeNumber, wholeNumberOrNone } from './environment.ts';
 import { reportTo } from './observability.ts';
 import { openStorage } from './storage.ts';
 
@@ -21,6 +22,11 @@ export interface Foundation {
   readonly environment: Environment;
   readonly store: TaskStore;
   readonly queue: TaskQueue;
+}
+
+/** The same in all functions of a deployment. */
+export function leaseMsIn(environment: Environment): number {
+  return wholeNumber(environment, 'leaseMs') ?? DEFAULT_LEASE_TIMES.leaseMs;
 }
 
 /** Makes something once; after a failure it is tried again. */

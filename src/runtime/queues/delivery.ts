@@ -1,10 +1,10 @@
 /** A delivery of a queue outside of this process: as text, whether a text is one of ours, and what is done with one. */
 import * as z from 'zod';
-import { type Owner, ownerOf } from '../../domain/owner.ts';
+import type { Owner } from '../../domain/owner.ts';
 import type { TaskRef } from '../../domain/task.ts';
 import type { TaskId } from '../../domain/task-id.ts';
 import { isOfNewerBuild, type ShapeOf, StoredKind } from '../../store/codec.ts';
-import { storedOwner, storedTaskId } from '../../store/stored-owner.ts';
+import { namedTask, storedOwner, storedTaskId } from '../../store/stored-owner.ts';
 import { describeError, type Logger } from '../logger.ts';
 import type { RunDelivery } from './queue.ts';
 
@@ -34,8 +34,8 @@ export function encodeDelivery({ ref, notBefore }: Delivery): string {
  */
 export function decodeDelivery(body: string): Delivery | undefined {
   try {
-    const { owner, task, notBefore } = deliveryBody.decode(body, 'a delivery');
-    return { ref: { owner: ownerOf(owner.issuer, owner.subject, owner.tenant), id: task }, notBefore };
+    const named = deliveryBody.decode(body, 'a delivery');
+    return { ref: namedTask(named), notBefore: named.notBefore };
   } catch (error) {
     if (isOfNewerBuild(error)) throw error;
     return undefined;

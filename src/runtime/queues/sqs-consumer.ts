@@ -1,8 +1,8 @@
 /**
  * Takes deliveries from SQS in a process of one's own, a container say; on Lambda the service itself brings them. Each
- * receiver of
- * `sqs-consumer` has one message at a time, so that a long task holds up nobody else's. A message whose process dies
- * comes back when its visibility timeout has run out. The queue itself is fair between owners (`MessageGroupId`).
+ * receiver of `sqs-consumer` has one message at a time, so that a long task holds up nobody else's. A message whose
+ * process dies comes back when its visibility timeout has run out. The queue itself is fair between owners
+ * (`MessageGroupId`).
  */
 import type { Message, SQSClient } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
