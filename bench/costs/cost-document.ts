@@ -27,7 +27,7 @@ const WHAT_IT_IS: Readonly<Record<Operation, string>> = {
   resume: 'read the record, take the lease, read the log, record the answer',
   longWait:
     'begin it and suspend; two looks, which read the record and move the one on the agenda; take the lease, read the log, record the end',
-  cancel: 'read the record, write it, give the slot back, take it off the agenda',
+  cancel: 'read the record, write it, give the slot back; it stays on the agenda until its handler has cleaned up',
   completeLarge: 'the result in four chunks, then as above',
   pollLarge: 'the record and four chunks: the result itself',
   list: `a query of each of ${HEAD_SHARDS} shards; finished records of 2.7 KB`,

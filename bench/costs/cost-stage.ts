@@ -48,6 +48,8 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
     inputSchema: z.object({ ticket: z.string(), padding: z.string() }),
     run: async ({ ticket }, task) => scripts.get(ticket)?.(task) ?? resultOf(1024),
   });
+  // Nothing is delivered: the scenario runs what is to run.
+  const queue = { enqueue: async () => {} };
   const server = createTaskServer({
     name: 'bench',
     logger: silentLogger,
@@ -56,14 +58,14 @@ export async function openStage(openMeter: (options: MeterOptions) => Promise<Me
     version: '1',
     tools: [tool],
     backend: meter.backend,
-    queue: { enqueue: async () => {} },
+    queue,
     resolveOwner: () => OWNER,
     clock,
     random,
   });
   const looker = new Looker({
     store: server.store,
-    queue: { enqueue: async () => {} },
+    queue,
     clock,
     leaseMs: DEFAULT_LEASE_TIMES.leaseMs,
   });

@@ -71,7 +71,7 @@ record counted as DynamoDB counts it, lifecycles spread evenly over two seconds)
   throttled. A limit that is needed at more than that would have to be counted by somebody else, at the edge.
 - Heads of 4 KB, the largest that are meant to be, cost 12 write units a lifecycle: 750 of a key at ${figure(TARGET)} a second. Beyond the
   lifecycle, a progress message or an answer is one more write of the head.
-- All owners together share the agenda, ${AGENDA_SHARDS} keys. A task that takes longer than some 15 s has its record moved as well:
+- All owners together share the agenda, ${AGENDA_SHARDS} keys. A task that takes longer than a minute has its record moved as well:
   2 units more, and half as many tasks. For more of either, \`AGENDA_SHARDS\` in \`src/store/keys.ts\` is the number to raise.
 - The price of ${HEAD_SHARDS} shards is paid by listings, which ask them all and merge: ${rangeOf(lists.map(({ readUnits }) => String(readUnits)))} read units for a page of 10,
   ${rangeOf(lists.map((cost) => priceOf(cost).toFixed(2)))} USD for a million pages.

@@ -37,7 +37,7 @@ export function claimOf(task: Task): LeaseClaim | undefined {
  * `invalid_transition` when it has ended and there is nothing to clean up.
  */
 export function acquireLease(task: Task, holder: string, leaseMs: number, now: number): Task {
-  if (isTerminal(task.status) && task.run.cleanup === undefined) {
+  if (isOver(task)) {
     throw new TaskError('invalid_transition', `The task is already ${task.status}.`);
   }
   const { lease, epoch } = task.run;
@@ -198,7 +198,7 @@ export function assertLease(task: Task, claim: LeaseClaim): void {
 
 /** Throws `lease_lost` unless the run still holds the task, which it may clean up after. */
 export function assertHeld(task: Task, claim: LeaseClaim): void {
-  if (isTerminal(task.status) && task.run.cleanup === undefined) throw endedMeanwhile(task);
+  if (isOver(task)) throw endedMeanwhile(task);
   if (task.run.epoch !== claim.epoch || task.run.lease?.holder !== claim.holder) {
     throw new TaskError('lease_lost', 'Another run has taken the task over.');
   }
@@ -241,9 +241,20 @@ export function park(task: Task, claim: LeaseClaim, reason: string, now: number)
   return isTerminal(task.status) ? { ...task, run } : { ...task, run, updatedAt: now };
 }
 
+/** Whether the task has ended and its handler has nothing to clean up: it is never run again. */
+export function isOver({ status, run }: Task): boolean {
+  return isTerminal(status) && run.cleanup === undefined;
+}
+
+/** Whether nobody need run the task soon: no run holds it, and it is due later, or when an answer comes, or never. */
+export function isWaiting(task: Task, now: number): boolean {
+  const due = nextRunAt(task);
+  return due === null || (task.run.lease === undefined && due > now);
+}
+
 /** When the task may next be run: its due time, or when the lease on it runs out. `null`: not before an answer. */
 export function nextRunAt(task: Task): number | null {
-  if (isTerminal(task.status) && task.run.cleanup === undefined) return null;
+  if (isOver(task)) return null;
   return task.run.lease?.until ?? task.run.dueAt;
 }
 

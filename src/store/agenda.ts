@@ -9,7 +9,7 @@ import type { RecordKey } from '../backends/backend.ts';
 import type { EpochMs } from '../clock.ts';
 import { isTaskError, type TaskError } from '../domain/errors.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
-import { nextRunAt } from '../domain/run.ts';
+import { isWaiting, nextRunAt } from '../domain/run.ts';
 import type { Task, TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { type ShapeOf, StoredKind, sha256 } from './codec.ts';
@@ -92,9 +92,9 @@ export class Agenda {
     const now = this.#records.now();
     const goesOn = isWaiting(before, now) && !isWaiting(after, now);
     if (!goesOn && !this.#isTakenLate(before, after, now)) return async () => {};
-    const notedAt = this.#isAhead(before.createdAt) ? before.createdAt : now;
-    if (notedAt === now) await this.noteNew(after, now);
-    return () => this.#confirm(after, notedAt);
+    const isNoted = this.#isAhead(before.createdAt);
+    if (!isNoted) await this.noteNew(after, now);
+    return () => this.#confirm(after, isNoted ? before.createdAt : now);
   }
 
   /** Takes the first record of a task that has ended off. The looker takes off all others when their time comes. */
@@ -175,12 +175,6 @@ function read(value: string, id: string, task: unknown): Read {
 /** A time that is no exact appointment. */
 export function onGrid(at: EpochMs): EpochMs {
   return Math.ceil(at / GRID_MS) * GRID_MS;
-}
-
-/** Whether nobody need look at the task soon: no run holds it, and it is due later, or when an answer comes, or never. */
-function isWaiting(task: Task, now: EpochMs): boolean {
-  const due = nextRunAt(task);
-  return due === null || (task.run.lease === undefined && due > now);
 }
 
 /** Two owners may have tasks of the same id, so the owner is part of the record's. */

@@ -5,7 +5,6 @@
 import type { StoredRecord } from '../backends/backend.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isExpired, type Task, type TaskRef } from '../domain/task.ts';
-import type { TaskId } from '../domain/task-id.ts';
 import { headKey, headsPartitions } from './keys.ts';
 import type { Records } from './records.ts';
 import { decodeTask, headWrite } from './task-head.ts';
@@ -99,7 +98,7 @@ class ShardReader {
   #after: string | undefined;
   #hasMore = true;
 
-  constructor(records: Records, partition: string, order: ListOrder, after: TaskId | string | undefined) {
+  constructor(records: Records, partition: string, order: ListOrder, after: string | undefined) {
     this.#records = records;
     this.#partition = partition;
     this.#order = order;

@@ -4,11 +4,11 @@
  */
 import * as z from 'zod';
 import { TaskError } from '../../domain/errors.ts';
-import { type Owner, ownerOf } from '../../domain/owner.ts';
+import type { Owner } from '../../domain/owner.ts';
 import type { TaskRef } from '../../domain/task.ts';
 import type { TaskId } from '../../domain/task-id.ts';
 import { isOfNewerBuild, type ShapeOf, StoredKind } from '../../store/codec.ts';
-import { storedOwner, storedTaskId } from '../../store/stored-owner.ts';
+import { namedTask, storedOwner, storedTaskId } from '../../store/stored-owner.ts';
 
 export interface CallbackAddress {
   readonly ref: TaskRef;
@@ -32,8 +32,8 @@ export function encodeCallbackToken({ ref, key }: CallbackAddress): string {
 export function decodeCallbackToken(token: string): CallbackAddress {
   try {
     const text = Buffer.from(token, 'base64url').toString('utf8');
-    const { owner, task, key } = callbackToken.decode(text, 'a callback token');
-    return { ref: { owner: ownerOf(owner.issuer, owner.subject, owner.tenant), id: task }, key };
+    const named = callbackToken.decode(text, 'a callback token');
+    return { ref: namedTask(named), key: named.key };
   } catch (cause) {
     if (isOfNewerBuild(cause)) throw cause;
     throw new TaskError('invalid_answer', 'This is no callback token.', { cause });

@@ -11,6 +11,7 @@ import {
   assertHeld,
   assertLease,
   claimOf,
+  isWaiting,
   type LeaseClaim,
   nextRunAt,
   renewLease,
@@ -67,13 +68,13 @@ export class HeldTask {
 
   /**
    * Takes the lease, or resolves to the task as it is where it is not due any more or its attempts are exhausted.
-   * Rejects with `lease_held`, or
-   * `invalid_transition` when the task has ended.
+   * Rejects with `lease_held`, or `invalid_transition` when the task has ended.
    */
   static async acquire(known: StoredTask, holder: string, options: HeldTaskOptions): Promise<HeldTask | Task> {
     const { store, times } = options;
+    // Another run may have gone through it since the delivery was looked at, and have left nothing to do for now.
     const take = (task: Task, now: number) =>
-      isWaiting(task, now) ? task : acquireLease(task, holder, times.leaseMs, now);
+      !isTerminal(task.status) && isWaiting(task, now) ? task : acquireLease(task, holder, times.leaseMs, now);
     const stored = await store.update(known.task, take, known);
     const claim = claimOf(stored.task);
     return claim?.holder === holder ? new HeldTask(stored, claim, options) : stored.task;
@@ -163,10 +164,9 @@ export class HeldTask {
 
   /**
    * What `work` resolves to; while storage is away it is tried again, for as long as that lasts, unless the run must
-   * stop or
-   * `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is away for
-   * all, nobody else can take the task, and where others did, the renewal of the lease, or a heartbeat, finds it out
-   * before `work` can write.
+   * stop or `giveUp` fires. What the handler has done meanwhile is then recorded and not done again: where storage is
+   * away for all, nobody else can take the task, and where others did, the renewal of the lease, or a heartbeat, finds
+   * it out before `work` can write.
    */
   async throughOutages<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
     const over = giveUp === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, giveUp]);
@@ -320,10 +320,4 @@ export class HeldTask {
         });
     });
   }
-}
-
-/** Another run has gone through it since the delivery was looked at, and has left nothing to do for now. */
-function isWaiting(task: Task, now: number): boolean {
-  const due = nextRunAt(task);
-  return task.run.lease === undefined && !isTerminal(task.status) && (due === null || due > now);
 }

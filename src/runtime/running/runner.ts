@@ -12,6 +12,7 @@ import {
   endLease,
   finishCleanup,
   giveBack,
+  isOver,
   nextRunAt,
   park,
   setStatusMessage,
@@ -101,7 +102,7 @@ export class Runner {
       throw error;
     });
     if (stored === undefined) return 'gone';
-    if (isTerminal(stored.task.status) && stored.task.run.cleanup === undefined) return 'ended_before';
+    if (isOver(stored.task)) return 'ended_before';
     const due = nextRunAt(stored.task);
     if (due === null) return 'not_due';
     if (due <= this.#clock.now()) return this.#takeAndRun(stored, stops);
