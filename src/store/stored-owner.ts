@@ -1,6 +1,7 @@
 /** How an owner and a task id stand in texts that name a task to others: records of the agenda, deliveries, tokens. */
 import * as z from 'zod';
-import { isOwnerPart, type Owner } from '../domain/owner.ts';
+import { isOwnerPart, type Owner, ownerOf } from '../domain/owner.ts';
+import type { TaskRef } from '../domain/task.ts';
 import { isTaskId, type TaskId } from '../domain/task-id.ts';
 import type { ShapeOf } from './codec.ts';
 
@@ -12,3 +13,8 @@ const members = { issuer: part, subject: part, tenant: part.exactOptional() } sa
 export const storedOwner: z.ZodType<Owner> = z.looseObject(members);
 
 export const storedTaskId: z.ZodType<TaskId> = z.custom<TaskId>(isTaskId, 'no task id');
+
+/** The task that such a text names, without what a newer build may have added to its owner. */
+export function namedTask({ owner, task }: { readonly owner: Owner; readonly task: TaskId }): TaskRef {
+  return { owner: ownerOf(owner.issuer, owner.subject, owner.tenant), id: task };
+}
