@@ -99,10 +99,18 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const logger = options.logger ?? silentLogger;
   const { maxAnswerBytes } = options;
   assertAnswerBound(maxAnswerBytes);
-  const maxStreamSeconds = streamBound(options.maxStreamSeconds);
+  const maxStreamSeconds = within('maxStreamSeconds', options.maxStreamSeconds, {
+    most: DAY_SECONDS,
+    otherwise: DEFAULT_MAX_STREAM_SECONDS,
+    none: 'no bound',
+  });
   const maxWaitMs = maxStreamSeconds === null ? Number.POSITIVE_INFINITY : maxStreamSeconds * 1000;
   const plainCallWaitMs = Math.min(options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS, maxWaitMs);
-  const progressWaitMs = progressWait(options.progressCallWaitMs);
+  const progressWaitMs = within('progressCallWaitMs', options.progressCallWaitMs, {
+    most: DAY_SECONDS * 1000,
+    otherwise: DEFAULT_PROGRESS_CALL_WAIT_MS,
+    none: 'no progress',
+  });
   const closing = new AbortController();
   const extension = new TasksExtension({
     closing: closing.signal,
@@ -160,18 +168,18 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   };
 }
 
-const LONGEST_STREAM_SECONDS = 24 * 60 * 60;
+const DAY_SECONDS = 24 * 60 * 60;
 
-function streamBound(seconds: number | null | undefined): number | null {
-  if (seconds === undefined) return DEFAULT_MAX_STREAM_SECONDS;
-  if (seconds === null || (seconds >= 1 && seconds <= LONGEST_STREAM_SECONDS)) return seconds;
-  const problem = `maxStreamSeconds must be from 1 to ${LONGEST_STREAM_SECONDS}, or null for no bound, not ${seconds}.`;
-  throw new TaskError('invalid_definition', problem);
+interface Bound {
+  /** The largest that it may be; 1 is the smallest. */
+  readonly most: number;
+  readonly otherwise: number;
+  /** What `null` means. */
+  readonly none: string;
 }
 
-function progressWait(ms: number | null | undefined): number | null {
-  if (ms === undefined) return DEFAULT_PROGRESS_CALL_WAIT_MS;
-  if (ms === null || (ms >= 1 && ms <= LONGEST_STREAM_SECONDS * 1000)) return ms;
-  const problem = `progressCallWaitMs must be from 1 to ${LONGEST_STREAM_SECONDS * 1000}, or null for no progress, not ${ms}.`;
-  throw new TaskError('invalid_definition', problem);
+function within(name: string, value: number | null | undefined, { most, otherwise, none }: Bound): number | null {
+  if (value === undefined) return otherwise;
+  if (value === null || (value >= 1 && value <= most)) return value;
+  throw new TaskError('invalid_definition', `${name} must be from 1 to ${most}, or null for ${none}, not ${value}.`);
 }

@@ -84,8 +84,9 @@ export function createTaskServer(options: TaskServerOptions): TaskServer {
         clock.after(everyMs, () => void repeat(what, everyMs, work)),
       );
   };
-  // The first look sees as far as a lease goes: whose process has died on this machine is taken over at once. A queue of this
-  // process is empty yet, so it also sees as far as the longest pause: what was in the line of a process before this one goes on.
+  // The first look sees as far as a lease goes: whose process has died on this machine is taken over at once. A queue of
+  // this process is empty yet, so it also sees as far as the longest pause: what was in the line of a process before this
+  // one goes on.
   let first: LookOptions = { takeOverMs: Math.max(2 * leaseMs, queue === local ? LONGEST_PAUSE_MS : 0) };
   const look = async () => {
     await worker.look(first);

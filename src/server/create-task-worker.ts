@@ -67,30 +67,30 @@ export interface TaskWorker {
 export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
   const random = options.random ?? systemRandom;
   const logger = options.logger ?? silentLogger;
-  const { graceMs, maxAnswerBytes } = options;
+  const { store, queue, graceMs, maxAnswerBytes, leaseTimes = DEFAULT_LEASE_TIMES, clock = systemClock } = options;
   assertAnswerBound(maxAnswerBytes);
   const runner = new Runner({
-    store: options.store,
-    queue: options.queue,
+    store,
+    queue,
     tools: new Map(
       options.tools.filter(isTaskTool).map((tool) => [toolKey(tool.name, tool.version), toRunnable(tool)]),
     ),
     holder: processName(Buffer.from(random(12)).toString('hex')),
     isGone,
-    clock: options.clock ?? systemClock,
-    times: options.leaseTimes ?? DEFAULT_LEASE_TIMES,
+    clock,
+    times: leaseTimes,
     random,
     logger,
     graceMs,
     maxAnswerBytes,
   });
   const looker = new Looker({
-    store: options.store,
-    queue: options.queue,
-    clock: options.clock,
+    store,
+    queue,
+    clock,
     logger,
     times: options.lookTimes,
-    leaseMs: (options.leaseTimes ?? DEFAULT_LEASE_TIMES).leaseMs,
+    leaseMs: leaseTimes.leaseMs,
     isGone,
   });
   let unguard: (() => void) | undefined;
