@@ -60,7 +60,10 @@ const listener = createServer((request, response) => {
   void handle(Object.assign(request, { auth }) as unknown as Parameters<typeof handle>[0], response);
 });
 await server.start();
-listener.listen(0, '127.0.0.1', () => process.send?.({ port: (listener.address() as AddressInfo).port }));
+listener.listen(0, '127.0.0.1', () => {
+  const { port } = listener.address() as AddressInfo;
+  process.send?.({ url: `http://127.0.0.1:${port}/mcp` });
+});
 // The soak is gone: nobody will kill this process.
 process.on('disconnect', () => process.exit(0));
 

@@ -1,9 +1,13 @@
-/** The soak's worker processes: started, killed without warning, started again. */
+/** The processes of a soak: started, killed without warning, started again. Each sends its URL once it listens. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { WorkerSettings } from './soak-settings.ts';
 
-const PROGRAM = fileURLToPath(new URL('./soak-worker.ts', import.meta.url));
+export interface WorkersOptions {
+  /** Beside this file. It gets the settings as JSON in its argument. */
+  readonly program: string;
+  readonly count: number;
+  readonly settings: object;
+}
 
 interface Worker {
   readonly child: ChildProcess;
@@ -11,19 +15,21 @@ interface Worker {
 }
 
 export class Workers {
-  readonly #settings: WorkerSettings;
+  readonly #program: string;
+  readonly #settings: string;
   readonly #slots: (Worker | undefined)[];
   #closed = false;
   #kills = 0;
 
-  static async start(count: number, settings: WorkerSettings): Promise<Workers> {
-    const workers = new Workers(count, settings);
+  static async start(options: WorkersOptions): Promise<Workers> {
+    const workers = new Workers(options);
     await Promise.all(workers.#slots.map((_, slot) => workers.#fill(slot)));
     return workers;
   }
 
-  private constructor(count: number, settings: WorkerSettings) {
-    this.#settings = settings;
+  private constructor({ program, count, settings }: WorkersOptions) {
+    this.#program = fileURLToPath(new URL(program, import.meta.url));
+    this.#settings = JSON.stringify(settings);
     this.#slots = Array.from({ length: count }, () => undefined);
   }
 
@@ -54,12 +60,12 @@ export class Workers {
   }
 
   async #fill(slot: number): Promise<void> {
-    const child = fork(PROGRAM, [JSON.stringify(this.#settings)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    const port = await new Promise<number>((resolve, reject) => {
-      child.once('message', (message) => resolve((message as { port: number }).port));
+    const child = fork(this.#program, [this.#settings], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const url = await new Promise<string>((resolve, reject) => {
+      child.once('message', (message) => resolve((message as { url: string }).url));
       child.once('exit', (code) => reject(new Error(`A worker ended by itself, with code ${code}.`)));
     });
     if (this.#closed) child.kill('SIGKILL');
-    else this.#slots[slot] = { child, url: `http://127.0.0.1:${port}/mcp` };
+    else this.#slots[slot] = { child, url };
   }
 }

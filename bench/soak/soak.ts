@@ -16,7 +16,7 @@ import { plainTable } from '../text-table.ts';
 import { activeTasks, checkCounter, checkTask, type Findings, tasksOf } from './soak-checks.ts';
 import { runClient } from './soak-clients.ts';
 import { figures, type Happened, parseJournal } from './soak-report.ts';
-import { CLIENTS, LIMIT, OWNERS, ownerName, ownerNamed, WORKERS } from './soak-settings.ts';
+import { CLIENTS, LIMIT, OWNERS, ownerName, ownerNamed, WORKERS, type WorkerSettings } from './soak-settings.ts';
 import { Workers } from './soak-workers.ts';
 
 /** Room at the end for what was just killed: a lease, the grace of 10 s before a poll takes over, and the run itself. */
@@ -38,7 +38,8 @@ export async function soak({ seconds, seed, say }: SoakOptions): Promise<string[
   const journal = join(folder, 'journal');
   const engine = await openDynamoDb();
   const { backend, tableName } = engine;
-  const workers = await Workers.start(WORKERS, { tableName, journal });
+  const settings: WorkerSettings = { tableName, journal };
+  const workers = await Workers.start({ program: './soak-worker.ts', count: WORKERS, settings });
   const store = new GenericTaskStore({ backend, maxActiveTasksPerOwner: LIMIT });
   try {
     say(`soak: ${seconds} s, ${WORKERS} workers, ${CLIENTS} clients, ${OWNERS} owners, seed ${seed}`);

@@ -104,3 +104,5 @@ const server = await startLocalServer({
   logger: silentLogger,
 });
 process.send?.({ url: server.url });
+// The soak is gone: nobody will kill this process.
+process.on('disconnect', () => process.exit(0));

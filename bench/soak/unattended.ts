@@ -4,13 +4,11 @@
  * task has ended, or waits for what nobody gives it. Read from the records themselves, since a look through the store
  * would heal.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import type { StorageBackend } from '../../src/backends/backend.ts';
 import { ANONYMOUS, asTaskId, type Task } from '../../src/index.ts';
@@ -21,9 +19,9 @@ import { manualRandom } from '../../src/testing/manual-clock.ts';
 import { startDynamoDbLocal } from '../../test/support/engines/dynamodb-local.ts';
 import { startRedisServer } from '../../test/support/engines/redis-server.ts';
 import { McpCaller } from '../mcp-caller.ts';
+import { Workers } from './soak-workers.ts';
 import type { UnattendedSettings } from './unattended-server.ts';
 
-const PROGRAM = fileURLToPath(new URL('./unattended-server.ts', import.meta.url));
 const SERVERS = 3;
 const CREATE_EVERY_MS = 250;
 const KILL_EVERY_MS = { least: 2_000, most: 6_000 };
@@ -64,9 +62,9 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
   stack.defer(() => opened.close());
   const queue = await Queue.start();
   stack.defer(() => queue.stop());
-  const servers = new Servers({ address, queueUrl: queue.url, effects: join(folder, 'effects') });
+  const settings: UnattendedSettings = { address, queueUrl: queue.url, effects: join(folder, 'effects') };
+  const servers = await Workers.start({ program: './unattended-server.ts', count: SERVERS, settings });
   stack.defer(() => servers.close());
-  await servers.start();
   say(`unattended soak on ${engine}: ${seconds} s, ${SERVERS} servers, a queue, seed ${seed}`);
 
   const endAt = performance.now() + seconds * 1_000 - SETTLE_MS;
@@ -75,7 +73,7 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
   const create = async () => {
     while (performance.now() < endAt) {
       const [tool, args] = chosen(random);
-      const answered = await servers.create(tool, args, random());
+      const answered = await isCreated(servers.url(random()), tool, args);
       if (answered) created += 1;
       else unanswered += 1;
       await delay(CREATE_EVERY_MS);
@@ -127,6 +125,16 @@ function chosen(random: () => number): [tool: string, args: { seconds?: number }
   return [choice < 0.9 ? 'asks_for_ever' : 'overruns', {}];
 }
 
+/** Resolves to whether the create was answered; one that was not may have been made all the same. */
+async function isCreated(url: string | undefined, tool: string, args: { seconds?: number }): Promise<boolean> {
+  if (url === undefined) return false;
+  const caller = new McpCaller({ url, send: (request) => fetch(request, { signal: AbortSignal.timeout(10_000) }) });
+  return caller.createTask(tool, args).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** All of the owner's heads, as they are written. */
 async function tasksOf(backend: StorageBackend): Promise<Task[]> {
   const tasks: Task[] = [];
@@ -176,62 +184,4 @@ async function emulator(port: number): Promise<FauxqsServer> {
   const server = await startFauxqs({ port, logger: false, defaultRegion: REGION, host: '127.0.0.1' });
   server.createQueue(QUEUE, { region: REGION });
   return server;
-}
-
-interface Server {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-
-class Servers {
-  kills = 0;
-  readonly #settings: UnattendedSettings;
-  readonly #slots: (Server | undefined)[] = Array.from({ length: SERVERS }, () => undefined);
-  #isClosed = false;
-
-  constructor(settings: UnattendedSettings) {
-    this.#settings = settings;
-  }
-
-  async start(): Promise<void> {
-    await Promise.all(this.#slots.map((_, slot) => this.#fill(slot)));
-  }
-
-  /** Resolves to whether the create was answered; one that was not may have been made all the same. */
-  async create(tool: string, args: { seconds?: number }, choice: number): Promise<boolean> {
-    const up = this.#slots.filter((server) => server !== undefined);
-    const url = up[Math.floor(choice * up.length)]?.url;
-    if (url === undefined) return false;
-    const caller = new McpCaller({ url, send: (request) => fetch(request, { signal: AbortSignal.timeout(10_000) }) });
-    return caller.createTask(tool, args).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  /** A new process takes its place. */
-  async kill(choice: number): Promise<void> {
-    const slot = Math.floor(choice * SERVERS);
-    const server = this.#slots[slot];
-    if (server === undefined) return;
-    this.#slots[slot] = undefined;
-    this.kills += 1;
-    server.child.kill('SIGKILL');
-    await this.#fill(slot);
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    for (const server of this.#slots) server?.child.kill('SIGKILL');
-  }
-
-  async #fill(slot: number): Promise<void> {
-    const child = fork(PROGRAM, [JSON.stringify(this.#settings)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    const url = await new Promise<string>((resolve, reject) => {
-      child.once('message', (message) => resolve((message as { url: string }).url));
-      child.once('exit', (code) => reject(new Error(`A server ended by itself, with code ${code}.`)));
-    });
-    if (this.#isClosed) child.kill('SIGKILL');
-    else this.#slots[slot] = { child, url };
-  }
 }
