@@ -58,6 +58,29 @@ function oneStep(outcome: unknown = 'done') {
   return { gate, seen, tool };
 }
 
+/** A run of which the process alone is cut off within its step, until its lease is over and another run is in the step. */
+async function takenInAnOutage() {
+  const runtime = new RuntimeUnderTest();
+  const { gate, seen, tool } = oneStep();
+  const task = await runtime.create('one step');
+  const network = connectionTo(runtime.backend);
+  const cutRun = runtime
+    .runner([tool], new GenericTaskStore({ backend: network, clock: runtime.clock, random: manualRandom(3) }))
+    .runTask(task);
+  await gate.reached;
+  const outage = outageOf(network);
+  gate.open();
+  await runtime.clock.advance(TIMES.leaseMs);
+  const second = new Gate();
+  const waits = toolOf('one step', async (context) => {
+    await context.step('slow', () => second.pass());
+    return { by: 'the other' };
+  });
+  const other = runtime.runner([waits]).runTask(task);
+  await second.reached;
+  return { runtime, task, network, outage, seen, cutRun, other, second };
+}
+
 describe('an outage while a step is under way', () => {
   test('that outlasts the lease is waited out, and the step’s outcome is recorded and used [EXEC-1 EXEC-22 I3]', async () => {
     const runtime = new RuntimeUnderTest();
@@ -129,25 +152,8 @@ describe('an outage while a step is under way', () => {
   });
 
   test('of this process alone, in which another took the task, is found out before anything is written [EXEC-4 EXEC-22 I7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const { gate, seen, tool } = oneStep();
-    const task = await runtime.create('one step');
-    const network = connectionTo(runtime.backend);
+    const { runtime, task, network, outage, seen, cutRun, other, second } = await takenInAnOutage();
     const written: string[] = [];
-    const cutRun = runtime
-      .runner([tool], new GenericTaskStore({ backend: network, clock: runtime.clock, random: manualRandom(3) }))
-      .runTask(task);
-    await gate.reached;
-    const outage = outageOf(network);
-    gate.open();
-    await runtime.clock.advance(TIMES.leaseMs);
-    const second = new Gate();
-    const waits = toolOf('one step', async (context) => {
-      await context.step('slow', () => second.pass());
-      return { by: 'the other' };
-    });
-    const other = runtime.runner([waits]).runTask(task);
-    await second.reached;
 
     outage.end();
     const put = runtime.backend.putIfVersion.bind(runtime.backend);
@@ -167,24 +173,7 @@ describe('an outage while a step is under way', () => {
   });
 
   test('leaves the log to a run that is known to have taken the task [EXEC-4 EXEC-22 I7]', async () => {
-    const runtime = new RuntimeUnderTest();
-    const { gate, tool } = oneStep();
-    const task = await runtime.create('one step');
-    const network = connectionTo(runtime.backend);
-    const cutRun = runtime
-      .runner([tool], new GenericTaskStore({ backend: network, clock: runtime.clock, random: manualRandom(3) }))
-      .runTask(task);
-    await gate.reached;
-    const outage = outageOf(network);
-    gate.open();
-    await runtime.clock.advance(TIMES.leaseMs);
-    const second = new Gate();
-    const waits = toolOf('one step', async (context) => {
-      await context.step('slow', () => second.pass());
-      return { by: 'the other' };
-    });
-    const other = runtime.runner([waits]).runTask(task);
-    await second.reached;
+    const { runtime, task, outage, cutRun, other, second } = await takenInAnOutage();
 
     // Storage is back just before a heartbeat, which finds it out; the next try to write the log would come after it.
     await runtime.clock.advance(TIMES.heartbeatMs - 1_000);
