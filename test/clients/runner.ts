@@ -1,0 +1,182 @@
+/**
+ * Runs each client's driver against a server of its own, a few at a time, and judges what it says: that a behaviour ended
+ * is the driver's word, what the client was told is held against what the tools say.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { PATIENCE_MS } from '../support/until.ts';
+import { BEHAVIOURS, type Behaviour, CLIENTS, type Setting, type TestedClient } from './client-list.ts';
+import { type Installed, installed } from './installation.ts';
+import { serve, stdioCommand } from './served.ts';
+
+const DRIVERS = fileURLToPath(new URL('./drivers/', import.meta.url));
+const RESOLUTION = pathToFileURL(join(DRIVERS, 'resolution.ts')).href;
+/** Drivers at a time: most of a run is waiting for the clock. */
+const AT_A_TIME = 4;
+
+/** What has to be in what the client was told. */
+const EXPECTED: Readonly<Record<Behaviour, readonly string[]>> = {
+  short: ['Hello, Ada.'],
+  long: ['Counted to 3.'],
+  question: ['You said blue.'],
+  cancel: ['cancel'],
+  failure: ['The disk is full.', 'The tape is torn.'],
+  restart: ['Went on after the restart.'],
+};
+
+export type Outcome = 'call' | 'task' | 'tools' | 'error';
+
+export interface Observation {
+  readonly outcome: Outcome;
+  readonly detail: string;
+}
+
+export interface ClientRun {
+  readonly client: TestedClient;
+  readonly setting: Setting;
+  readonly seen: Readonly<Record<Behaviour, Observation>>;
+}
+
+export interface RunOfClients {
+  readonly runs: readonly ClientRun[];
+  /** Clients that are not there, with the reason. */
+  readonly missing: ReadonlyMap<TestedClient, string>;
+}
+
+export interface RunOptions {
+  /** Of a DynamoDB that may be written to. */
+  readonly dynamoDbEndpoint: string;
+  /** @default all clients, in all their settings */
+  readonly only?: (client: TestedClient, setting: Setting) => boolean;
+  readonly onRun?: (run: ClientRun, log: string, seconds: number) => void;
+}
+
+export async function runClients(options: RunOptions): Promise<RunOfClients> {
+  const { only = () => true } = options;
+  const missing = new Map<TestedClient, string>();
+  const wanted = CLIENTS.flatMap((client) => client.settings.map((setting) => ({ client, setting })));
+  const queue = wanted.filter(({ client, setting }) => only(client, setting));
+  const runs: ClientRun[] = [];
+  const worker = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const there = await installed(next.client.installation);
+      if ('missing' in there) missing.set(next.client, there.missing);
+      else runs.push(await runClient(next.client, next.setting, there, options));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  return { runs, missing };
+}
+
+export function failuresOf({ client, setting, seen }: ClientRun): string[] {
+  return BEHAVIOURS.flatMap((behaviour) => {
+    if (client.cannot?.[behaviour] !== undefined) return [];
+    const { outcome, detail } = seen[behaviour];
+    return outcome === 'error' ? [`${client.id} over ${setting}: ${behaviour}: ${detail}`] : [];
+  });
+}
+
+async function runClient(
+  client: TestedClient,
+  setting: Setting,
+  { folder }: Extract<Installed, { folder: string }>,
+  { dynamoDbEndpoint, onRun }: RunOptions,
+): Promise<ClientRun> {
+  const startedAt = performance.now();
+  await using running = new AsyncDisposableStack();
+  const scratch = await mkdtemp(join(tmpdir(), 'clients-'));
+  running.defer(() => rm(scratch, { recursive: true, force: true }));
+  const backend =
+    setting === 'turns'
+      ? `dynamodb:clients-${client.id}?endpoint=${dynamoDbEndpoint}`
+      : `sqlite:${join(scratch, 'tasks.sqlite')}`;
+  const served =
+    setting === 'stdio'
+      ? undefined
+      : running.use(
+          await serve({
+            shortWait: !client.followsTasks,
+            backend,
+            instances: setting === 'turns' ? 2 : 1,
+            args: client.serverArgs ?? [],
+          }),
+        );
+  const target = served === undefined ? stdioCommand(backend) : { url: served.url };
+  const { said, errors } = await drive(client, folder, scratch, {
+    CLIENTS_TARGET: JSON.stringify(target),
+    CLIENTS_RESTART_URL: served?.restartUrl ?? '',
+  });
+  const run: ClientRun = { client, setting, seen: observationsOf(said, errors) };
+  onRun?.(run, `${served?.log() ?? ''}${errors}`, (performance.now() - startedAt) / 1_000);
+  return run;
+}
+
+function commandOf({ driver }: TestedClient, folder: string): readonly [command: string, ...args: string[]] {
+  if (driver.endsWith('.py')) return ['python3', join(DRIVERS, driver)];
+  if (driver.endsWith('.ts')) return [process.execPath, '--import', RESOLUTION, join(DRIVERS, driver)];
+  return [join(folder, driver)];
+}
+
+interface Said {
+  readonly said: string;
+  readonly errors: string;
+}
+
+/** Until the driver ends, or is ended for its silence. */
+function drive(client: TestedClient, folder: string, home: string, env: Record<string, string>): Promise<Said> {
+  const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
+  const [command, ...args] = commandOf(client, folder);
+  const child = spawn(command, args, {
+    cwd: home,
+    env: {
+      ...inherited,
+      ...env,
+      CLIENTS_FOLDER: folder,
+      CLIENTS_VARIANT: client.variant ?? '',
+      PYTHONPATH: folder,
+      PYTHONDONTWRITEBYTECODE: '1',
+      // Some clients keep files there.
+      HOME: home,
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_REGION: 'eu-central-1',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const silence = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ said, errors: error.message }));
+    child.once('close', () => {
+      clearTimeout(silence);
+      resolve({ said, errors });
+    });
+  });
+}
+
+function observationsOf(said: string, errors: string): ClientRun['seen'] {
+  const lines = said.split('\n').flatMap((line) => (line.startsWith('{"behaviour"') ? [JSON.parse(line)] : []));
+  const silent: Observation = { outcome: 'error', detail: `the driver said nothing of it: ${errors.slice(-500)}` };
+  const seen = BEHAVIOURS.map((behaviour) => {
+    const found = (lines as (Observation & { behaviour: string })[]).find((line) => line.behaviour === behaviour);
+    return [behaviour, found === undefined ? silent : judged(behaviour, found)];
+  });
+  return Object.fromEntries(seen) as ClientRun['seen'];
+}
+
+function judged(behaviour: Behaviour, { outcome, detail }: Observation): Observation {
+  if (outcome === 'error') return { outcome, detail };
+  const lacking = EXPECTED[behaviour].filter((words) => !detail.toLowerCase().includes(words.toLowerCase()));
+  if (lacking.length === 0) return { outcome, detail };
+  return { outcome: 'error', detail: `the client was told ${JSON.stringify(detail)}, without "${lacking.join('", "')}"` };
+}

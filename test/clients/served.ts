@@ -1,0 +1,150 @@
+/**
+ * Servers under test behind one address that stays: a proxy hands each request to the next of the instances, holds
+ * requests while they are being restarted, and restarts them when a client's driver asks for it. A restart is `kill -9` of
+ * all instances; requests that would be answered soon are waited for first, as a load balancer does, open streams are not.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { freePort } from '../support/engines/process.ts';
+import { until } from '../support/until.ts';
+
+const SERVE = fileURLToPath(new URL('../../bin/serve.ts', import.meta.url));
+const SHORT_WAIT_SERVE = fileURLToPath(new URL('./server.ts', import.meta.url));
+const TOOLS = fileURLToPath(new URL('./tools.ts', import.meta.url));
+/** How long requests are waited for before a restart; a call or a stream that is held open takes longer. */
+const DRAIN_MS = 300;
+/** To which a driver posts for a restart; it is answered when the server is there again. */
+const RESTART_PATH = '/restart';
+const KEPT_LOG_CHARACTERS = 4_000;
+
+export interface ServedOptions {
+  /** Whether the waiting time of plain calls is short; else it is `bin/serve.ts` itself. */
+  readonly shortWait: boolean;
+  /** As of `--backend`; must outlive a process. */
+  readonly backend: string;
+  readonly instances: number;
+  /** More of the command line of `bin/serve.ts`. */
+  readonly args?: readonly string[];
+}
+
+export interface Served extends AsyncDisposable {
+  readonly url: string;
+  readonly restartUrl: string;
+  /** The end of what the instances said on standard error. */
+  readonly log: () => string;
+}
+
+/** The command with which a host starts the server itself, on stdio. */
+export function stdioCommand(backend: string): { readonly command: string; readonly args: readonly string[] } {
+  const args = [SERVE, '--stdio', '--tools', TOOLS, '--backend', backend, '--log-level', 'error'];
+  return { command: process.execPath, args };
+}
+
+export async function serve(options: ServedOptions): Promise<Served> {
+  const instances = await Promise.all(Array.from({ length: options.instances }, freePort));
+  let log = '';
+  let life = 0;
+  let children: readonly ChildProcess[] = [];
+  let open = Promise.resolve();
+  let turn = 0;
+  let unanswered = 0;
+
+  const start = async () => {
+    life += 1;
+    children = instances.map((port) => launch(options, port, life, (text) => {
+      log = (log + text).slice(-KEPT_LOG_CHARACTERS);
+    }));
+    await Promise.all(instances.map((port) => until(`the server to answer; it said: ${log}`, () => answers(port))));
+  };
+  const stop = async () => {
+    await Promise.all(children.map(killed));
+  };
+  const restart = async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    open = promise;
+    const drained = performance.now() + DRAIN_MS;
+    await until('requests to be answered', () => unanswered === 0 || performance.now() > drained);
+    await stop();
+    await start();
+    resolve();
+  };
+
+  const proxy = createServer((incoming, outgoing) => {
+    if (incoming.url === RESTART_PATH) {
+      restart().then(
+        () => outgoing.end('{}'),
+        (error: unknown) => outgoing.writeHead(500).end(String(error)),
+      );
+      return;
+    }
+    void open.then(() => {
+      turn += 1;
+      unanswered += 1;
+      outgoing.once('close', () => {
+        unanswered -= 1;
+      });
+      forward(incoming, outgoing, instances[turn % instances.length] ?? 0);
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  await start();
+  const { port } = proxy.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/mcp`,
+    restartUrl: `http://127.0.0.1:${port}${RESTART_PATH}`,
+    log: () => log,
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+}
+
+function launch(options: ServedOptions, port: number, life: number, said: (text: string) => void): ChildProcess {
+  const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
+  const program = options.shortWait
+    ? [SHORT_WAIT_SERVE]
+    : [SERVE, '--tools', TOOLS, '--log-level', 'warn', ...(options.args ?? [])];
+  const table = options.backend.startsWith('dynamodb:') ? ['--create-table'] : [];
+  const child = spawn(process.execPath, [...program, '--port', String(port), '--backend', options.backend, ...table], {
+    env: { ...inherited, ...COMPILE_CACHE, CLIENTS_SERVER_LIFE: String(life) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  child.stderr?.on('data', (chunk: Buffer) => said(chunk.toString()));
+  return child;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** Any answer is one. */
+async function answers(port: number): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/`).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Bodies and streams as they come; what breaks on one side breaks on the other. */
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, port: number): void {
+  const { method, url, headers } = incoming;
+  const onward = request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    // A stream that says nothing yet is open all the same.
+    outgoing.flushHeaders();
+    answer.pipe(outgoing);
+    answer.once('error', () => outgoing.destroy());
+    answer.once('aborted', () => outgoing.destroy());
+  });
+  onward.once('error', () => outgoing.destroy());
+  outgoing.once('close', () => onward.destroy());
+  incoming.pipe(onward);
+}
