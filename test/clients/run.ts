@@ -16,7 +16,8 @@ try {
   const { runs, missing } = await runClients({
     dynamoDbEndpoint: engine.endpoint,
     only: ({ id }, setting) =>
-      chosen.length === 0 || chosen.some((start) => (start.includes('/') ? `${id}/${setting}` === start : id.startsWith(start))),
+      chosen.length === 0 ||
+      chosen.some((start) => (start.includes('/') ? `${id}/${setting}` === start : id.startsWith(start))),
     onRun: (run, log, seconds) => {
       const failures = failuresOf(run);
       failed += failures.length;

@@ -178,5 +178,8 @@ function judged(behaviour: Behaviour, { outcome, detail }: Observation): Observa
   if (outcome === 'error') return { outcome, detail };
   const lacking = EXPECTED[behaviour].filter((words) => !detail.toLowerCase().includes(words.toLowerCase()));
   if (lacking.length === 0) return { outcome, detail };
-  return { outcome: 'error', detail: `the client was told ${JSON.stringify(detail)}, without "${lacking.join('", "')}"` };
+  return {
+    outcome: 'error',
+    detail: `the client was told ${JSON.stringify(detail)}, without "${lacking.join('", "')}"`,
+  };
 }

@@ -54,9 +54,11 @@ export async function serve(options: ServedOptions): Promise<Served> {
 
   const start = async () => {
     life += 1;
-    children = instances.map((port) => launch(options, port, life, (text) => {
-      log = (log + text).slice(-KEPT_LOG_CHARACTERS);
-    }));
+    children = instances.map((port) =>
+      launch(options, port, life, (text) => {
+        log = (log + text).slice(-KEPT_LOG_CHARACTERS);
+      }),
+    );
     await Promise.all(instances.map((port) => until(`the server to answer; it said: ${log}`, () => answers(port))));
   };
   const stop = async () => {

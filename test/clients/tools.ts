@@ -79,12 +79,14 @@ const relay = defineTaskTool({
   description: 'Ends only after a restart of the server in which it began.',
   inputSchema: nothing,
   pollIntervalMs: POLL_INTERVAL_MS,
+  admit: async () => LIFE,
   run: async (_args, task) => {
-    const began = await task.step('begin', async () => LIFE);
-    await task.waitForCondition('after a restart', async () => LIFE, {
-      initialState: began,
+    await task.waitForCondition('the restart', async () => LIFE, {
+      initialState: LIFE,
       waitStrategy: (life) =>
-        life === began ? { shouldContinue: true, delay: { seconds: LOOK_SECONDS } } : { shouldContinue: false },
+        life === task.admission
+          ? { shouldContinue: true, delay: { seconds: LOOK_SECONDS } }
+          : { shouldContinue: false },
     });
     return text('Went on after the restart.');
   },

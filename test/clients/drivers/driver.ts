@@ -4,6 +4,7 @@
  * there: `call` (the call's own answer), `task` (it followed a task), `tools` (its model used the tools for tasks), or
  * `error`. A client's own file says only how it connects and calls.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** A server to connect to, or the command that starts it on stdio. */
 export type Target = { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
@@ -39,19 +40,25 @@ export interface StartedTask {
   cancel(): Promise<void>;
 }
 
+/** Long enough for a client to ask several times how the task stands: the question may not come anew with each. */
+const THINKING_MS = 1_000;
 let questions = 0;
 
 /** The person behind every client. */
-export function answerForm(params: unknown): { action: 'accept'; content: { colour: string } } {
+export async function answerForm(params: unknown): Promise<{ action: 'accept'; content: { colour: string } }> {
   const { message } = params as { readonly message?: string };
   if (message !== 'Which colour?') throw new Error(`asked something else: ${JSON.stringify(params)}`);
   questions += 1;
+  await delay(THINKING_MS);
   return { action: 'accept', content: { colour: 'blue' } };
 }
 
 /** Of a `CallToolResult`. */
 export function answerOf(result: unknown): Answer {
-  const { content, isError } = result as { readonly content?: readonly { text?: string }[]; readonly isError?: boolean };
+  const { content, isError } = result as {
+    readonly content?: readonly { text?: string }[];
+    readonly isError?: boolean;
+  };
   return { text: (content ?? []).map(({ text }) => text ?? '').join('\n'), isError: isError === true };
 }
 
@@ -73,7 +80,8 @@ export async function drivePlain(connect: () => Promise<PlainClient>): Promise<v
     const taskId = handedOver(answer);
     if (taskId === undefined) return ['call', wanted(answer)];
     const content = { colour: 'blue' };
-    return followed(await client.call('task_respond', { taskId, action: 'accept', content }));
+    const [, told] = await followed(await client.call('task_respond', { taskId, action: 'accept', content }));
+    return ['tools', told];
   });
   await behave('cancel', async () => {
     const taskId = handedOver(await client.call('forever', {}));

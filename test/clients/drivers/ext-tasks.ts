@@ -33,7 +33,7 @@ await driveTasks(async () => {
   const session = createTaskSessionFromClient(client, {
     endpointId: 'the clients under test',
     tools: { currentTool: (name) => declarationOf(tools.find((tool) => tool.name === name)) },
-    onInputRequest: async ({ params }) => answerForm(params) as never,
+    onInputRequest: async ({ params }) => (await answerForm(params)) as never,
     ...(IS_MODERN
       ? {
           rawDispatch: rawDispatchOver(transport),
@@ -88,6 +88,7 @@ function startedTask(execution: ToolExecution<unknown>): StartedTask {
 function rawDispatchOver(transport: Transport): RawClientDispatch {
   const waiting = new Map<unknown, (response: JsonRpcResponse) => void>();
   const { onmessage } = transport;
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- A transport is no event target.
   transport.onmessage = (message, extra) => {
     const { id, result, error } = message as { id?: unknown; result?: never; error?: never };
     const resolve = waiting.get(id);

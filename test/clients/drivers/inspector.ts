@@ -1,0 +1,27 @@
+/**
+ * The command line of MCP's Inspector: a process for each call, so that nothing outlives one, and every connection is a new
+ * one. The variant is its era.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { answerOf, drivePlain, target, variant } from './driver.ts';
+
+const INSPECTOR = `${process.env['CLIENTS_FOLDER']}/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
+const server = 'url' in target ? ['--server-url', target.url, '--transport', 'http'] : [target.command, ...target.args];
+
+await drivePlain(async () => ({
+  call: async (name, args) => {
+    const call = ['--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args)];
+    const options = ['--protocol-era', variant, '--format', 'json', '--quiet', ...call];
+    // The command of a server comes last, and takes what follows for its own.
+    const line = 'url' in target ? [...options, ...server] : [...options, '--', ...server];
+    const { stdout } = await promisify(execFile)(process.execPath, [INSPECTOR, '--cli', ...line]);
+    return answerOf(resultIn(JSON.parse(stdout)));
+  },
+  close: async () => {},
+}));
+
+function resultIn(printed: unknown): unknown {
+  const { result } = printed as { readonly result?: unknown };
+  return result ?? printed;
+}
