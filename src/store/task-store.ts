@@ -32,6 +32,10 @@ export interface CreateTask {
   readonly related?: TaskId;
   /** What its client can be asked for. @default anything */
   readonly mayAsk?: readonly string[];
+  /** Of the call, for progress on later streams. */
+  readonly progressToken?: string | number;
+  /** When the last of those is gone who could answer a question. @default questions wait for whoever comes */
+  readonly attendedUntil?: number;
   /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;
 }

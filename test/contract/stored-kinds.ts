@@ -67,7 +67,10 @@ const fullHead: Omit<Required<Task>, 'owner' | 'run' | 'trace'> & {
   variables: { json: { colour: 'red', _internal: 1 } },
   result: { ref: REFERENCE },
   error: { json: { code: -32603, message: 'Failed.' } },
-  inputs: { q1: { request: { json: { method: 'elicitation/create' } }, timeoutAt: NOW + 5000 }, q2: {} },
+  inputs: {
+    q1: { request: { json: { method: 'elicitation/create' } }, timeoutAt: NOW + 5000, askedOf: { s1: NOW + 1 } },
+    q2: {},
+  },
   answers: {
     q3: { outcome: 'answered', value: { json: 'yes' }, at: NOW + 2 },
     q4: { outcome: 'failed', message: 'Declined.', at: NOW + 3 },
@@ -86,6 +89,8 @@ const fullHead: Omit<Required<Task>, 'owner' | 'run' | 'trace'> & {
   trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b', baggage: 'c=d' },
   related: ID,
   mayAsk: ['elicitation.form', 'roots'],
+  progressToken: 'p1',
+  attendedUntil: NOW + 25_000,
   keyDigest: sha256(KEY),
   isUncounted: true,
 };
