@@ -50,7 +50,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         { name, version },
         { capabilities: { tools: { listChanged: false } }, ...present({ instructions }) },
       ));
-  const relay = new RelayedRequests(systemRandom);
+  const relay = new RelayedRequests({ answers: store.relayedAnswers, random: systemRandom, clock, logger });
   const handler = createMcpHandler(
     async (ctx) => {
       const server = await createServer(ctx);
@@ -59,7 +59,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       if (ctx.era === 'legacy') {
         const session = ctx.requestInfo === undefined ? undefined : sessionOf(ctx.requestInfo.headers);
         if (session !== undefined) declareFor(server.server, capabilitiesWith(session.askable));
-        relay.watch(server, session?.id);
+        relay.watch(server, { owner: extension.knownOwner(ctx.authInfo), session: session?.id });
       }
       return server;
     },
@@ -71,7 +71,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const { maxStreamSeconds } = options;
   const bothEras = withLegacyEra(handler.fetch, {
     relay,
-    takeAnswer: (answer, authInfo) => extension.takeAnswer(answer, authInfo),
+    takeAnswer: async (answer, authInfo) => {
+      await relay.take(answer, extension.knownOwner(authInfo));
+      await extension.takeAnswer(answer, authInfo);
+    },
     random: systemRandom,
     clock,
     maxRequestBodySize: MAX_REQUEST_BYTES,

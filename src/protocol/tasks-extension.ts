@@ -177,8 +177,9 @@ export class TasksExtension {
    * Takes the answer of a client of the 2025 era to a question that one of its tasks asked; see `legacy/question-ids.ts`.
    * Such answers come by themselves. What answers nothing of this owner's changes nothing.
    */
-  takeAnswer(answer: JsonObject, authInfo: AuthInfo | undefined): Promise<void> {
-    return takeTaskAnswer(answer, this.ownerOf(authInfo), this.#deliveries);
+  async takeAnswer(answer: JsonObject, authInfo: AuthInfo | undefined): Promise<void> {
+    const owner = this.knownOwner(authInfo);
+    if (owner !== undefined) await takeTaskAnswer(answer, owner, this.#deliveries);
   }
 
   /** Once `closing` has fired: resolves when the calls that waited for a task have their answers. */
@@ -188,9 +189,14 @@ export class TasksExtension {
 
   /** The owner on whose behalf a request comes; throws `owner_required`. */
   ownerOf(authInfo: AuthInfo | undefined): Owner {
-    const owner = this.#options.resolveOwner(authInfo);
+    const owner = this.knownOwner(authInfo);
     if (owner === undefined) throw new TaskError('owner_required', 'Tasks need an authenticated caller.');
     return owner;
+  }
+
+  /** The same; `undefined` for a caller who can have no tasks. */
+  knownOwner(authInfo: AuthInfo | undefined): Owner | undefined {
+    return this.#options.resolveOwner(authInfo);
   }
 
   /** Enqueues a task that a client looks at and that should have run long ago. */
@@ -237,7 +243,7 @@ export class TasksExtension {
   }
 
   #mayList(ctx: ServerContext): boolean {
-    const owner = this.#options.resolveOwner(ctx.http?.authInfo);
+    const owner = this.knownOwner(ctx.http?.authInfo);
     return owner !== undefined && mayList(owner);
   }
 

@@ -7,6 +7,7 @@ import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import type { Agenda } from './agenda.ts';
 import type { PayloadKind } from './payload-store.ts';
+import type { RelayedAnswers } from './relayed-answers.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A task as it was read, with the version that a compare-and-swap needs. */
@@ -101,6 +102,8 @@ export interface TaskStore {
   load(ref: TaskRef, payload: Payload): Promise<JsonValue>;
 
   readonly log: TaskLog;
+
+  readonly relayedAnswers: RelayedAnswers;
 
   /**
    * Calls back after each stored change made through this store, in order for each task, with the task as it was

@@ -20,9 +20,11 @@ import {
   headKey,
   idempotencyKey,
   logPartition,
+  relayedAnswerKey,
   valuesPartition,
 } from '../../src/store/keys.ts';
 import { keptValue } from '../../src/store/payload-store.ts';
+import { relayedAnswer } from '../../src/store/relayed-answers.ts';
 import { encodeTask, taskHead } from '../../src/store/task-head.ts';
 import { logEntry } from '../../src/store/task-log.ts';
 import { call, HOUR_MS, type Stores } from './task-stores.ts';
@@ -187,6 +189,7 @@ const agendaId = (at: number) =>
 
 const { owner: _owner, ...headMeans } = taskOf({ owner: OWNER } as Stores);
 const COUNTED = 5 * 2 ** 20 + 3;
+const ANSWER = { jsonrpc: '2.0', id: 0, result: { action: 'accept' } };
 
 export const KINDS: readonly KindUnderTest[] = [
   {
@@ -255,6 +258,18 @@ export const KINDS: readonly KindUnderTest[] = [
     },
     upgradeWith: (text, kind) => decodeCount(Number(text), kind),
     inNextFormat: (text) => String(2 ** 48 + Number(text)),
+  },
+  {
+    name: 'relayed-answer',
+    kind: relayedAnswer as StoredKind<never>,
+    put: (stores, text) => put(stores, relayedAnswerKey(stores.owner, 'a name'), text),
+    find: ({ backend, owner }) => backend.get(relayedAnswerKey(owner, 'a name')),
+    read: ({ store, owner }) => store.relayedAnswers.fetch(owner, 'a name'),
+    means: ANSWER,
+    write: async (stores) => {
+      await put(stores, relayedAnswerKey(stores.owner, 'a name'), relayedAnswer.encode({}));
+      await stores.store.relayedAnswers.leave(stores.owner, 'a name', ANSWER);
+    },
   },
   {
     name: 'agenda-record',

@@ -23,7 +23,7 @@ type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<R
 
 export interface LegacyHttpOptions {
   readonly relay: RelayedRequests;
-  /** Takes an answer to a question of a task; see `TasksExtension.takeAnswer`. */
+  /** Takes a client's answer to what a task or a call asked. */
   readonly takeAnswer: (answer: JsonObject, authInfo: AuthInfo | undefined) => Promise<void>;
   readonly random: RandomBytes;
   readonly clock: Clock;
@@ -64,7 +64,7 @@ async function answer(
   const { parsedBody: message } = requestOptions;
   if (!isJsonObject(message)) return entry(request, requestOptions);
   if (isAnswer(message)) {
-    if (!options.relay.take(message)) await options.takeAnswer(message, requestOptions.authInfo);
+    await options.takeAnswer(message, requestOptions.authInfo);
     return new Response(null, { status: 202 });
   }
   switch (message.method) {

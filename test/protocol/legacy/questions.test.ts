@@ -348,6 +348,42 @@ describe('a plain call', () => {
     ]);
   });
 
+  test('of such a tool takes an answer that has reached another instance, and leaves nothing behind [MOD-5 LEG-5]', async () => {
+    const other = holdServer(tools, { backend: held.backend, clock: held.clock });
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'plain_asks', arguments: {} });
+    const question = await stream.message();
+    const elsewhere = client.at(other.server.fetch);
+
+    const bob = await LegacyClient.connect(other.server.fetch, { authInfo: credentials('bob') });
+    expect(await bob.answer(question.id, accept('Bob'))).toBe(202);
+    await elsewhere.answer(question.id, accept('Ada'));
+    await elsewhere.answer(question.id, accept('too late'));
+    await held.clock.advance(1_000);
+
+    expect((await stream.message()).result).toMatchObject(text('{"who":{"action":"accept","content":{"name":"Ada"}}}'));
+    await held.clock.advance(0);
+    expect((await held.stored()).size).toBe(0);
+    expect(held.clock.pendingTimers).toBe(0);
+    await elsewhere.answer(question.id, accept('far too late'));
+    expect((await held.stored()).size).toBe(0);
+  });
+
+  test('of such a tool is told of an answer that is too large to come from another instance [MOD-4]', async () => {
+    const other = holdServer(tools, { backend: held.backend, clock: held.clock });
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'plain_asks', arguments: {} });
+    const question = await stream.message();
+
+    await client.at(other.server.fetch).answer(question.id, accept('x'.repeat(65_536)));
+    await held.clock.advance(1_000);
+
+    expect((await stream.message()).result).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('larger than 65536 bytes') }],
+    });
+  });
+
   test('that its client gives up is cancelled, by a notification of its own [LEG-2]', async () => {
     const client = await connect();
     const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
