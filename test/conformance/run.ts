@@ -34,6 +34,8 @@ async function runAll({ address, revision, url }: ReturnType<typeof readOptions>
     backend: opened.backend,
     createServer: createFixtureServer,
     allowAnonymous: true,
+    // The suite counts the tools.
+    taskTools: false,
     port: 0,
   });
   running.defer(() => server.close());
