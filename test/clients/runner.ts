@@ -86,32 +86,37 @@ async function runClient(
   { dynamoDbEndpoint, onRun }: RunOptions,
 ): Promise<ClientRun> {
   const startedAt = performance.now();
-  await using running = new AsyncDisposableStack();
   const scratch = await mkdtemp(join(tmpdir(), 'clients-'));
-  running.defer(() => rm(scratch, { recursive: true, force: true }));
   const backend =
     setting === 'turns'
       ? `dynamodb:clients-${client.id}?endpoint=${dynamoDbEndpoint}`
       : `sqlite:${join(scratch, 'tasks.sqlite')}`;
-  const served =
-    setting === 'stdio'
-      ? undefined
-      : running.use(
-          await serve({
-            shortWait: !client.followsTasks,
-            backend,
-            instances: setting === 'turns' ? 2 : 1,
-            args: client.serverArgs ?? [],
-          }),
-        );
-  const target = served === undefined ? stdioCommand(backend) : { url: served.url };
-  const { said, errors } = await drive(client, folder, scratch, {
-    CLIENTS_TARGET: JSON.stringify(target),
-    CLIENTS_RESTART_URL: served?.restartUrl ?? '',
-  });
-  const run: ClientRun = { client, setting, seen: observationsOf(said, errors) };
-  onRun?.(run, `${served?.log() ?? ''}${errors}`, (performance.now() - startedAt) / 1_000);
+  let driven: Driven;
+  try {
+    driven = await driveAgainst(client, setting, backend, { folder, home: scratch });
+  } catch (error) {
+    driven = { said: '', log: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  const run: ClientRun = { client, setting, seen: observationsOf(driven) };
+  onRun?.(run, driven.log, (performance.now() - startedAt) / 1_000);
   return run;
+}
+
+async function driveAgainst(client: TestedClient, setting: Setting, backend: string, places: Places): Promise<Driven> {
+  if (setting === 'stdio') return drive(client, places, { CLIENTS_TARGET: JSON.stringify(stdioCommand(backend)) });
+  await using served = await serve({
+    shortWait: !client.followsTasks,
+    backend,
+    instances: setting === 'turns' ? 2 : 1,
+    args: client.serverArgs ?? [],
+  });
+  const { said, log } = await drive(client, places, {
+    CLIENTS_TARGET: JSON.stringify({ url: served.url }),
+    CLIENTS_RESTART_URL: served.restartUrl,
+  });
+  return { said, log: `${served.log()}${log}` };
 }
 
 function commandOf({ driver }: TestedClient, folder: string): readonly [command: string, ...args: string[]] {
@@ -120,13 +125,22 @@ function commandOf({ driver }: TestedClient, folder: string): readonly [command:
   return [join(folder, driver)];
 }
 
-interface Said {
+interface Places {
+  /** Of the installed client. */
+  readonly folder: string;
+  /** For files that it keeps. */
+  readonly home: string;
+}
+
+interface Driven {
+  /** On the driver's standard output. */
   readonly said: string;
-  readonly errors: string;
+  /** The end of what it and its server had to report. */
+  readonly log: string;
 }
 
 /** Until the driver ends, or is ended for its silence. */
-function drive(client: TestedClient, folder: string, home: string, env: Record<string, string>): Promise<Said> {
+function drive(client: TestedClient, { folder, home }: Places, env: Record<string, string>): Promise<Driven> {
   const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
   const [command, ...args] = commandOf(client, folder);
   const child = spawn(command, args, {
@@ -138,7 +152,6 @@ function drive(client: TestedClient, folder: string, home: string, env: Record<s
       CLIENTS_VARIANT: client.variant ?? '',
       PYTHONPATH: folder,
       PYTHONDONTWRITEBYTECODE: '1',
-      // Some clients keep files there.
       HOME: home,
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
@@ -156,17 +169,17 @@ function drive(client: TestedClient, folder: string, home: string, env: Record<s
   });
   const silence = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
   return new Promise((resolve) => {
-    child.once('error', (error) => resolve({ said, errors: error.message }));
+    child.once('error', (error) => resolve({ said, log: error.message }));
     child.once('close', () => {
       clearTimeout(silence);
-      resolve({ said, errors });
+      resolve({ said, log: errors });
     });
   });
 }
 
-function observationsOf(said: string, errors: string): ClientRun['seen'] {
+function observationsOf({ said, log }: Driven): ClientRun['seen'] {
   const lines = said.split('\n').flatMap((line) => (line.startsWith('{"behaviour"') ? [JSON.parse(line)] : []));
-  const silent: Observation = { outcome: 'error', detail: `the driver said nothing of it: ${errors.slice(-500)}` };
+  const silent: Observation = { outcome: 'error', detail: `the driver said nothing of it: ${log.slice(-500)}` };
   const seen = BEHAVIOURS.map((behaviour) => {
     const found = (lines as (Observation & { behaviour: string })[]).find((line) => line.behaviour === behaviour);
     return [behaviour, found === undefined ? silent : judged(behaviour, found)];

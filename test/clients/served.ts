@@ -59,7 +59,14 @@ export async function serve(options: ServedOptions): Promise<Served> {
         log = (log + text).slice(-KEPT_LOG_CHARACTERS);
       }),
     );
-    await Promise.all(instances.map((port) => until(`the server to answer; it said: ${log}`, () => answers(port))));
+    await Promise.all(
+      instances.map((port, index) =>
+        until('the server to answer', () => {
+          if (children[index]?.exitCode !== null) throw new Error(`The server ended: ${log}`);
+          return answers(port);
+        }),
+      ),
+    );
   };
   const stop = async () => {
     await Promise.all(children.map(killed));

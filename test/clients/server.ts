@@ -26,7 +26,7 @@ const server = await startLocalServer({
   tools,
   backend: opened.backend,
   allowAnonymous: true,
-  ...({ taskTools: true } as object),
+  taskTools: true,
   plainCallWaitMs: WAIT_MS,
   progressCallWaitMs: WAIT_MS,
   logger: createLineLogger('warn', systemClock, (line) => process.stderr.write(line)),

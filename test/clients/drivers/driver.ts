@@ -141,9 +141,13 @@ export async function driveTasks(connect: () => Promise<TaskClient>): Promise<vo
   await client.close();
 }
 
+/** Of some hosts, the model reads the structured content and nothing else. */
+const GOES_ON = [/goes on as task ([0-9a-f]{44})/, /"taskId":"([0-9a-f]{44})".*"status":"(?:working|input_required)"/];
+
 /** The id of the task that the work goes on as, from what a model reads. */
 function handedOver({ text, isError }: Answer): string | undefined {
-  return isError ? undefined : /goes on as task ([0-9a-f]{44})/.exec(text)?.[1];
+  if (isError) return undefined;
+  return GOES_ON.map((words) => words.exec(text)?.[1]).find((id) => id !== undefined);
 }
 
 function wanted({ text, isError }: Answer): string {

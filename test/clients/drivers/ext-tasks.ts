@@ -56,7 +56,8 @@ await driveTasks(async () => {
       const execution = await session.callTool(name, { ...args });
       return answerOf(resultFromTaskOutcome(await execution.result()));
     },
-    start: async (name, args) => startedTask(await session.callTool(name, { ...args })),
+    start: async (name, args) =>
+      startedTask(await session.callTool(name, { ...args }, { task: { preference: 'prefer' } })),
     resume: async (id) => startedTask(await session.resumeTask(reference(id))),
     close: async () => {
       await session.close();

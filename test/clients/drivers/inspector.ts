@@ -15,13 +15,18 @@ await drivePlain(async () => ({
     const options = ['--protocol-era', variant, '--format', 'json', '--quiet', ...call];
     // The command of a server comes last, and takes what follows for its own.
     const line = 'url' in target ? [...options, ...server] : [...options, '--', ...server];
-    const { stdout } = await promisify(execFile)(process.execPath, [INSPECTOR, '--cli', ...line]);
-    return answerOf(resultIn(JSON.parse(stdout)));
+    return answerOf(JSON.parse(await printed([INSPECTOR, '--cli', ...line])).result);
   },
   close: async () => {},
 }));
 
-function resultIn(printed: unknown): unknown {
-  const { result } = printed as { readonly result?: unknown };
-  return result ?? printed;
+/** A tool's own error is printed like a result, and an error of the protocol with the other errors. */
+async function printed(line: readonly string[]): Promise<string> {
+  try {
+    return (await promisify(execFile)(process.execPath, line)).stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
+    if (stdout !== undefined && stdout !== '') return stdout;
+    throw new Error(stderr, { cause: error });
+  }
 }

@@ -17,7 +17,7 @@ interface ToStart {
 declare module '@modelcontextprotocol/sdk/client/index.js' {
   interface TaskMessage {
     readonly type: 'taskCreated' | 'taskStatus';
-    readonly task: { readonly taskId: string };
+    readonly task: { readonly taskId: string; readonly statusMessage?: string };
   }
   type Message =
     | TaskMessage

@@ -39,11 +39,14 @@ async function connectWithTasks() {
     id,
     result: async () => {
       if (rest === undefined) return wordsOf(await tasks.getTaskResult(id, CallToolResultSchema));
+      let status = '';
       for (;;) {
         const { value, done } = await rest.next();
         if (done === true) throw new Error('the stream ended without a result');
-        if (value.type === 'error') throw value.error;
+        // The error itself only says that the task failed; why was in the status before it.
+        if (value.type === 'error') throw new Error(`${status}: ${value.error.message}`);
         if (value.type === 'result') return wordsOf(value.result);
+        status = value.task.statusMessage ?? '';
       }
     },
     cancel: async () => {
@@ -64,7 +67,10 @@ async function connectWithTasks() {
 }
 
 type StreamedMessage =
-  | { readonly type: 'taskCreated' | 'taskStatus'; readonly task: { readonly taskId: string } }
+  | {
+      readonly type: 'taskCreated' | 'taskStatus';
+      readonly task: { readonly taskId: string; readonly statusMessage?: string };
+    }
   | { readonly type: 'result'; readonly result: unknown }
   | { readonly type: 'error'; readonly error: Error };
 
