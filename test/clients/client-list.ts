@@ -136,8 +136,12 @@ export const CLIENTS: readonly TestedClient[] = [
     installation: 'npm',
     driver: 'inspector.ts',
     variant: 'modern',
-    followsTasks: false,
-    settings: ['http', 'stdio'],
+    followsTasks: true,
+    settings: ['http'],
+    cannot: {
+      question: 'It follows tasks, but declares no elicitation: the tool is told at once that nobody can be asked.',
+      cancel: 'It follows a task until it ends, and has no command that ends one.',
+    },
   },
   {
     id: 'inspector-legacy',
@@ -148,7 +152,7 @@ export const CLIENTS: readonly TestedClient[] = [
     driver: 'inspector.ts',
     variant: 'legacy',
     followsTasks: false,
-    settings: ['http'],
+    settings: ['http', 'stdio'],
   },
   {
     id: 'ai-sdk',

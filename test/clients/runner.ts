@@ -72,6 +72,8 @@ export async function runClients(options: RunOptions): Promise<RunOfClients> {
 }
 
 export function failuresOf({ client, setting, seen }: ClientRun): string[] {
+  if (BEHAVIOURS.every((behaviour) => seen[behaviour] === seen.short))
+    return [`${client.id} over ${setting}: ${seen.short.detail}`];
   return BEHAVIOURS.flatMap((behaviour) => {
     if (client.cannot?.[behaviour] !== undefined) return [];
     const { outcome, detail } = seen[behaviour];

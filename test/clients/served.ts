@@ -16,7 +16,10 @@ const SHORT_WAIT_SERVE = fileURLToPath(new URL('./server.ts', import.meta.url));
 const TOOLS = fileURLToPath(new URL('./tools.ts', import.meta.url));
 /** How long requests are waited for before a restart; a call or a stream that is held open takes longer. */
 const DRAIN_MS = 300;
-/** To which a driver posts for a restart; it is answered when the server is there again. */
+/**
+ * To which a driver posts for a restart; it is answered when the server is there again. `?after=TOOL`: once a call of that
+ * tool has been answered, for clients that do not say when.
+ */
 const RESTART_PATH = '/restart';
 const KEPT_LOG_CHARACTERS = 4_000;
 
@@ -51,6 +54,7 @@ export async function serve(options: ServedOptions): Promise<Served> {
   let open = Promise.resolve();
   let turn = 0;
   let unanswered = 0;
+  const answered = new Set<unknown>();
 
   const start = async () => {
     life += 1;
@@ -82,8 +86,11 @@ export async function serve(options: ServedOptions): Promise<Served> {
   };
 
   const proxy = createServer((incoming, outgoing) => {
-    if (incoming.url === RESTART_PATH) {
-      restart().then(
+    const { pathname, searchParams } = new URL(incoming.url ?? '', 'http://localhost');
+    if (pathname === RESTART_PATH) {
+      const tool = searchParams.get('after');
+      const called = until(`a call of ${tool}`, () => tool === null || answered.has(tool));
+      called.then(restart).then(
         () => outgoing.end('{}'),
         (error: unknown) => outgoing.writeHead(500).end(String(error)),
       );
@@ -94,6 +101,7 @@ export async function serve(options: ServedOptions): Promise<Served> {
       unanswered += 1;
       outgoing.once('close', () => {
         unanswered -= 1;
+        answered.add(incoming.headers['mcp-name']);
       });
       forward(incoming, outgoing, instances[turn % instances.length] ?? 0);
     });

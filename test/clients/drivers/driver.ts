@@ -89,11 +89,7 @@ export async function drivePlain(connect: () => Promise<PlainClient>): Promise<v
     await client.call('task_cancel', { taskId });
     return ['tools', wanted(await client.call('task_status', { taskId }))];
   });
-  await behave('failure', async () => {
-    const reasons = [];
-    for (const how of ['tool', 'protocol']) reasons.push(await failureOf(() => client.call('fail', { how })));
-    return ['call', reasons.join(' ')];
-  });
+  await behave('failure', async () => ['call', await failuresOf(client)]);
   await behave('restart', async () => {
     const answer = await client.call('relay', {});
     if ('url' in target) await restartServer();
@@ -104,6 +100,18 @@ export async function drivePlain(connect: () => Promise<PlainClient>): Promise<v
     return followed(answer);
   });
   await client.close();
+}
+
+/** A client whose calls last as long as their tasks, which it follows itself; it answers nothing and ends nothing. */
+export async function driveFollowing(client: PlainClient): Promise<void> {
+  const followed = async (tool: string): Promise<Done> => ['task', wanted(await client.call(tool, {}))];
+  await behave('short', async () => ['call', wanted(await client.call('greet', { name: 'Ada' }))]);
+  await behave('long', () => followed('slow'));
+  await behave('failure', async () => ['task', await failuresOf(client)]);
+  await behave('restart', async () => {
+    const [done] = await Promise.all([followed('relay'), restartServer('relay')]);
+    return done;
+  });
 }
 
 export async function driveTasks(connect: () => Promise<TaskClient>): Promise<void> {
@@ -155,8 +163,14 @@ function wanted({ text, isError }: Answer): string {
   return text;
 }
 
+async function failuresOf(client: PlainClient): Promise<string> {
+  const reasons = [];
+  for (const how of ['tool', 'protocol']) reasons.push(await failureOf(() => client.call('fail', { how })));
+  return reasons.join(' ');
+}
+
 /** However the client shows it. */
-export async function failureOf(attempt: () => Promise<Answer | string>): Promise<string> {
+async function failureOf(attempt: () => Promise<Answer | string>): Promise<string> {
   let answer: Answer | string;
   try {
     answer = await attempt();
@@ -175,13 +189,14 @@ async function behave(behaviour: string, run: () => Promise<Done>): Promise<void
   else report(behaviour, outcome, detail);
 }
 
-export function report(behaviour: string, outcome: Outcome, detail: string): void {
+function report(behaviour: string, outcome: Outcome, detail: string): void {
   process.stdout.write(`${JSON.stringify({ behaviour, outcome, detail })}\n`);
 }
 
 /** The restart of the server behind a URL; over stdio, the client is the one that starts it. */
-async function restartServer(): Promise<void> {
-  const response = await fetch(process.env['CLIENTS_RESTART_URL'] ?? '', { method: 'POST' });
+async function restartServer(after?: string): Promise<void> {
+  const query = after === undefined ? '' : `?after=${after}`;
+  const response = await fetch(`${process.env['CLIENTS_RESTART_URL']}${query}`, { method: 'POST' });
   if (!response.ok) throw new Error(`no restart: ${await response.text()}`);
 }
 
