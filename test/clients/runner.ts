@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { PATIENCE_MS } from '../support/until.ts';
 import { BEHAVIOURS, type Behaviour, CLIENTS, type Setting, type TestedClient } from './client-list.ts';
 import { type Installed, installed } from './installation.ts';
@@ -71,13 +72,15 @@ export async function runClients(options: RunOptions): Promise<RunOfClients> {
   return { runs, missing };
 }
 
+/** What is not as it should be, in sentences; also that a client can what it was said not to. */
 export function failuresOf({ client, setting, seen }: ClientRun): string[] {
-  if (BEHAVIOURS.every((behaviour) => seen[behaviour] === seen.short))
-    return [`${client.id} over ${setting}: ${seen.short.detail}`];
+  const who = `${client.id} over ${setting}`;
+  if (BEHAVIOURS.every((behaviour) => seen[behaviour] === seen.short)) return [`${who}: ${seen.short.detail}`];
   return BEHAVIOURS.flatMap((behaviour) => {
-    if (client.cannot?.[behaviour] !== undefined) return [];
     const { outcome, detail } = seen[behaviour];
-    return outcome === 'error' ? [`${client.id} over ${setting}: ${behaviour}: ${detail}`] : [];
+    const cannot = client.cannot?.[behaviour] !== undefined;
+    if (cannot) return outcome === 'error' ? [] : [`${who}: ${behaviour}: can be done now, by ${outcome}`];
+    return outcome === 'error' ? [`${who}: ${behaviour}: ${detail}`] : [];
   });
 }
 
@@ -150,14 +153,12 @@ function drive(client: TestedClient, { folder, home }: Places, env: Record<strin
     env: {
       ...inherited,
       ...env,
+      ...COMPILE_CACHE,
       CLIENTS_FOLDER: folder,
       CLIENTS_VARIANT: client.variant ?? '',
       PYTHONPATH: folder,
       PYTHONDONTWRITEBYTECODE: '1',
       HOME: home,
-      AWS_ACCESS_KEY_ID: 'test',
-      AWS_SECRET_ACCESS_KEY: 'test',
-      AWS_REGION: 'eu-central-1',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -3,12 +3,11 @@
  * requests while they are being restarted, and restarts them when a client's driver asks for it. A restart is `kill -9` of
  * all instances; requests that would be answered soon are waited for first, as a load balancer does, open streams are not.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
-import { freePort } from '../support/engines/process.ts';
+import { type Engine, freePort, startEngine } from '../support/engines/process.ts';
 import { until } from '../support/until.ts';
 
 const SERVE = fileURLToPath(new URL('../../bin/serve.ts', import.meta.url));
@@ -47,44 +46,35 @@ export function stdioCommand(backend: string): { readonly command: string; reado
 }
 
 export async function serve(options: ServedOptions): Promise<Served> {
-  const instances = await Promise.all(Array.from({ length: options.instances }, freePort));
+  const ports = await Promise.all(Array.from({ length: options.instances }, freePort));
   let log = '';
   let life = 0;
-  let children: readonly ChildProcess[] = [];
-  let open = Promise.resolve();
+  let instances: readonly Engine[] = [];
+  const start = async () => {
+    life += 1;
+    const said = (text: string) => {
+      log = (log + text).slice(-KEPT_LOG_CHARACTERS);
+    };
+    instances = await Promise.all(ports.map((port) => startInstance(options, port, life, said)));
+  };
+  const crash = async () => {
+    for (const instance of instances) instance.signal('SIGKILL');
+    await Promise.all(instances.map((instance) => instance.stop()));
+  };
+
   let turn = 0;
   let unanswered = 0;
   const answered = new Set<unknown>();
-
-  const start = async () => {
-    life += 1;
-    children = instances.map((port) =>
-      launch(options, port, life, (text) => {
-        log = (log + text).slice(-KEPT_LOG_CHARACTERS);
-      }),
-    );
-    await Promise.all(
-      instances.map((port, index) =>
-        until('the server to answer', () => {
-          if (children[index]?.exitCode !== null) throw new Error(`The server ended: ${log}`);
-          return answers(port);
-        }),
-      ),
-    );
-  };
-  const stop = async () => {
-    await Promise.all(children.map(killed));
-  };
+  let gate = Promise.resolve();
   const restart = async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    open = promise;
+    gate = promise;
     const drained = performance.now() + DRAIN_MS;
     await until('requests to be answered', () => unanswered === 0 || performance.now() > drained);
-    await stop();
+    await crash();
     await start();
     resolve();
   };
-
   const proxy = createServer((incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url ?? '', 'http://localhost');
     if (pathname === RESTART_PATH) {
@@ -96,58 +86,50 @@ export async function serve(options: ServedOptions): Promise<Served> {
       );
       return;
     }
-    void open.then(() => {
+    void gate.then(() => {
       turn += 1;
       unanswered += 1;
       outgoing.once('close', () => {
         unanswered -= 1;
         answered.add(incoming.headers['mcp-name']);
       });
-      forward(incoming, outgoing, instances[turn % instances.length] ?? 0);
+      forward(incoming, outgoing, ports[turn % ports.length] ?? 0);
     });
   });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+
   await start();
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const { port } = proxy.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/mcp`,
     restartUrl: `http://127.0.0.1:${port}${RESTART_PATH}`,
     log: () => log,
     [Symbol.asyncDispose]: async () => {
-      await stop();
+      await crash();
       proxy.closeAllConnections();
       await new Promise((resolve) => proxy.close(resolve));
     },
   };
 }
 
-function launch(options: ServedOptions, port: number, life: number, said: (text: string) => void): ChildProcess {
-  const { NODE_OPTIONS: _ofJest, ...inherited } = process.env;
-  const program = options.shortWait
-    ? [SHORT_WAIT_SERVE]
-    : [SERVE, '--tools', TOOLS, '--log-level', 'warn', ...(options.args ?? [])];
-  const table = options.backend.startsWith('dynamodb:') ? ['--create-table'] : [];
-  const child = spawn(process.execPath, [...program, '--port', String(port), '--backend', options.backend, ...table], {
-    env: { ...inherited, ...COMPILE_CACHE, CLIENTS_SERVER_LIFE: String(life) },
-    stdio: ['ignore', 'ignore', 'pipe'],
+/** Whatever becomes of this process, it ends with it. */
+function startInstance(
+  { shortWait, backend, args = [] }: ServedOptions,
+  port: number,
+  life: number,
+  said: (text: string) => void,
+): Promise<Engine> {
+  const program = shortWait ? [SHORT_WAIT_SERVE] : [SERVE, '--tools', TOOLS, '--log-level', 'warn', ...args];
+  const table = backend.startsWith('dynamodb:') ? ['--create-table'] : [];
+  return startEngine({
+    name: 'The server under test',
+    command: process.execPath,
+    args: [...program, '--port', String(port), '--backend', backend, ...table],
+    env: { ...COMPILE_CACHE, NODE_OPTIONS: '', CLIENTS_SERVER_LIFE: String(life) },
+    // Any answer is one.
+    answers: async () => (await fetch(`http://127.0.0.1:${port}/`)).status > 0,
+    said,
   });
-  child.stderr?.on('data', (chunk: Buffer) => said(chunk.toString()));
-  return child;
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await exited;
-}
-
-/** Any answer is one. */
-async function answers(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/`).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Bodies and streams as they come; what breaks on one side breaks on the other. */

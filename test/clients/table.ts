@@ -51,12 +51,11 @@ export function readDocument(): string {
 }
 
 export function documentOf(runs: readonly ClientRun[], committed: string): string {
-  const notes: string[] = [];
   const parts = SETTINGS.map((setting) => {
     const kept = rowsOf(committed, HEADINGS[setting]);
     const rows = CLIENTS.filter(({ settings }) => settings.includes(setting)).flatMap((client) => {
       const run = runs.find((candidate) => candidate.client === client && candidate.setting === setting);
-      const row = run === undefined ? kept.get(firstCells(client)) : rowOf(run, notes);
+      const row = run === undefined ? kept.get(firstCells(client)) : rowOf(run);
       return row === undefined ? [] : [row];
     });
     const head = `| client | version | speaks | ${BEHAVIOURS.join(' | ')} |\n| ---${' | ---'.repeat(2 + BEHAVIOURS.length)} |`;
@@ -65,7 +64,7 @@ export function documentOf(runs: readonly ClientRun[], committed: string): strin
   return `${HEAD}\n${parts.join('\n')}${notesOf()}`;
 }
 
-function rowOf({ client, seen }: ClientRun, _notes: string[]): string {
+function rowOf({ client, seen }: ClientRun): string {
   const cells = BEHAVIOURS.map((behaviour) => cellOf(client, behaviour, seen[behaviour].outcome));
   return `${firstCells(client)} ${cells.join(' | ')} |`;
 }

@@ -32,6 +32,8 @@ export interface EngineCommand {
   readonly env?: Readonly<Record<string, string>>;
   /** Resolves to whether the engine answers; a rejection counts as no. */
   readonly answers: () => Promise<boolean>;
+  /** Gets what the engine writes, on either of its outputs. */
+  readonly said?: (text: string) => void;
   /** Removed when the engine has stopped. */
   readonly scratchFolder?: string;
 }
@@ -75,7 +77,9 @@ export async function startEngine(engine: EngineCommand): Promise<Engine> {
   });
   let output = '';
   const keep = (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-KEPT_OUTPUT_CHARACTERS);
+    const text = chunk.toString();
+    output = (output + text).slice(-KEPT_OUTPUT_CHARACTERS);
+    engine.said?.(text);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
