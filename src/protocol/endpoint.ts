@@ -30,6 +30,8 @@ export interface EndpointOptions {
   readonly closing: AbortSignal;
   /** How long a subscription stays open, in seconds; `null`: no bound. */
   readonly maxStreamSeconds: number | null;
+  /** Where clients get an answer only when it is whole: how long one may take, in milliseconds. @default answers are streamed */
+  readonly bufferedWaitMs?: number | undefined;
   /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
   readonly createServer?: McpServerFactory | undefined;
 }
@@ -41,7 +43,7 @@ export interface Endpoint {
 }
 
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { name, version, instructions, extension, store, clock, logger, closing } = options;
+  const { name, version, instructions, extension, store, clock, logger, closing, bufferedWaitMs } = options;
   const createServer =
     options.createServer ??
     (() =>
@@ -58,7 +60,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       extension.attach(server);
       if (ctx.era === 'legacy') {
         const session = ctx.requestInfo === undefined ? undefined : sessionOf(ctx.requestInfo.headers);
-        if (session !== undefined) declareFor(server.server, capabilitiesWith(session.askable));
+        if (session !== undefined && bufferedWaitMs === undefined) {
+          declareFor(server.server, capabilitiesWith(session.askable));
+        }
         relay.watch(server, { owner: extension.knownOwner(ctx.authInfo), session: session?.id });
       }
       return server;
@@ -78,7 +82,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     random: systemRandom,
     clock,
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    maxStreamMs: maxStreamSeconds === null ? null : maxStreamSeconds * 1000,
+    maxStreamMs: bufferedWaitMs ?? (maxStreamSeconds === null ? null : maxStreamSeconds * 1000),
+    isBuffered: bufferedWaitMs !== undefined,
     closing,
   });
   const unbounded = withTaskSubscriptions(bothEras, {

@@ -296,7 +296,9 @@ export class TasksExtension {
     const others = storedHandler(server, 'tools/call');
     server.setRequestHandler('tools/call', (request, ctx) => {
       const client = clientOfCall(ctx);
-      return this.#callTool(request, client, client.era === 'legacy' ? streamOf(client, ctx) : undefined, ctx);
+      // Behind something that buffers, a client would be asked when its call is over.
+      const isReached = client.era === 'legacy' && this.#options.progressCallWaitMs !== null;
+      return this.#callTool(request, client, isReached ? streamOf(client, ctx) : undefined, ctx);
     });
     const ours = storedHandler(server, 'tools/call');
     if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');

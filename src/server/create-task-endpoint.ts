@@ -137,6 +137,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const endpoint = createEndpoint({
     closing: closing.signal,
     maxStreamSeconds,
+    bufferedWaitMs: progressWaitMs === null ? plainCallWaitMs : undefined,
     name,
     version,
     extension,
