@@ -1,33 +1,21 @@
 /** The HTTP face of a server with tasks: the SDK's entry for both eras, with task subscriptions added. */
-import { type AuthInfo, createMcpHandler, McpServer, type McpServerFactory } from '@modelcontextprotocol/server';
+import { type AuthInfo, createMcpHandler } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
-import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { TaskStore } from '../store/task-store.ts';
 import { withBoundedStreams } from './bounded-streams.ts';
 import { withTaskSubscriptions } from './listen.ts';
-import type { TasksExtension } from './tasks-extension.ts';
+import { type ServedAs, serverFactory } from './server-factory.ts';
 
 /** Room for the largest value that is kept, and what surrounds it. */
 export const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
-const LOOK_EVERY_MS = 1_000;
 
 export type FetchHandler = (request: Request, options?: { readonly authInfo?: AuthInfo }) => Promise<Response>;
 
-export interface EndpointOptions {
-  readonly name: string;
-  readonly version: string;
-  readonly instructions?: string | undefined;
-  readonly extension: TasksExtension;
-  readonly store: TaskStore;
+export interface EndpointOptions extends ServedAs {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Fires before `close`: open subscriptions of tasks then end. */
-  readonly closing: AbortSignal;
   /** How long a subscription stays open, in seconds; `null`: no bound. */
   readonly maxStreamSeconds: number | null;
-  /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
-  readonly createServer?: McpServerFactory | undefined;
 }
 
 export interface Endpoint {
@@ -37,35 +25,15 @@ export interface Endpoint {
 }
 
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { name, version, instructions, extension, store, clock, logger, closing } = options;
-  const createServer =
-    options.createServer ??
-    (() =>
-      // Tools are fixed when the server starts, so there is no change to tell of.
-      new McpServer(
-        { name, version },
-        { capabilities: { tools: { listChanged: false } }, ...present({ instructions }) },
-      ));
-  const handler = createMcpHandler(
-    async (ctx) => {
-      const server = await createServer(ctx);
-      if (!(server instanceof McpServer)) throw new Error('createServer must return an McpServer.');
-      extension.attach(server);
-      return server;
-    },
-    {
-      maxRequestBodySize: MAX_REQUEST_BYTES,
-      onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
-    },
-  );
-  const unbounded = withTaskSubscriptions(handler.fetch, {
-    store,
-    clock,
-    ownerOf: (authInfo) => extension.ownerOf(authInfo),
-    onLook: (stored) => extension.heal(stored),
-    lookEveryMs: LOOK_EVERY_MS,
+  const { extension, clock, logger } = options;
+  const handler = createMcpHandler(serverFactory(options), {
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    closing,
+    onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
+  });
+  const unbounded = withTaskSubscriptions(handler.fetch, {
+    subscriptions: extension.subscriptions,
+    clock,
+    maxRequestBodySize: MAX_REQUEST_BYTES,
   });
   const { maxStreamSeconds } = options;
   const fetch = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);

@@ -35,6 +35,7 @@ import { checkAnswers } from './answers.ts';
 import { askableWith, declaresTasks, isModern, metaAskable, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
+import { TaskSubscriptions } from './task-subscriptions.ts';
 import { type AnyTool, newestOf } from './tool.ts';
 import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
@@ -71,6 +72,8 @@ const taskParams = z.looseObject({ taskId: z.string() });
 
 export class TasksExtension {
   readonly id = TASKS_EXTENSION;
+  /** For the wires: the SDK answers `subscriptions/listen` before a server sees it. @internal */
+  readonly subscriptions: TaskSubscriptions;
   readonly #options: TasksExtensionOptions;
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #clock: Clock;
@@ -85,6 +88,14 @@ export class TasksExtension {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
+    const closing = options.closing ?? new AbortController().signal;
+    this.subscriptions = new TaskSubscriptions({
+      store: options.store,
+      clock: this.#clock,
+      ownerOf: (authInfo) => this.ownerOf(authInfo),
+      onLook: (stored) => this.heal(stored),
+      closing,
+    });
     this.#calls = new ToolCalls({
       store: options.store,
       queue: options.queue,
@@ -94,7 +105,7 @@ export class TasksExtension {
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       progressCallWaitMs:
         options.progressCallWaitMs === null ? undefined : (options.progressCallWaitMs ?? DEFAULT_PROGRESS_CALL_WAIT_MS),
-      closing: options.closing ?? new AbortController().signal,
+      closing,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,
     });

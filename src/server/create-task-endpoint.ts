@@ -128,12 +128,10 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   });
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({
-    closing: closing.signal,
     maxStreamSeconds,
     name,
     version,
     extension,
-    store,
     clock,
     logger,
     instructions,
