@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import { present } from '../present.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { KEEP_ALIVE, readEvents, writeEvent } from './event-stream.ts';
-import { type TaskFilter, taskFilterOf, type TaskSubscription, type TaskSubscriptions } from './task-subscriptions.ts';
+import { type TaskFilter, type TaskSubscription, type TaskSubscriptions, taskFilterOf } from './task-subscriptions.ts';
 
 type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
