@@ -255,7 +255,10 @@ describe('a subscription over stdio', () => {
 
   test('under an id that is in use takes the place of the one before [DX-4]', async () => {
     const { peer } = connect();
-    const [first, second] = [await peer.createTask('greet', { name: 'A' }), await peer.createTask('greet', { name: 'B' })];
+    const [first, second] = [
+      await peer.createTask('greet', { name: 'A' }),
+      await peer.createTask('greet', { name: 'B' }),
+    ];
     listen(peer, 1, [first]);
     await gists(peer, 2);
 
@@ -294,7 +297,12 @@ describe('a subscription over stdio that is not allowed', () => {
     ['task ids that are none', { taskIds: 'abc' }, {}, -32602],
     ['101 task ids', { taskIds: Array.from({ length: 101 }, () => 'x') }, {}, -32602],
     ['a wrong filter beside task ids', { taskIds: [], toolsListChanged: 'yes' }, {}, -32602],
-    ['a version that is not spoken', { taskIds: [] }, { 'io.modelcontextprotocol/protocolVersion': '2099-01-01' }, -32022],
+    [
+      'a version that is not spoken',
+      { taskIds: [] },
+      { 'io.modelcontextprotocol/protocolVersion': '2099-01-01' },
+      -32022,
+    ],
     ['no capabilities', { taskIds: [] }, { 'io.modelcontextprotocol/clientCapabilities': undefined }, -32602],
   ])('is refused with %s [MOD-3 SEC-3 DX-4]', async (_what, notifications, meta, code) => {
     const { peer } = connect();
@@ -372,15 +380,18 @@ describe('the wire', () => {
     expect(wrong).toHaveBeenCalledTimes(1);
   });
 
-  test.each(['2026-07-28', '2025-11-25'] as const)('overhears what the client of %s calls itself [DX-4]', async (era) => {
-    const { peer, endpoint } = connect({ era, name: 'a host' });
-    const before = endpoint.clientName;
+  test.each(['2026-07-28', '2025-11-25'] as const)(
+    'overhears what the client of %s calls itself [DX-4]',
+    async (era) => {
+      const { peer, endpoint } = connect({ era, name: 'a host' });
+      const before = endpoint.clientName;
 
-    if (era === '2025-11-25') await peer.initialize();
-    else await peer.result('tools/list');
+      if (era === '2025-11-25') await peer.initialize();
+      else await peer.result('tools/list');
 
-    expect([before, endpoint.clientName]).toEqual([undefined, 'a host']);
-  });
+      expect([before, endpoint.clientName]).toEqual([undefined, 'a host']);
+    },
+  );
 
   test('serves a client that asks for the newest era first, and falls back to the one before [DX-4]', async () => {
     const { peer } = connect({ era: '2025-11-25', name: 'a host' });
