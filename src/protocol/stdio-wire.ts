@@ -3,6 +3,7 @@
  * answers that it did not ask for: subscriptions to tasks are served here, answers to questions of tasks are handed to
  * whom they are for, and the client's own name is overheard. Everything else passes unchanged, in its order.
  */
+/* oxlint-disable unicorn/prefer-add-event-listener -- The SDK's transports have no such method. */
 import {
   CLIENT_INFO_META_KEY,
   isJSONRPCErrorResponse,

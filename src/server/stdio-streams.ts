@@ -13,10 +13,10 @@ export interface ReservedOutput {
  */
 export function reserveStdout(): ReservedOutput {
   const { stdout, stderr } = process;
-  const { write } = stdout;
+  const write = stdout.write.bind(stdout);
   const stream = new Writable({
     write(chunk: Buffer, encoding, callback) {
-      write.call(stdout, chunk, encoding, callback);
+      write(chunk, encoding, callback);
     },
   });
   // Each answer that waits for a slow reader listens for errors; there may be many.

@@ -2,9 +2,9 @@
  * The server as a host knows it: a process that the host starts, speaks to over stdin and stdout, and ends or kills when
  * it likes. Each case has processes of its own; what they share is the SQLite file.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { SqliteBackend } from '../../src/backends/sqlite.ts';
@@ -212,6 +212,16 @@ describe('a host', () => {
     expect(seen['taskId']).toBe(taskId);
   });
 
+  test('has as many unfinished tasks as --max-active-tasks says, and is told what to do about more [DX-4 LIFE-8]', async () => {
+    const { peer } = world('limited').start({}, ['--max-active-tasks', '1']);
+    await peer.createTask('ask');
+
+    const { error } = await peer.ask('tools/call', { name: 'ask', arguments: {} });
+
+    expect(error).toMatchObject({ code: -32000, data: { reason: 'too_many_tasks', limit: 1 } });
+    expect(error?.message).toContain('tools task_list and task_cancel, or tasks/cancel');
+  });
+
   test('of the 2025 era has its tasks under the name that it began with [DX-4]', async () => {
     const shared = world('legacy-name');
     const first = shared.start({ era: '2025-11-25', name: 'old host' });
@@ -355,6 +365,9 @@ describe('a server over stdio', () => {
 
     expect((await again.peer.task(taskId))['taskId']).toBe(taskId);
     expect(foreign.error?.code).toBe(-32602);
+    const [, file = ''] = /^Tasks +SQLite file (.+)$/m.exec(again.stderr) ?? [];
+    // Nobody else on the machine may look into it.
+    expect((await stat(dirname(file))).mode & 0o077).toBe(0);
     expect(again.stderr).toMatch(/^Tasks +SQLite file \S+[/\\]mcp-durable-tasks[/\\]stdio-tools-[0-9a-f]{8}\.sqlite$/m);
   });
 });

@@ -2,7 +2,7 @@
  * The official client over stdio, with the official tasks requester on top in the 2026-07-28 era. What is ours is only the
  * way of a raw request, which the requester leaves to its host: on the client's own pipe, under ids of its own.
  */
-import { Client, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
+import { Client, type Transport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import {
   type ApplicationInputHandler,
@@ -73,10 +73,11 @@ export async function connectOfficialStdioClient(
 /** To be called once the client has connected, which is when the transport has its listener. */
 function rawDispatchOver(transport: Transport): RawClientDispatch {
   const waiting = new Map<unknown, (message: RpcMessage) => void>();
-  const { onmessage } = transport;
+  const { onmessage: pass } = transport;
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- The SDK's transports have no such method.
   transport.onmessage = (message, extra) => {
     const answer = 'id' in message ? waiting.get(message.id) : undefined;
-    if (answer === undefined) onmessage?.(message, extra);
+    if (answer === undefined) pass?.(message, extra);
     else answer(message as RpcMessage);
   };
   let lastId = 0;
@@ -88,7 +89,7 @@ function rawDispatchOver(transport: Transport): RawClientDispatch {
       waiting.set(id, resolve);
     });
     const meta = { ...envelope(), ...(params['_meta'] as object | undefined) };
-    await transport.send({ jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } } as JSONRPCMessage);
+    await transport.send({ jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } });
     const { result, error } = await answer;
     waiting.delete(id);
     const response: JsonRpcResponse =
