@@ -9,6 +9,8 @@ import { defineTaskTool } from '../../src/index.ts';
 const LOG = process.env['STDIO_LOG'] ?? '';
 
 console.log('a line of a module that is loaded');
+// As a pool of connections does, it would keep the process for ever.
+setInterval(() => {}, 60_000);
 
 function note(line: string): void {
   appendFileSync(LOG, `${line} ${process.pid}\n`);
@@ -20,8 +22,9 @@ const greet = defineTaskTool({
   name: 'greet',
   description: 'Answers within the call, and is loud.',
   taskSupport: 'forbidden',
-  inputSchema: z.object({ name: z.string() }),
-  run: async ({ name }) => {
+  inputSchema: z.object({ name: z.string(), afterMs: z.int().default(0) }),
+  run: async ({ name, afterMs }) => {
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
     console.log('a line of a tool');
     console.error('a line that is where it belongs');
     process.stdout.write('not even a line of a tool');

@@ -305,7 +305,9 @@ describe('a server over stdio', () => {
 
   test('answers all that was piped into it before it ends [DX-4]', async () => {
     const server = world('piped').start({ era: '2025-11-25' });
-    const answers = [server.peer.initialize(), server.peer.call('greet', { name: 'Ada' }), server.peer.result('ping')];
+    const initialized = server.peer.initialize();
+    const call = server.peer.call('greet', { name: 'Ada', afterMs: 100 });
+    const answers = [initialized, call, server.peer.result('ping')];
 
     server.peer.end();
     const [, greeting] = await Promise.all(answers);

@@ -129,6 +129,17 @@ describe('a subscription over stdio', () => {
     expect(peer.untaken).toEqual([]);
   });
 
+  test('that the client cancels before it is acknowledged is not acknowledged any more [MOD-3 DX-4]', async () => {
+    const { peer } = world.connect();
+    const taskId = await peer.createTask('greet', { name: 'Ada' });
+
+    listen(peer, 1, [taskId]);
+    peer.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+
+    await expectNothingLeft();
+    expect(peer.untaken).toEqual([]);
+  });
+
   test.each([{}, { toolsListChanged: true }])(
     'ends once when the server drains and closes: %j [MOD-3 DX-4]',
     async (others) => {
@@ -151,6 +162,7 @@ describe('a subscription over stdio', () => {
     const taskId = await peer.createTask('greet', { name: 'Ada' });
     listen(peer, 1, [taskId]);
     await gists(peer, 2);
+    await settle();
     // What the client sends now waits for the store, and what the server says of the first subscription behind it.
     const get = jest.spyOn(world.server.store, 'get').mockReturnValue(new Promise(() => {}));
     listen(peer, 2, [taskId]);
@@ -199,6 +211,20 @@ describe('a subscription over stdio', () => {
 
     expect([end.id, end.error]).toMatchObject([1, { code: -32000, message: 'Storage did not answer.' }]);
     expect(await gists(peer, 2)).toEqual([{ taskIds: [taskId] }, [taskId, 'working']]);
+  });
+
+  test('whose tasks cannot be read any more is over, with all else that it listened to [DX-4]', async () => {
+    const { peer, served } = world.connect();
+    listen(peer, 1, [await peer.createTask('greet', { name: 'Ada' })], { toolsListChanged: true });
+    await gists(peer, 2);
+    jest.spyOn(world.server.store, 'get').mockRejectedValue(new TaskError('unavailable', 'Storage did not answer.'));
+    await world.clock.advance(1000);
+    const end = gist(await peer.next());
+
+    served[0]?.sendToolListChanged();
+
+    await expectNothingLeft();
+    expect([end, peer.untaken]).toEqual([[1, -32000], []]);
   });
 
   test('under an id that is in use takes the place of the one before [DX-4]', async () => {

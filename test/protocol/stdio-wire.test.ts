@@ -49,7 +49,7 @@ describe('the wire', () => {
       const before = endpoint.clientName;
 
       if (era === '2025-11-25') await peer.initialize();
-      else await peer.result('tools/list');
+      await peer.result('tools/list');
 
       expect([before, endpoint.clientName]).toEqual([undefined, 'a host']);
     },
@@ -82,6 +82,18 @@ describe('the wire', () => {
     await Promise.all([call, all]);
 
     expect(before).toBe(false);
+  });
+
+  test('does not wait for the answer to what the client has cancelled [DX-4]', async () => {
+    const { peer, endpoint } = world.connect({ declares: false });
+    peer.request(1, 'tools/call', { name: 'greet', arguments: { name: 'Ada' } });
+    await world.queue.filled();
+    const all = endpoint.answered();
+
+    peer.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+
+    await all;
+    expect(peer.untaken).toEqual([]);
   });
 
   test('tells that the connection is over before the SDK aborts what is under way [DX-4]', async () => {
