@@ -29,7 +29,8 @@ export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [op
   --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
                      ${QUEUE_ADDRESSES}
   --concurrency N    how many tasks run at the same time, from 1 to 1000, in turns between their owners (default 16)
-  --max-active-tasks N  the most unfinished tasks of one owner (default ${DEFAULT_MAX_ACTIVE_TASKS})
+  --max-active-tasks N
+                     the most unfinished tasks of one owner (default ${DEFAULT_MAX_ACTIVE_TASKS})
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples, where they are)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
