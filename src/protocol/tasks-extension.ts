@@ -40,6 +40,7 @@ import { takeTaskAnswer } from './legacy/taken-answers.ts';
 import { takeOutState } from './resumed-calls.ts';
 import { changeRawRequests, replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { showByClient } from './shown-tools.ts';
+import { TaskSubscriptions } from './task-subscriptions.ts';
 import { taskTools } from './task-tools.ts';
 import { type AnyTool, newestOf } from './tool.ts';
 import { assertArguments, TaskCreated, type ToolCallServices, ToolCalls } from './tool-call.ts';
@@ -91,6 +92,8 @@ interface Served {
 
 export class TasksExtension {
   readonly id = TASKS_EXTENSION;
+  /** For the wires: the SDK answers `subscriptions/listen` before a server sees it. @internal */
+  readonly subscriptions: TaskSubscriptions;
   readonly #options: TasksExtensionOptions;
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #clock: Clock;
@@ -106,6 +109,14 @@ export class TasksExtension {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
+    const closing = options.closing ?? new AbortController().signal;
+    this.subscriptions = new TaskSubscriptions({
+      store: options.store,
+      clock: this.#clock,
+      ownerOf: (authInfo) => this.ownerOf(authInfo),
+      onLook: (stored) => this.heal(stored),
+      closing,
+    });
     const services: ToolCallServices = {
       ...this.#deliveries,
       clock: this.#clock,
@@ -113,7 +124,7 @@ export class TasksExtension {
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       progressCallWaitMs:
         options.progressCallWaitMs === null ? undefined : (options.progressCallWaitMs ?? DEFAULT_PROGRESS_CALL_WAIT_MS),
-      closing: options.closing ?? new AbortController().signal,
+      closing,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,
       hasTaskTools: options.taskTools === true,
