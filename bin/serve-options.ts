@@ -31,6 +31,8 @@ export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [op
   --concurrency N    how many tasks run at the same time, from 1 to 1000, in turns between their owners (default 16)
   --max-active-tasks N
                      the most unfinished tasks of one owner (default ${DEFAULT_MAX_ACTIVE_TASKS})
+  --no-task-tools    leave out task_status, task_respond, task_cancel and task_list, with which clients that do not
+                     support tasks follow them
   --create-table     create the DynamoDB table if it is missing
   --tools MODULE     a module whose default export is a list of tools (default: the examples, where they are)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
@@ -56,6 +58,8 @@ export interface ServeOptions {
   /** `undefined`: 16. */
   readonly concurrency: number | undefined;
   readonly maxActiveTasks: number;
+  /** Whether clients that do not support tasks find tools for them. */
+  readonly taskTools: boolean;
   readonly createTable: boolean;
   readonly tools: string;
   readonly logLevel: LogLevel;
@@ -71,6 +75,7 @@ const OPTIONS = {
   queue: { type: 'string' },
   concurrency: { type: 'string' },
   'max-active-tasks': { type: 'string' },
+  'no-task-tools': { type: 'boolean', default: false },
   'create-table': { type: 'boolean', default: false },
   tools: { type: 'string', default: DEFAULT_TOOLS },
   'log-level': { type: 'string', default: 'info' },
@@ -118,6 +123,7 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
     queue,
     concurrency,
     maxActiveTasks,
+    taskTools: !values['no-task-tools'],
     createTable,
     tools: values.tools,
     logLevel,

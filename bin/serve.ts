@@ -77,6 +77,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger, { concurrency });
   for (const warning of [...opened.warnings, ...(queued?.warnings ?? [])]) complain(warning);
   const settings: TaskServerOptions = {
+    taskTools: options.taskTools,
     name: 'mcp-durable-tasks',
     version: versionOf(),
     tools,

@@ -15,7 +15,7 @@ import {
 import * as z from 'zod';
 import { type Clock, systemClock, systemRandom } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
-import type { JsonObject } from '../domain/json.ts';
+import { isJsonObject } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
@@ -133,7 +133,7 @@ export class TasksExtension {
     this.#tools = newestOf([...options.tools, ...forTasks]);
     for (const { name } of options.tools) {
       if (!forTasks.some((tool) => tool.name === name)) continue;
-      const problem = `Tool "${name}": the name is that of a tool for tasks; choose another, or set taskTools to false.`;
+      const problem = `Tool "${name}": the name is that of a tool for tasks; choose another, or leave those out (taskTools: false, --no-task-tools).`;
       throw new TaskError('invalid_definition', problem);
     }
     this.#calls = new ToolCalls(services);
@@ -188,9 +188,9 @@ export class TasksExtension {
    * Takes the answer of a client of the 2025 era to a question that one of its tasks asked; see `legacy/question-ids.ts`.
    * Such answers come by themselves. What answers nothing of this owner's changes nothing.
    */
-  async takeAnswer(answer: JsonObject, authInfo: AuthInfo | undefined): Promise<void> {
+  async takeAnswer(answer: unknown, authInfo: AuthInfo | undefined): Promise<void> {
     const owner = this.knownOwner(authInfo);
-    if (owner !== undefined) await takeTaskAnswer(answer, owner, this.#deliveries);
+    if (owner !== undefined && isJsonObject(answer)) await takeTaskAnswer(answer, owner, this.#deliveries);
   }
 
   /** Once `closing` has fired: resolves when the calls that waited for a task have their answers. */

@@ -76,7 +76,7 @@ export async function startStdioServer(options: StdioServerOptions): Promise<Std
     stdin: input.stream,
     stdout: output.stream,
     logger,
-    onAnswer: (answer) => tasks.extension.takeAnswer({ ...answer }, undefined),
+    onAnswer: (answer) => tasks.extension.takeAnswer(answer, undefined),
     onClosed: () => void close(),
   });
   const starting = tasks.start().then(() => {

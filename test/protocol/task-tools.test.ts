@@ -124,7 +124,7 @@ describe('the tools for tasks', () => {
     const own = defineTaskTool({ ...greet, name: 'task_list' });
 
     expect(() => holdServer([own], { taskTools: true })).toThrow(
-      expect.objectContaining({ code: 'invalid_definition', message: expect.stringContaining('taskTools to false') }),
+      expect.objectContaining({ code: 'invalid_definition', message: expect.stringContaining('--no-task-tools') }),
     );
     expect(() => holdServer([own])).not.toThrow();
   });

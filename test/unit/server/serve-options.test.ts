@@ -78,6 +78,12 @@ describe('--max-active-tasks', () => {
   });
 });
 
+test('--no-task-tools leaves them out, over either transport [MOD-6]', () => {
+  expect(readOptions([])).toMatchObject({ taskTools: true });
+  expect(readOptions(['--no-task-tools'])).toMatchObject({ taskTools: false });
+  expect(readOptions(['--stdio', '--no-task-tools'])).toMatchObject({ taskTools: false });
+});
+
 describe('the file of a user', () => {
   const home = resolve('/home-of-ada');
   const on = (platform: NodeJS.Platform, env: Record<string, string> = {}, tools = '/project/tools.ts') =>
