@@ -1,20 +1,23 @@
 #!/usr/bin/env node
 /**
- * The local server's command line: `npm start -- [options]`. Reads options, loads the tools, opens
- * the backend, serves until it is told to stop, and turns whatever goes wrong into one line and an
- * exit code: 2 for a wrong option, 1 for everything else. What it serves is made in src/server.
+ * The local server's command line: `npm start -- [options]`, or `npx mcp-durable-tasks [options]`. Reads options, loads
+ * the tools, opens the backend, serves until it is told to stop, and turns whatever goes wrong into one line and an exit
+ * code: 2 for a wrong option, 1 for everything else. What it serves, over HTTP or stdio, is made in src/server.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../src/clock.ts';
 import { present } from '../src/present.ts';
 import type { TaskServerOptions } from '../src/server/create-task-server.ts';
 import { createLineLogger } from '../src/server/line-logger.ts';
-import { type LocalServer, startLocalServer } from '../src/server/local-server.ts';
+import { startLocalServer } from '../src/server/local-server.ts';
 import { openBackend } from '../src/server/open-backend.ts';
 import { openQueue } from '../src/server/open-queue.ts';
+import { startStdioServer } from '../src/server/stdio-server.ts';
+import { reserveStdout } from '../src/server/stdio-streams.ts';
 import { HELP, oneLine, readOptions, type ServeOptions, UsageError } from './serve-options.ts';
 
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '::1'];
@@ -32,7 +35,8 @@ const SAME_KEY_PRESS_MS = 500;
 /** Their definitions are checked when the server is made of them. */
 async function loadTools(module: string): Promise<TaskServerOptions['tools']> {
   const path = resolve(module);
-  if (!existsSync(path)) throw new Error(`--tools: there is no file ${path}`);
+  if (!existsSync(path))
+    throw new Error(`--tools: there is no file ${path}: name a module that exports a list of tools`);
   let exported: { readonly default?: unknown };
   try {
     exported = await import(pathToFileURL(path).href);
@@ -50,46 +54,93 @@ function versionOf(): string {
   return manifest === undefined ? 'unknown' : String(JSON.parse(readFileSync(manifest, 'utf8')).version);
 }
 
+/** What serves, by whatever way. */
+interface Served {
+  /** How it is reached, for a person. */
+  readonly address: string;
+  /** What stops it, for a person. */
+  readonly stop: string;
+  /** Resolves when it has ended by itself. @default never */
+  readonly closed?: Promise<void>;
+  close(): Promise<void>;
+}
+
 async function serve(options: ServeOptions): Promise<void> {
-  const { port, host, concurrency } = options;
+  const { concurrency, stdio } = options;
+  // Before any code of others runs, which might write there.
+  const stdout = stdio ? reserveStdout().stream : process.stdout;
   const tools = await loadTools(options.tools);
   const logger = createLineLogger(options.logLevel, systemClock, (line) => process.stderr.write(line));
+  // What tasks hold is nobody else's business on a machine of several people.
+  if (stdio && options.backend.engine === 'sqlite') makePrivateFolder(options.backend.file);
   const opened = await openBackend(options.backend, { createTable: options.createTable });
   const queued = options.queue === undefined ? undefined : await openQueue(options.queue, logger, { concurrency });
   for (const warning of [...opened.warnings, ...(queued?.warnings ?? [])]) complain(warning);
-  let server: LocalServer;
+  const settings: TaskServerOptions = {
+    taskTools: options.taskTools,
+    name: 'mcp-durable-tasks',
+    version: versionOf(),
+    tools,
+    backend: opened.backend,
+    ...present({ queue: queued?.queue, consumer: queued?.consumer, concurrency }),
+    maxActiveTasksPerOwner: options.maxActiveTasks,
+    strayErrors: 'log',
+    logger,
+  };
+  let served: Served;
   try {
-    server = await startLocalServer({
-      name: 'mcp-durable-tasks',
-      version: versionOf(),
-      tools,
-      backend: opened.backend,
-      ...present({ queue: queued?.queue, consumer: queued?.consumer, concurrency }),
-      allowAnonymous: true,
-      strayErrors: 'log',
-      logger,
-      port,
-      host,
-      allowedOrigins: options.allowedOrigins,
-    });
+    served = stdio ? await serveStdio(settings, options, stdout) : await serveHttp(settings, options);
   } catch (error) {
     await queued?.close();
     await opened.close();
-    throw listenError(error, options);
+    throw error;
   }
-  if (!LOOPBACK_HOSTS.includes(host))
-    complain(`whoever reaches ${host} may call these tools: no credentials are asked for`);
-  process.stdout.write(
-    `MCP server  ${server.url}\nTasks       ${opened.description}\n` +
+  const { address, stop } = served;
+  const banner = stdio ? process.stderr : process.stdout;
+  banner.write(
+    `MCP server  ${address}\nTasks       ${opened.description}\n` +
       (queued === undefined ? '' : `Queue       ${queued.description}\n`) +
       `Tools       ${tools.map(({ name }) => name).join(', ')}\n` +
-      `Ctrl-C stops it; ${UNFINISHED[options.backend.engine]}.\n`,
+      `${stop} stops it; ${UNFINISHED[options.backend.engine]}.\n`,
   );
-  onStop(async () => {
-    await server.close();
+  const end = async () => {
+    await served.close();
     await queued?.close();
     await opened.close();
-  });
+    process.exit(0);
+  };
+  served.closed?.then(end).catch(fail);
+  onStop(end);
+}
+
+async function serveHttp(settings: TaskServerOptions, options: ServeOptions): Promise<Served> {
+  const { port, host, allowedOrigins } = options;
+  const server = await startLocalServer({ ...settings, allowAnonymous: true, port, host, allowedOrigins }).catch(
+    (error: unknown) => {
+      throw listenError(error, options);
+    },
+  );
+  if (!LOOPBACK_HOSTS.includes(host))
+    complain(`whoever reaches ${host} may call these tools: no credentials are asked for`);
+  return { address: server.url, stop: 'Ctrl-C', close: () => server.close() };
+}
+
+async function serveStdio(settings: TaskServerOptions, { owner }: ServeOptions, stdout: Writable): Promise<Served> {
+  const server = await startStdioServer({ ...settings, owner, stdout });
+  return {
+    address: 'over stdin and stdout, for the host that started it',
+    stop: 'The end of its input',
+    closed: server.closed,
+    close: () => server.close(),
+  };
+}
+
+function makePrivateFolder(file: string): void {
+  try {
+    mkdirSync(dirname(resolve(file)), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Error(`--backend: ${oneLine(error)}`, { cause: error });
+  }
 }
 
 function listenError(error: unknown, { port, host }: ServeOptions): unknown {
@@ -120,7 +171,7 @@ function onStop(close: () => Promise<void>): void {
     }
     stoppedAt = systemClock.now();
     process.stderr.write(`${signal}: stopping; running tools are told so\n`);
-    close().then(() => process.exit(0), fail);
+    close().catch(fail);
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

@@ -66,5 +66,6 @@ export { createTaskWorker, type TaskWorker, type TaskWorkerOptions } from './ser
 export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
 export { createLineLogger, type LogLevel } from './server/line-logger.ts';
 export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
+export { type StdioServer, type StdioServerOptions, startStdioServer } from './server/stdio-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';
 export type { CreateTask, StoredTask, TaskPage, TaskStore } from './store/task-store.ts';

@@ -24,7 +24,7 @@ export interface Client {
 }
 
 /** A request of the modern era carries its envelope; one of the legacy era has none. */
-export function isModern(ctx: ServerContext): boolean {
+function isModern(ctx: ServerContext): boolean {
   return ctx.mcpReq.envelope !== undefined;
 }
 

@@ -21,7 +21,7 @@ import { stateOf } from './resumed-calls.ts';
 import { failureOf, resultOf } from './task-outcome.ts';
 import { goesOn } from './task-summary.ts';
 import { toolError } from './tool.ts';
-import { questionsOf } from './wire.ts';
+import type { questionsOf } from './wire.ts';
 
 /** A call that is kept open is answered soon after its task has ended, also where another machine runs it. */
 const LOOK_EVERY_MS = 1_000;

@@ -3,7 +3,7 @@
  * their answers may look like.
  */
 import type { Result, Server, ServerContext } from '@modelcontextprotocol/server';
-import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { type Client, LEGACY_TASKS_REVISION, TASKS_EXTENSION } from './capability.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { SUMMARY_SCHEMA, TASK_TOOLS } from './task-summary.ts';
@@ -54,7 +54,7 @@ function withLegacyTasks(result: Result, mayList: boolean): Result {
 const NAMES_OF_TASK_TOOLS: readonly string[] = Object.values(TASK_TOOLS);
 
 function shownTool(shown: JsonObject, client: Client, tools: ReadonlyMap<string, AnyTool>): readonly JsonObject[] {
-  const tool = tools.get(String(shown.name));
+  const tool = typeof shown.name === 'string' ? tools.get(shown.name) : undefined;
   if (tool === undefined) return [shown];
   // Who holds tasks itself would only be confused by a second way.
   if (client.declaresTasks && NAMES_OF_TASK_TOOLS.includes(tool.name)) return [];
@@ -72,7 +72,7 @@ const AT_THE_ROOT: readonly string[] = ['$schema', '$id', '$defs', 'definitions'
  * neither wrong.
  */
 function orGoesOn(schema: JsonObject): JsonObject {
-  const entries = Object.entries(schema) as [string, JsonValue][];
+  const entries = Object.entries(schema);
   const root = entries.filter(([name]) => AT_THE_ROOT.includes(name));
   const own = entries.filter(([name]) => !AT_THE_ROOT.includes(name));
   return { ...Object.fromEntries(root), type: 'object', anyOf: [Object.fromEntries(own), SUMMARY_SCHEMA] };

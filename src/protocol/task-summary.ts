@@ -97,7 +97,7 @@ function describe(request: InputRequest): string {
   const message = typeof params.message === 'string' ? params.message : request.method;
   switch (neededFor(request)) {
     case 'elicitation.url':
-      return `${message} The user has to open ${String(params.url)}.`;
+      return `${message} The user has to open ${JSON.stringify(params.url)}.`;
     case 'elicitation.form':
       return `${message} Form: ${JSON.stringify(params.requestedSchema)}`;
     default:

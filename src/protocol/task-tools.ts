@@ -9,7 +9,7 @@ import { isTaskError, TaskError, type TaskErrorCode } from '../domain/errors.ts'
 import type { InputRequest } from '../domain/inputs.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal, TASK_STATUSES } from '../domain/status.ts';
-import type { Task, TaskRef } from '../domain/task.ts';
+import { shownStatusMessage, type Task, type TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { present } from '../present.ts';
 import { cancel, type Deliveries, deliverAnswers, healForgotten } from '../runtime/queues/deliveries.ts';
@@ -119,7 +119,7 @@ function plain<Schema extends z.ZodType>(
   const { inputSchema, ...rest } = declaration;
   return {
     ...rest,
-    inputSchema: inputSchema as unknown as PlainTool['inputSchema'],
+    inputSchema,
     taskSupport: 'forbidden',
     run: async (args, call) => {
       try {
@@ -196,9 +196,10 @@ async function list(owner: Owner, { status, cursor }: z.infer<typeof listArgs>, 
     pages += 1;
   } while (next !== undefined && status !== undefined && found.length < TASKS_PER_PAGE && pages < MAX_PAGES);
   const tasks = found.map((task) => briefSummary(task, clock.now()));
-  const lines = tasks.map(({ taskId: id, tool, status: how, statusMessage }) =>
-    [`- ${id} ${tool}: ${how}`, statusMessage].filter((part) => part !== undefined).join(', '),
-  );
+  const lines = found.map((task) => {
+    const message = shownStatusMessage(task);
+    return `- ${task.id} ${task.tool}: ${task.status}${message === undefined ? '' : `, ${message}`}`;
+  });
   const more = next === undefined ? '' : '\nThere are more: call again with "nextCursor" as "cursor".';
   const text = lines.length === 0 && next === undefined ? 'There are no such tasks.' : `${lines.join('\n')}${more}`;
   return { content: [{ type: 'text' as const, text }], structuredContent: { tasks, ...present({ nextCursor: next }) } };

@@ -15,7 +15,7 @@ import {
 import * as z from 'zod';
 import { type Clock, systemClock, systemRandom } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
-import type { JsonObject } from '../domain/json.ts';
+import { isJsonObject } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
@@ -40,6 +40,7 @@ import { takeTaskAnswer } from './legacy/taken-answers.ts';
 import { takeOutState } from './resumed-calls.ts';
 import { changeRawRequests, replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { showByClient } from './shown-tools.ts';
+import { TaskSubscriptions } from './task-subscriptions.ts';
 import { taskTools } from './task-tools.ts';
 import { type AnyTool, newestOf } from './tool.ts';
 import { assertArguments, TaskCreated, type ToolCallServices, ToolCalls } from './tool-call.ts';
@@ -91,6 +92,8 @@ interface Served {
 
 export class TasksExtension {
   readonly id = TASKS_EXTENSION;
+  /** For the wires: the SDK answers `subscriptions/listen` before a server sees it. @internal */
+  readonly subscriptions: TaskSubscriptions;
   readonly #options: TasksExtensionOptions;
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #clock: Clock;
@@ -106,6 +109,14 @@ export class TasksExtension {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
+    const closing = options.closing ?? new AbortController().signal;
+    this.subscriptions = new TaskSubscriptions({
+      store: options.store,
+      clock: this.#clock,
+      ownerOf: (authInfo) => this.ownerOf(authInfo),
+      onLook: (stored) => this.heal(stored),
+      closing,
+    });
     const services: ToolCallServices = {
       ...this.#deliveries,
       clock: this.#clock,
@@ -113,7 +124,7 @@ export class TasksExtension {
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       progressCallWaitMs:
         options.progressCallWaitMs === null ? undefined : (options.progressCallWaitMs ?? DEFAULT_PROGRESS_CALL_WAIT_MS),
-      closing: options.closing ?? new AbortController().signal,
+      closing,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,
       hasTaskTools: options.taskTools === true,
@@ -122,7 +133,7 @@ export class TasksExtension {
     this.#tools = newestOf([...options.tools, ...forTasks]);
     for (const { name } of options.tools) {
       if (!forTasks.some((tool) => tool.name === name)) continue;
-      const problem = `Tool "${name}": the name is that of a tool for tasks; choose another, or set taskTools to false.`;
+      const problem = `Tool "${name}": the name is that of a tool for tasks; choose another, or leave those out (taskTools: false, --no-task-tools).`;
       throw new TaskError('invalid_definition', problem);
     }
     this.#calls = new ToolCalls(services);
@@ -177,9 +188,9 @@ export class TasksExtension {
    * Takes the answer of a client of the 2025 era to a question that one of its tasks asked; see `legacy/question-ids.ts`.
    * Such answers come by themselves. What answers nothing of this owner's changes nothing.
    */
-  async takeAnswer(answer: JsonObject, authInfo: AuthInfo | undefined): Promise<void> {
+  async takeAnswer(answer: unknown, authInfo: AuthInfo | undefined): Promise<void> {
     const owner = this.knownOwner(authInfo);
-    if (owner !== undefined) await takeTaskAnswer(answer, owner, this.#deliveries);
+    if (owner !== undefined && isJsonObject(answer)) await takeTaskAnswer(answer, owner, this.#deliveries);
   }
 
   /** Once `closing` has fired: resolves when the calls that waited for a task have their answers. */
@@ -296,7 +307,9 @@ export class TasksExtension {
     const others = storedHandler(server, 'tools/call');
     server.setRequestHandler('tools/call', (request, ctx) => {
       const client = clientOfCall(ctx);
-      return this.#callTool(request, client, client.era === 'legacy' ? streamOf(client, ctx) : undefined, ctx);
+      // Behind something that buffers, a client would be asked when its call is over.
+      const isReached = client.era === 'legacy' && this.#options.progressCallWaitMs !== null;
+      return this.#callTool(request, client, isReached ? streamOf(client, ctx) : undefined, ctx);
     });
     const ours = storedHandler(server, 'tools/call');
     if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');

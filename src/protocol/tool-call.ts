@@ -66,7 +66,7 @@ export interface ToolCallServices extends PlainCallOptions {
 export interface Caller {
   readonly owner: Owner;
   readonly client: Client;
-  /** By which a client of the 2025 era is reached until it is answered. */
+  /** By which a client of the 2025 era is reached until it is answered; `undefined`: it is not. */
   readonly stream: CallStream | undefined;
 }
 
@@ -237,7 +237,8 @@ export class ToolCalls {
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
   #awaitResult(task: Task, { client, stream }: Caller, ctx: ServerContext) {
-    const answerable = (now: Task) => questionsOf(this.#services.store, now, client.askable);
+    const askable = client.era === 'legacy' ? [] : client.askable;
+    const answerable = (now: Task) => questionsOf(this.#services.store, now, askable);
     const waiting: Promise<CallToolResult | InputRequiredResult> = awaitPlainCall(
       task,
       { stream, answerable },
@@ -248,14 +249,15 @@ export class ToolCalls {
     return waiting;
   }
 
-  #contextOf({ owner, client }: Caller, related: TaskId | undefined, ctx: ServerContext): CallContext {
+  #contextOf({ owner, client, stream }: Caller, related: TaskId | undefined, ctx: ServerContext): CallContext {
     const { store, logger } = this.#services;
+    const askable = client.era === 'legacy' && stream === undefined ? [] : client.askable;
     return {
       owner,
       signal: ctx.mcpReq.signal,
       logger,
       related: related === undefined ? undefined : relatedTask(store, { owner, id: related }),
-      canAsk: (kind) => includesAskable(client.askable, kind),
+      canAsk: (kind) => includesAskable(askable, kind),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<JsonValue>(),
     };

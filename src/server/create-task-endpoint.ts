@@ -136,11 +136,12 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({
     closing: closing.signal,
+    relayedAnswers: store.relayedAnswers,
     maxStreamSeconds,
+    bufferedWaitMs: progressWaitMs === null ? plainCallWaitMs : undefined,
     name,
     version,
     extension,
-    store,
     clock,
     logger,
     instructions,

@@ -155,7 +155,8 @@ function checked(limit: number | null): number | null {
 function tooMany(limit: number, retryAfterMs: number): TaskError {
   return new TaskError(
     'too_many_tasks',
-    `There are already ${limit} unfinished tasks, which is the limit; wait for one to end, or cancel one.`,
+    `There are already ${limit} unfinished tasks, which is the limit: end or cancel some of them first ` +
+      '(tools task_list and task_cancel, or tasks/cancel), or wait for one to end.',
     { detail: { limit, retryAfterMs } },
   );
 }

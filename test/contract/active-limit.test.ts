@@ -60,7 +60,9 @@ onEveryBackend('the limit of active tasks', (open) => {
 
     await expect(other.create(call(owner, { arguments: { text: 'x'.repeat(5000) } }))).rejects.toMatchObject({
       ...REFUSED,
-      message: 'There are already 2 unfinished tasks, which is the limit; wait for one to end, or cancel one.',
+      message:
+        'There are already 2 unfinished tasks, which is the limit: end or cancel some of them first ' +
+        '(tools task_list and task_cancel, or tasks/cancel), or wait for one to end.',
       detail: { limit: 2 },
     });
 

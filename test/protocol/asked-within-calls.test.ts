@@ -36,10 +36,10 @@ const asksBefore = defineTaskTool({
           inputRequests: { sure: inputRequired.elicit({ message: 'Sure?', requestedSchema: FORM }) },
           requestState: 'of the tool',
         })
-      : String(call.requestState),
+      : (call.requestState ?? null),
   run: async (_args, task) => {
     const { content } = await task.elicit({ message: 'Who?', requestedSchema: FORM });
-    return text(`${String(task.admission)}, ${String(content?.['name'])}`);
+    return text(`${JSON.stringify(task.admission)}, ${String(content?.['name'])}`);
   },
 });
 let cleanedUp = 0;
@@ -113,7 +113,7 @@ describe('a plain call whose client can be asked', () => {
     const within = (await again('asks_before', before, 'yes'))?.result;
     const last = (await again('asks_before', within, 'Ada'))?.result;
 
-    expect(last).toMatchObject(text('of the tool, Ada'));
+    expect(last).toMatchObject(text('"of the tool", Ada'));
   });
 
   test('brings back its state past a host’s own check of states [MOD-6]', async () => {
@@ -143,7 +143,7 @@ describe('a plain call whose client can be asked', () => {
   });
 
   test.each([
-    ['of another tool', (id: string) => ({ name: 'greet', arguments: { name: 'Ada' }, requestState: id })],
+    ['of another tool', (id: unknown) => ({ name: 'greet', arguments: { name: 'Ada' }, requestState: id })],
     [
       'of no task',
       () => ({ name: 'asks_twice', arguments: {}, requestState: `mcp-durable-tasks:task:${'0'.repeat(44)}` }),
@@ -151,7 +151,7 @@ describe('a plain call whose client can be asked', () => {
   ])('with a state %s is refused [MOD-6 I6]', async (_what, params) => {
     const first = (await call('asks_twice'))?.result;
 
-    const { message } = await held.peer.ask('tools/call', params(String(first?.['requestState'])), askable);
+    const { message } = await held.peer.ask('tools/call', params(first?.['requestState']), askable);
 
     expect(message?.error).toMatchObject({ code: -32602 });
     expect(await tasks()).toHaveLength(1);

@@ -139,7 +139,9 @@ describe('a task', () => {
     expect([await list('alice'), await list('bob')]).toEqual([[ofAlice], [ofBob]]);
     expect((await full).message?.error).toEqual({
       code: -32000,
-      message: 'There are already 1 unfinished tasks, which is the limit; wait for one to end, or cancel one.',
+      message:
+        'There are already 1 unfinished tasks, which is the limit: end or cancel some of them first ' +
+        '(tools task_list and task_cancel, or tasks/cancel), or wait for one to end.',
       data: { reason: 'too_many_tasks', limit: 1, retryAfterMs: 3000 },
     });
   });

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { ProtocolError } from '../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { greet } from '../support/hostile-world.ts';
-import { LegacyClient } from '../support/legacy-client.ts';
+import { LegacyClient, taskIdIn } from '../support/legacy-client.ts';
 import { credentials, type JsonMap, type McpPeer } from '../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../support/mcp-server.ts';
 
@@ -80,7 +80,8 @@ async function use(tool: string, args: object, peer: McpPeer = held.peer): Promi
   return message.result;
 }
 
-const words = (result: JsonMap | undefined) => (result?.['content'] as { text: string }[]).map((block) => block.text);
+const words = (result: JsonMap | undefined) =>
+  ((result?.['content'] ?? []) as { text: string }[]).map((block) => block.text);
 const standing = (result: JsonMap | undefined) => result?.['structuredContent'] as JsonMap;
 
 /** A plain call that is answered with where its task stands. */
@@ -123,7 +124,7 @@ describe('the tools for tasks', () => {
     const own = defineTaskTool({ ...greet, name: 'task_list' });
 
     expect(() => holdServer([own], { taskTools: true })).toThrow(
-      expect.objectContaining({ code: 'invalid_definition', message: expect.stringContaining('taskTools to false') }),
+      expect.objectContaining({ code: 'invalid_definition', message: expect.stringContaining('--no-task-tools') }),
     );
     expect(() => holdServer([own])).not.toThrow();
   });
@@ -137,26 +138,27 @@ describe('a call that is handed over', () => {
 
     const result = (await answer).message?.result;
 
-    const { taskId } = standing(result);
+    const taskId = taskIdIn(standing(result));
     expect(result).not.toHaveProperty('isError');
     expect(standing(result)).toMatchObject({ tool: 'greet', status: 'working', pollIntervalMs: 6_250 });
     expect(words(result)).toEqual([
-      `greet goes on as task ${String(taskId)}. This is no failure: do not call greet again for it. ` +
-        `Call task_status with {"taskId":"${String(taskId)}"} for its result; task_cancel ends it.`,
+      `greet goes on as task ${taskId}. This is no failure: do not call greet again for it. ` +
+        `Call task_status with {"taskId":"${taskId}"} for its result; task_cancel ends it.`,
     ]);
   });
 
   test('with a question that its client has not declared says what to ask and how to answer [MOD-6 I13]', async () => {
     const result = await handedOver('asks_name');
 
-    const { taskId, inputRequests } = standing(result);
+    const { inputRequests } = standing(result);
+    const taskId = taskIdIn(standing(result));
     expect(result).not.toHaveProperty('isError');
     expect(inputRequests).toEqual({
       [Object.keys(inputRequests as JsonMap)[0] ?? '']: expect.objectContaining({ method: 'elicitation/create' }),
     });
     const [told] = words(result);
     expect(told).toContain(`Who? Form: ${JSON.stringify(FORM)}`);
-    expect(told).toContain(`call task_respond with "taskId": "${String(taskId)}", "action": "accept"`);
+    expect(told).toContain(`call task_respond with "taskId": "${taskId}", "action": "accept"`);
   });
 
   test('fits the output schema that its tool is listed with [MOD-6]', async () => {
@@ -240,7 +242,7 @@ describe('task_status', () => {
 
 describe('task_respond', () => {
   test('answers the question, and says what came of it [MOD-6]', async () => {
-    const taskId = String(standing(await handedOver('asks_name'))['taskId']);
+    const taskId = taskIdIn(standing(await handedOver('asks_name')));
 
     const answer = use('task_respond', { taskId, action: 'accept', content: { name: 'Ada' } });
     await held.queue.filled();

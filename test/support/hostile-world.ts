@@ -109,7 +109,7 @@ export async function hostileWorld(): Promise<HostileWorld> {
 }
 
 /** A task that waits for a form, for roots and for the client's model. */
-export async function createWaiting(held: HeldServer, peer: McpPeer): Promise<Waiting> {
+export async function createWaiting(held: HeldServer, peer: Pick<McpPeer, 'createTask' | 'task'>): Promise<Waiting> {
   const taskId = await peer.createTask('ask');
   await held.runDue();
   const { inputRequests } = await peer.task(taskId);

@@ -43,7 +43,8 @@ export class LegacyClient {
     const response = await client.open('initialize', params);
     client.#session = response.headers.get('mcp-session-id') ?? undefined;
     client.initialized = resultOf(await answerOf(response));
-    client.#revision = String(client.initialized['protocolVersion']);
+    const { protocolVersion } = client.initialized;
+    if (typeof protocolVersion === 'string') client.#revision = protocolVersion;
     await client.post({ method: 'notifications/initialized' });
     return client;
   }
@@ -117,11 +118,7 @@ export class LegacyClient {
   /** Creates a task; resolves to its id. */
   async createTask(name: string, args: object = {}, task: object = {}, more: object = {}): Promise<string> {
     const result = await this.result('tools/call', { name, arguments: args, task, ...more });
-    const { task: created } = result;
-    if (typeof created !== 'object' || created === null || Array.isArray(created)) {
-      throw new Error(`No task: ${JSON.stringify(result)}`);
-    }
-    return String(created['taskId']);
+    return taskIdIn(result['task']);
   }
 
   task(taskId: string): Promise<JsonMap> {
@@ -145,6 +142,13 @@ export class LegacyClient {
       ...(this.#session === undefined ? {} : { 'mcp-session-id': this.#session }),
     };
   }
+}
+
+/** Of a task as an answer shows it; throws where it shows none. */
+export function taskIdIn(shown: unknown): string {
+  const taskId = typeof shown === 'object' && shown !== null && 'taskId' in shown ? shown.taskId : undefined;
+  if (typeof taskId !== 'string') throw new Error(`No task: ${JSON.stringify(shown)}`);
+  return taskId;
 }
 
 export function readerOf({ body, status }: Response): EventReader {

@@ -9,7 +9,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { InputRequest } from '../../domain/inputs.ts';
-import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { isJsonObject } from '../../domain/json.ts';
 import { noteAsked, type Task } from '../../domain/task.ts';
 import type { StoredTask, TaskStore } from '../../store/task-store.ts';
 import type { Client } from '../capability.ts';
@@ -84,7 +84,7 @@ export class CallStream {
     const meta = { ...(isJsonObject(params._meta) ? params._meta : {}), [RELATED_TASK_META_KEY]: { taskId } };
     // This era wants an id of the page's visit, which the later one does not know.
     const visit = params.mode === 'url' ? { elicitationId: id } : {};
-    await this.send({ jsonrpc: '2.0', id, method, params: { ...visit, ...params, _meta: meta } as JsonObject });
+    await this.send({ jsonrpc: '2.0', id, method, params: { ...visit, ...params, _meta: meta } });
   }
 
   /** Past the SDK's own count of requests, since the answer reaches another server than this one. */

@@ -30,6 +30,8 @@ export interface LegacyHttpOptions {
   readonly maxRequestBodySize: number;
   /** How long a stream of a result stays open before its client is to come again, in milliseconds; `null`: no bound. */
   readonly maxStreamMs: number | null;
+  /** Whether clients get a stream only when it is over: one that asks something is then ended, so that it is asked. */
+  readonly isBuffered: boolean;
   /** Fires when the endpoint closes: clients then come again, to the process that follows. */
   readonly closing: AbortSignal;
 }

@@ -109,7 +109,7 @@ export class LegacyTasks {
   async #tellStatus(task: Task, ctx: ServerContext): Promise<void> {
     const { store, clock } = this.#options;
     const params = { ...(await legacyTask(store, task, clock.now())), _meta: relatedTo(task) };
-    await ctx.mcpReq.notify({ method: 'notifications/tasks/status', params } as never).catch(() => {});
+    await ctx.mcpReq.notify({ method: 'notifications/tasks/status', params }).catch(() => {});
   }
 
   /** By the token of the call that made the task, which lasts as long as the task. */

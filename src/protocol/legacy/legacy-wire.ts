@@ -9,7 +9,7 @@ import { present } from '../../present.ts';
 import type { TaskStore } from '../../store/task-store.ts';
 
 /** In `_meta` of the answer to a call that became a task: what the client may tell its model at once. */
-export const IMMEDIATE_RESPONSE_META_KEY = 'io.modelcontextprotocol/model-immediate-response';
+const IMMEDIATE_RESPONSE_META_KEY = 'io.modelcontextprotocol/model-immediate-response';
 
 const MAX_REASON_LENGTH = 500;
 

@@ -54,6 +54,8 @@ export class RelayedRequests {
       if (session !== undefined) this.#callsOf(session).add(transport);
       await connect(transport);
       const { onclose } = transport;
+      // A transport of the protocol has no events but this.
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
       transport.onclose = () => {
         for (const request of made) this.#forget(request);
         if (session !== undefined) this.#leave(session, transport);
@@ -107,7 +109,7 @@ export class RelayedRequests {
     const { clock, answers, logger } = this.#options;
     if (!this.#waiting.has(request.name)) return;
     request.cancelLook = clock.after(LOOK_EVERY_MS, () => {
-      answers
+      void answers
         .fetch(owner, request.name)
         .then((answer) => answer !== undefined && this.#deliver(request, answer))
         .catch((error: unknown) => logger.warn('An answer could not be looked for', describeError(error)))

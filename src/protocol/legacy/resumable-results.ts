@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { REQUEST_ID_PREFIX } from './question-ids.ts';
 
 /** After how long a client is to come again. */
 const COME_AGAIN_MS = 500;
@@ -15,13 +16,14 @@ export interface ResumableOptions {
   readonly id: string | undefined;
   readonly clock: Clock;
   readonly maxStreamMs: number | null;
+  readonly isBuffered: boolean;
   readonly closing: AbortSignal;
   /** Ends the request that the stream answers. */
   readonly leave: () => void;
 }
 
 export function resumableStream(response: Response, options: ResumableOptions): Response {
-  const { id, clock, maxStreamMs, closing, leave } = options;
+  const { id, clock, maxStreamMs, isBuffered, closing, leave } = options;
   const { body, status, headers } = response;
   if (body === null || id === undefined || headers.get('content-type')?.startsWith('text/event-stream') !== true) {
     return response;
@@ -50,14 +52,19 @@ export function resumableStream(response: Response, options: ResumableOptions): 
     },
     async pull(controller) {
       const { value } = await reader.read().catch(() => ({ value: undefined }));
-      if (value === undefined) cut();
-      else controller.enqueue(value);
+      if (value !== undefined) controller.enqueue(value);
+      if (value === undefined || (isBuffered && asks(value))) cut();
     },
     cancel() {
       cut();
     },
   });
   return new Response(stream, { status, headers });
+}
+
+/** Whether an event is a request to the client; each chunk is a whole event. */
+function asks(event: Uint8Array): boolean {
+  return new TextDecoder().decode(event).includes(`"id":"${REQUEST_ID_PREFIX}`);
 }
 
 /** The request, as the id of an event. `undefined`: it is too long for one. */
