@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { problemWithOrigins } from '../src/server/allowed-origins.ts';
+import { HEADER_MODES, type HeaderMode } from '../src/server/create-task-endpoint.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
 import { CONCURRENCY_BOUNDS, parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
@@ -18,6 +19,7 @@ export const HELP = `Usage: npm start -- [options]
   --backend WHERE    where tasks are kept (default sqlite:.data/tasks.sqlite):
                      ${BACKEND_ADDRESSES}
   --allow-origin URL let web pages of that origin call, besides those of this machine; may be given several times
+  --headers MODE     strict (default), or lenient: serve clients that send no Mcp-Name, as FastMCP's and Python's
   --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
                      ${QUEUE_ADDRESSES}
   --concurrency N    how many tasks run at the same time, from 1 to 1000, in turns between their owners (default 16)
@@ -36,6 +38,7 @@ export interface ServeOptions {
   readonly port: number;
   readonly host: string;
   readonly allowedOrigins: readonly string[];
+  readonly headers: HeaderMode;
   readonly backend: BackendAddress;
   /** `undefined`: in this process. */
   readonly queue: QueueAddress | undefined;
@@ -50,6 +53,7 @@ const OPTIONS = {
   port: { type: 'string', default: '3000' },
   host: { type: 'string', default: '127.0.0.1' },
   'allow-origin': { type: 'string', multiple: true },
+  headers: { type: 'string', default: 'strict' },
   backend: { type: 'string', default: 'sqlite:.data/tasks.sqlite' },
   queue: { type: 'string' },
   concurrency: { type: 'string' },
@@ -70,6 +74,10 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   if (logLevel === undefined) {
     throw new UsageError(`--log-level ${values['log-level']}: use one of ${LOG_LEVELS.join(', ')}`);
   }
+  const headers = HEADER_MODES.find((mode) => mode === values.headers);
+  if (headers === undefined) {
+    throw new UsageError(`--headers ${values.headers}: use one of ${HEADER_MODES.join(', ')}`);
+  }
   const backend = backendOf(values.backend);
   const createTable = values['create-table'];
   if (createTable && backend.engine !== 'dynamodb') {
@@ -84,6 +92,7 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
     port,
     host: values.host,
     allowedOrigins,
+    headers,
     backend,
     queue,
     concurrency,

@@ -71,6 +71,7 @@ async function serve(options: ServeOptions): Promise<void> {
       port,
       host,
       allowedOrigins: options.allowedOrigins,
+      headers: options.headers,
     });
   } catch (error) {
     await queued?.close();

@@ -5,6 +5,8 @@ import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { withBoundedStreams } from './bounded-streams.ts';
+import { withBodiesReadBefore } from './http-bodies.ts';
+import { type HeaderMode, reportRefusals, withFilledHeaders } from './http-headers.ts';
 import { withTaskSubscriptions } from './listen.ts';
 import type { TasksExtension } from './tasks-extension.ts';
 
@@ -12,7 +14,14 @@ import type { TasksExtension } from './tasks-extension.ts';
 export const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
 const LOOK_EVERY_MS = 1_000;
 
-export type FetchHandler = (request: Request, options?: { readonly authInfo?: AuthInfo }) => Promise<Response>;
+export interface FetchOptions {
+  /** Of a caller whose credentials the host has verified. */
+  readonly authInfo?: AuthInfo;
+  /** What was made of the body by something that has read it before, such as `express.json()`. */
+  readonly parsedBody?: unknown;
+}
+
+export type FetchHandler = (request: Request, options?: FetchOptions) => Promise<Response>;
 
 export interface EndpointOptions {
   readonly name: string;
@@ -26,6 +35,7 @@ export interface EndpointOptions {
   readonly closing: AbortSignal;
   /** How long a subscription stays open, in seconds; `null`: no bound. */
   readonly maxStreamSeconds: number | null;
+  readonly headers: HeaderMode;
   /** Makes the server of one request, for one that offers more than task tools. @default a bare one */
   readonly createServer?: McpServerFactory | undefined;
 }
@@ -55,7 +65,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     },
     {
       maxRequestBodySize: MAX_REQUEST_BYTES,
-      onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
+      onerror: reportRefusals(logger),
     },
   );
   const unbounded = withTaskSubscriptions(handler.fetch, {
@@ -68,7 +78,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     closing,
   });
   const { maxStreamSeconds } = options;
-  const fetch = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
+  const strict = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
+  const lenient = () => withFilledHeaders(strict, { logger, maxRequestBytes: MAX_REQUEST_BYTES });
+  const fetch = withBodiesReadBefore(options.headers === 'lenient' ? lenient() : strict, logger);
   return {
     fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
     close: () => handler.close(),

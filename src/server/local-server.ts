@@ -8,7 +8,7 @@ import { hostHeaderValidation, toNodeHandler } from '@modelcontextprotocol/node'
 import { systemClock } from '../clock.ts';
 import { FOREIGN_ORIGIN, onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
-import { HTTP_METHODS, refusalBody } from '../protocol/http-requests.ts';
+import { HTTP_METHODS, isMcpPath, NO_MCP_PATH, refusalBody } from '../protocol/http-requests.ts';
 import { assertOrigins } from './allowed-origins.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
 import { refuseUnreadable } from './unreadable-requests.ts';
@@ -62,8 +62,8 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       return;
     }
     // Not parsed as a URL: anybody can send a request line that is none.
-    if (request.url?.split('?', 1)[0] !== MCP_PATH) {
-      refuse(response, 404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
+    if (!isMcpPath(request.url?.split('?', 1)[0] ?? '')) {
+      refuse(response, 404, NO_MCP_PATH);
       return;
     }
     if (!HTTP_METHODS.includes(request.method ?? '')) {

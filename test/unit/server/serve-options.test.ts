@@ -19,3 +19,15 @@ test.each(['0', '1001', '-3', '1.5', '1e3', 'many', ''])(
     expect(read).toThrow(`--concurrency ${text}: the number of tasks at a time is a whole number from 1 to 1000`);
   },
 );
+
+test.each([
+  [[], 'strict'],
+  [['--headers', 'strict'], 'strict'],
+  [['--headers', 'lenient'], 'lenient'],
+])('%j takes headers as %s [DX-1]', (args, headers) => {
+  expect(readOptions(args)).toMatchObject({ headers });
+});
+
+test('--headers of another kind are wrong usage, in one line [DX-1]', () => {
+  expect(() => readOptions(['--headers', 'loose'])).toThrow('--headers loose: use one of strict, lenient');
+});
