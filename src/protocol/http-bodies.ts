@@ -9,8 +9,8 @@ import { refusedRequest } from './http-requests.ts';
 type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 const HAND_IT_ON =
-  'Hand on what was made of it: `handler(req, res, req.body)` with `toNodeHandler` (Express, Fastify), ' +
-  '`server.fetch(request, { parsedBody })` elsewhere; or do not let it be read before.';
+  'Hand on what was made of it: `createNodeHandler(server)(req, res, body)` or `server.fetch(request, { parsedBody })`; ' +
+  'or do not let it be read before.';
 const READ_BEFORE = `The body of this request was read before it came to the MCP endpoint. ${HAND_IT_ON}`;
 const NOT_HERE = `The headers of this request announce a body, and none came to the MCP endpoint: something in front of it, such as \`express.json()\`, has read it. ${HAND_IT_ON}`;
 

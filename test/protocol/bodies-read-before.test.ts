@@ -59,7 +59,7 @@ test.each([{ 'content-length': '120' }, { 'transfer-encoding': 'chunked' }])(
     const { status, message } = await readAnswer(answer);
 
     expect([status, message?.error?.code]).toEqual([400, -32000]);
-    expect(message?.error?.message).toContain('`handler(req, res, req.body)`');
+    expect(message?.error?.message).toContain('`createNodeHandler(server)(req, res, body)`');
     expect(failures).toEqual([]);
   },
 );
