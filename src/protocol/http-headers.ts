@@ -77,7 +77,9 @@ export function reportRefusals(logger: Logger): (error: Error) => void {
     logger.debug('A request was refused', { error: name, message });
     if (hasTold || !MISSING.test(message)) return;
     hasTold = true;
-    logger.info('A client was refused that leaves out Mcp-Name or Mcp-Method; the setting headers: lenient serves it');
+    logger.info(
+      "A client that leaves out Mcp-Name or Mcp-Method was refused; headers: 'lenient' (--headers lenient) serves it",
+    );
   };
 }
 

@@ -135,7 +135,7 @@ inBrowser('in a browser', () => {
     test('of another name learns nothing, though it is on this machine [SEC-6]', async () => {
       await page.goto(`http://elsewhere.localhost:${served.port}`);
 
-      await expect(page.evaluate(call(server.url))).rejects.toThrow();
+      await expect(page.evaluate(call(server.url))).rejects.toThrow('the server did not offer');
       await expect(page.evaluate(`fetch(${JSON.stringify(server.url)})`)).rejects.toThrow('Failed to fetch');
     });
 

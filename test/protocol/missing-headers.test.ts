@@ -152,7 +152,7 @@ describe('a strict endpoint, which is the default', () => {
       expect([status, message?.error?.code]).toEqual([400, HEADER_MISMATCH]);
     }
     expect(told()).toEqual([
-      { level: 'info', message: expect.stringContaining('headers: lenient'), fields: undefined },
+      { level: 'info', message: expect.stringContaining('--headers lenient'), fields: undefined },
     ]);
   });
 });

@@ -5,9 +5,10 @@
 import { accessSync, constants } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import puppeteer, { type Browser } from 'puppeteer-core';
+import { type Browser, launch } from 'puppeteer-core';
 import { unpackProgram } from '../engines/debian.ts';
 import { say } from '../engines/process.ts';
+import { PATIENCE_MS } from '../until.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
@@ -31,9 +32,13 @@ export async function findChromium(): Promise<Chromium | undefined> {
 }
 
 export function startBrowser({ path, env }: Chromium): Promise<Browser> {
-  return puppeteer.launch({
+  return launch({
     executablePath: path,
+    // It ends when its pipe does, so that not even `kill -9` of a test run leaves it behind.
+    pipe: true,
     env: { ...process.env, ...env },
+    timeout: PATIENCE_MS,
+    protocolTimeout: PATIENCE_MS,
     // Root, as in containers, has no sandbox; and their /dev/shm is small.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
   });
