@@ -34,6 +34,11 @@ const LONGEST_TTL_MS = 1000 * 365 * 24 * 60 * 60 * 1000;
 
 /** A finished task stays readable at least this long, however short a ttl was asked for. */
 const MIN_RETENTION_MS = 60_000;
+/**
+ * And it may run at least this long, if its tool lets it: clients ask for a minute, as they would for a request, and a
+ * person who is asked something needs longer.
+ */
+const MIN_RUN_MS = 60 * 60_000;
 
 /**
  * What a task gets when its caller asked for `requestedTtlMs` (milliseconds from creation;
@@ -49,8 +54,9 @@ export function grantLifetime(policy: LifetimePolicy, requestedTtlMs: number | n
     if (policy.maxTtlMs === null) return { runDeadlineMs: policy.runDeadlineMs, retentionMs: null };
     return grantLifetime(policy, policy.maxTtlMs);
   }
-  const floor = Math.min(policy.runDeadlineMs, MIN_RETENTION_MS) + MIN_RETENTION_MS;
   const ceiling = Math.min(policy.maxTtlMs ?? LONGEST_TTL_MS, LONGEST_TTL_MS);
+  const leastRunMs = Math.max(Math.min(MIN_RUN_MS, ceiling - MIN_RETENTION_MS), MIN_RETENTION_MS);
+  const floor = Math.min(policy.runDeadlineMs, leastRunMs) + MIN_RETENTION_MS;
   const ttlMs = Math.min(Math.max(Math.floor(requestedTtlMs), floor), Math.max(ceiling, floor));
   const runDeadlineMs = Math.min(policy.runDeadlineMs, ttlMs - MIN_RETENTION_MS);
   return { runDeadlineMs, retentionMs: ttlMs - runDeadlineMs };

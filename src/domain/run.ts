@@ -136,7 +136,9 @@ export function suspendTask(task: Task, claim: LeaseClaim, suspension: Suspensio
   assertLease(task, claim);
   const answers = without(task.answers, suspension.imported);
   const answered = new Set([...Object.keys(answers), ...suspension.imported]);
-  const inputs = without(suspension.inputs, answered);
+  // What is shown already stays as it was shown.
+  const open = Object.entries(without(suspension.inputs, answered));
+  const inputs = Object.fromEntries(open.map(([key, input]) => [key, task.inputs[key] ?? input]));
   const timeouts = Object.values(inputs).flatMap((input) => input.timeoutAt ?? []);
   const due = Object.keys(answers).length > 0 ? now : earliest(suspension.dueAt, ...timeouts);
   const { lease: _lease, parked: _parked, ...rest } = task.run;

@@ -63,6 +63,13 @@ export interface Task extends TaskRef {
    * Absent: nobody noted it, and anything may be asked; or the task has ended.
    */
   readonly mayAsk?: readonly string[];
+  /** Of the call that created it, which its progress is told by. Absent: none was given, or the task has ended. */
+  readonly progressToken?: string | number;
+  /**
+   * Until when somebody waits who can answer: a question that comes later ends the task, since nobody would ever answer it.
+   * Absent: questions wait for whoever comes.
+   */
+  readonly attendedUntil?: number;
   /** Of the idempotency key that the task was created with; its record lives as long as the task. Absent: without one. */
   readonly keyDigest?: string;
   /** Present where the owner had no limit of active tasks when the task was created: no slot is given back for it. */
@@ -73,6 +80,8 @@ export interface PendingInput {
   /** `{ method, params }` for the client; absent: something else answers (an external callback). */
   readonly request?: Payload;
   readonly timeoutAt?: number;
+  /** When the question was put on a stream of a client's (2025-11-25 era), by the client's session. */
+  readonly askedOf?: Readonly<Record<string, number>>;
 }
 
 /** What came of an input. */
@@ -145,6 +154,7 @@ export const FAILURE_REASONS = [
   'stray_error',
   'unrecoverable',
   'refused',
+  'unattended',
 ] as const;
 export type FailureReason = (typeof FAILURE_REASONS)[number];
 
@@ -165,6 +175,8 @@ export interface NewTask extends TaskRef {
   readonly trace?: TraceContext;
   readonly related?: TaskId;
   readonly mayAsk?: readonly string[];
+  readonly progressToken?: string | number;
+  readonly attendedUntil?: number;
   readonly keyDigest?: string;
 }
 
@@ -229,7 +241,7 @@ function ended(
 ): Task {
   assertTransition(task.status, status);
   // Who asks nothing any more needs not know whom it may ask: finished heads are the ones that there are many of.
-  const { statusMessage: progress, mayAsk: _mayAsk, ...rest } = task;
+  const { statusMessage: progress, mayAsk: _mayAsk, progressToken: _token, attendedUntil: _until, ...rest } = task;
   const statusMessage = message ?? progress;
   const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, ...run } = task.run;
   return letGo(
@@ -305,12 +317,47 @@ export function acceptAnswers(task: Task, answers: Readonly<Record<string, Answe
   return withInputs({ ...task, answers: answered, run: { ...task.run, dueAt: now } }, open, now);
 }
 
-/** Sets the outstanding inputs, and the status that follows from them. */
+/** Sets the outstanding inputs, and the status that follows from them. A question to nobody ends the task. */
 export function withInputs(task: Task, inputs: Readonly<Record<string, PendingInput>>, now: number): Task {
   const asksClient = Object.values(inputs).some((input) => input.request !== undefined);
+  const { attendedUntil } = task;
+  if (attendedUntil !== undefined && now >= attendedUntil && asksAnew(task, inputs)) {
+    return cleaningUp(task, failTask(task, runtimeFailure('unattended', UNATTENDED), now), 'ended', now);
+  }
   const status: TaskStatus = asksClient ? 'input_required' : 'working';
   if (status !== task.status) assertTransition(task.status, status);
   return { ...task, status, inputs, updatedAt: now };
+}
+
+const UNATTENDED =
+  'The task needs an answer, and its client, which does not support tasks, waits for it no more. ' +
+  'Call the tool by a client that supports tasks.';
+
+function asksAnew(task: Task, inputs: Readonly<Record<string, PendingInput>>): boolean {
+  return Object.entries(inputs).some(([key, { request }]) => request !== undefined && !Object.hasOwn(task.inputs, key));
+}
+
+/** Sessions of clients that are noted for one question; a task has one client, seldom two. */
+const MAX_SESSIONS = 4;
+
+/** Notes that questions are put to the client of a session. Nothing that a client can see changes. */
+export function noteAsked(task: Task, keys: readonly string[], session: string, now: number): Task {
+  if (keys.length === 0) return task;
+  const asked = keys.flatMap((key): [string, PendingInput][] => {
+    const input = Object.hasOwn(task.inputs, key) ? task.inputs[key] : undefined;
+    if (input === undefined) return [];
+    const others = Object.entries(input.askedOf ?? {}).filter(([other]) => other !== session);
+    const askedOf = Object.fromEntries([...others.slice(1 - MAX_SESSIONS), [session, now]]);
+    return [[key, { ...input, askedOf }]];
+  });
+  return { ...task, inputs: { ...task.inputs, ...Object.fromEntries(asked) } };
+}
+
+/** Somebody waits for the task again who can be asked, until then. */
+export function attend(task: Task, until: number): Task {
+  const { attendedUntil } = task;
+  if (isTerminal(task.status)) return task;
+  return attendedUntil === undefined || attendedUntil >= until ? task : { ...task, attendedUntil: until };
 }
 
 export function without<T>(record: Readonly<Record<string, T>>, keys: ReadonlySet<string>): Record<string, T> {

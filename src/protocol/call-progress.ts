@@ -5,7 +5,6 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { present } from '../present.ts';
-import { isModern } from './capability.ts';
 
 /**
  * After how long without news a client is told that the work still goes on: a third of the shortest patience that is
@@ -15,14 +14,18 @@ const SIGN_OF_LIFE_MS = 10_000;
 /** A token comes back with each notification; a client that sends a longer one gets none, as the specification allows. */
 const MAX_TOKEN_LENGTH = 1_024;
 
-/** A call that waits for its task. */
-export interface KeptCall {
-  /** How long its client waits. */
-  readonly maxMs: number;
+/** What a request's client is told while it waits. */
+export interface ToldProgress {
   /** Tells the client how the task stands, if it is to be told. */
   show(message: string | undefined): void;
   /** To be called at the end of the wait. */
   stop(): void;
+}
+
+/** A call that waits for its task. */
+export interface KeptCall extends ToldProgress {
+  /** How long its client waits. */
+  readonly maxMs: number;
 }
 
 export interface KeepOpenOptions {
@@ -35,22 +38,32 @@ export interface KeepOpenOptions {
 /** Sends progress from now on, where the request asks for it and its client takes a stream for an answer. */
 export function keepOpen(ctx: ServerContext, options: KeepOpenOptions): KeptCall {
   const { clock, plainCallWaitMs, progressCallWaitMs } = options;
-  const token = progressTokenOf(ctx);
-  if (token === undefined || progressCallWaitMs === undefined) {
-    return { maxMs: plainCallWaitMs, show: () => {}, stop: () => {} };
+  if (progressTokenOf(ctx) === undefined || progressCallWaitMs === undefined) {
+    return { maxMs: plainCallWaitMs, ...NOTHING_TOLD };
   }
-  return new CallProgress(clock, progressCallWaitMs, (progress, message) => {
+  const told = toldProgress(ctx, clock);
+  return { maxMs: progressCallWaitMs, show: (message) => told.show(message), stop: () => told.stop() };
+}
+
+/** The same, for a request that waits for as long as its client does. */
+export function toldProgress(ctx: ServerContext, clock: Clock): ToldProgress {
+  const token = progressTokenOf(ctx);
+  if (token === undefined) return NOTHING_TOLD;
+  return new CallProgress(clock, (progress, message) => {
     const params = { progressToken: token, progress, ...present({ message }) };
     // Whoever has gone is noticed by the call itself.
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   });
 }
 
-function progressTokenOf(ctx: ServerContext): string | number | undefined {
+const NOTHING_TOLD: ToldProgress = { show: () => {}, stop: () => {} };
+
+/** By which the client knows progress of this request; `undefined`: it is not to be told any. */
+export function progressTokenOf(ctx: ServerContext): string | number | undefined {
   // Of another type, it was refused before: the specification knows text and whole numbers.
   const token = ctx.mcpReq._meta?.progressToken;
   if (typeof token === 'string' && token.length > MAX_TOKEN_LENGTH) return undefined;
-  return isModern(ctx) && takesStreams(ctx) ? token : undefined;
+  return takesStreams(ctx) ? token : undefined;
 }
 
 /** What does not come by HTTP is a stream of messages. */
@@ -61,16 +74,14 @@ function takesStreams({ http }: ServerContext): boolean {
 }
 
 /** From its making until `stop`. */
-class CallProgress implements KeptCall {
-  readonly maxMs: number;
+class CallProgress implements ToldProgress {
   readonly #clock: Clock;
   readonly #send: (progress: number, message: string | undefined) => void;
   #sent = 0;
   #message: string | undefined;
   #cancel: CancelTimer = () => {};
 
-  constructor(clock: Clock, maxMs: number, send: (progress: number, message: string | undefined) => void) {
-    this.maxMs = maxMs;
+  constructor(clock: Clock, send: (progress: number, message: string | undefined) => void) {
     this.#clock = clock;
     this.#send = send;
     this.#waitForNews();

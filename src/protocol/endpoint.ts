@@ -1,13 +1,17 @@
-/** The HTTP face of a server with tasks: the SDK's entry for both eras, with task subscriptions added. */
+/** The HTTP face of a server with tasks: the SDK's entry, with what tasks need of either era added. */
 import { type AuthInfo, createMcpHandler, McpServer, type McpServerFactory } from '@modelcontextprotocol/server';
-import type { Clock } from '../clock.ts';
+import { type Clock, systemRandom } from '../clock.ts';
 import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { withBoundedStreams } from './bounded-streams.ts';
 import { withBodiesReadBefore } from './http-bodies.ts';
 import { type HeaderMode, reportRefusals, withFilledHeaders } from './http-headers.ts';
+import { withLegacyEra } from './legacy/legacy-http.ts';
+import { RelayedRequests } from './legacy/relayed-requests.ts';
+import { capabilitiesWith, sessionOf } from './legacy/session.ts';
 import { withTaskSubscriptions } from './listen.ts';
+import { declareFor } from './sdk-handlers.ts';
 import type { TasksExtension } from './tasks-extension.ts';
 
 /** Room for the largest value that is kept, and what surrounds it. */
@@ -56,11 +60,17 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         { name, version },
         { capabilities: { tools: { listChanged: false } }, ...present({ instructions }) },
       ));
+  const relay = new RelayedRequests({ answers: store.relayedAnswers, random: systemRandom, clock, logger });
   const handler = createMcpHandler(
     async (ctx) => {
       const server = await createServer(ctx);
       if (!(server instanceof McpServer)) throw new Error('createServer must return an McpServer.');
       extension.attach(server);
+      if (ctx.era === 'legacy') {
+        const session = ctx.requestInfo === undefined ? undefined : sessionOf(ctx.requestInfo.headers);
+        if (session !== undefined) declareFor(server.server, capabilitiesWith(session.askable));
+        relay.watch(server, { owner: extension.knownOwner(ctx.authInfo), session: session?.id });
+      }
       return server;
     },
     {
@@ -68,7 +78,20 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       onerror: reportRefusals(logger),
     },
   );
-  const unbounded = withTaskSubscriptions(handler.fetch, {
+  const { maxStreamSeconds } = options;
+  const bothEras = withLegacyEra(handler.fetch, {
+    relay,
+    takeAnswer: async (answer, authInfo) => {
+      await relay.take(answer, extension.knownOwner(authInfo));
+      await extension.takeAnswer(answer, authInfo);
+    },
+    random: systemRandom,
+    clock,
+    maxRequestBodySize: MAX_REQUEST_BYTES,
+    maxStreamMs: maxStreamSeconds === null ? null : maxStreamSeconds * 1000,
+    closing,
+  });
+  const unbounded = withTaskSubscriptions(bothEras, {
     store,
     clock,
     ownerOf: (authInfo) => extension.ownerOf(authInfo),
@@ -77,7 +100,6 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     maxRequestBodySize: MAX_REQUEST_BYTES,
     closing,
   });
-  const { maxStreamSeconds } = options;
   const strict = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
   const lenient = () => withFilledHeaders(strict, { logger, maxRequestBytes: MAX_REQUEST_BYTES });
   const fetch = withBodiesReadBefore(options.headers === 'lenient' ? lenient() : strict, logger);

@@ -4,7 +4,7 @@
  * type for an object, before a handler sees the request; it has no hook for extensions at either point. So what it has
  * stored is wrapped in place. Fails at start, not at the first call, should the SDK's inside change.
  */
-import type { Result, Server, ServerContext } from '@modelcontextprotocol/server';
+import type { ClientCapabilities, Result, Server, ServerContext } from '@modelcontextprotocol/server';
 
 export type StoredHandler = (request: unknown, ctx: ServerContext) => Promise<Result>;
 
@@ -36,6 +36,12 @@ export function changeRawRequests(server: Server, change: (request: RawRequest) 
   const { _onrequest: handle } = inside;
   if (typeof handle !== 'function') throw movedError();
   inside._onrequest = (request, extra) => handle.call(server, change(request), extra);
+}
+
+/** What the client of a server of one request has declared, which another request's server was told. */
+export function declareFor(server: Server, capabilities: ClientCapabilities): void {
+  if (!('_clientCapabilities' in server)) throw movedError();
+  Object.assign(server, { _clientCapabilities: capabilities });
 }
 
 function tableOf(server: Server): Map<string, StoredHandler> {

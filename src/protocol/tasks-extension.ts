@@ -1,7 +1,7 @@
 /**
- * The tasks extension (SEP-2663, `io.modelcontextprotocol/tasks`) for a server built with the MCP SDK:
- * `tools/call` of task tools, `tasks/get`, `tasks/update` and `tasks/cancel`. One instance
- * serves any number of servers: attach it to each before connecting.
+ * Tasks for a server built with the MCP SDK: the extension `io.modelcontextprotocol/tasks` (SEP-2663) for clients of
+ * the 2026-07-28 era, the tasks of revision 2025-11-25 for those of the era before, and tools for those that know
+ * neither. One instance serves any number of servers: attach it to each before connecting.
  */
 import {
   type AuthInfo,
@@ -13,9 +13,9 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { type Clock, systemClock } from '../clock.ts';
-import type { Askable } from '../domain/askable.ts';
+import { type Clock, systemClock, systemRandom } from '../clock.ts';
 import { TaskError } from '../domain/errors.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
@@ -32,11 +32,17 @@ import {
 import type { TaskQueue } from '../runtime/queues/queue.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
-import { askableWith, declaresTasks, isModern, metaAskable, TASKS_EXTENSION } from './capability.ts';
+import { type Client, clientOf, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
-import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
+import { CallStream } from './legacy/call-stream.ts';
+import { LegacyTasks, mayList } from './legacy/legacy-tasks.ts';
+import { takeTaskAnswer } from './legacy/taken-answers.ts';
+import { takeOutState } from './resumed-calls.ts';
+import { changeRawRequests, replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
+import { showByClient } from './shown-tools.ts';
+import { taskTools } from './task-tools.ts';
 import { type AnyTool, newestOf } from './tool.ts';
-import { assertArguments, TaskCreated, ToolCalls } from './tool-call.ts';
+import { assertArguments, TaskCreated, type ToolCallServices, ToolCalls } from './tool-call.ts';
 import { detailedTask } from './wire.ts';
 import { refuseWrongTypes } from './wrong-parameters.ts';
 
@@ -60,6 +66,11 @@ export interface TasksExtensionOptions {
   readonly progressCallWaitMs?: number | null | undefined;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number | undefined;
+  /**
+   * Whether clients that do not declare the extension find tools with which their model follows, answers, cancels and lists
+   * tasks: `task_status`, `task_respond`, `task_cancel`, `task_list`. @default false
+   */
+  readonly taskTools?: boolean | undefined;
 }
 
 /** Below the 30 seconds after which many gateways give a request up. */
@@ -68,6 +79,15 @@ export const DEFAULT_PLAIN_CALL_WAIT_MS = 25_000;
 export const DEFAULT_PROGRESS_CALL_WAIT_MS = 240_000;
 
 const taskParams = z.looseObject({ taskId: z.string() });
+const listParams = z.looseObject({ cursor: z.string().optional() });
+
+const CONNECTION_BYTES = 8;
+
+/** What a method does for a client of its era; `undefined`: the era has no such method. */
+interface Served {
+  readonly modern?: () => Promise<Result>;
+  readonly legacy?: (client: Client) => Promise<Result>;
+}
 
 export class TasksExtension {
   readonly id = TASKS_EXTENSION;
@@ -77,19 +97,18 @@ export class TasksExtension {
   readonly #logger: Logger;
   readonly #calls: ToolCalls;
   readonly #deliveries: Deliveries;
+  readonly #legacy: LegacyTasks;
   readonly #attached = new WeakSet<McpServer>();
 
+  /** Throws `invalid_definition` when a tool has the name of one of those for tasks, where these are wanted. */
   constructor(options: TasksExtensionOptions) {
     this.#options = options;
-    this.#tools = newestOf(options.tools);
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#deliveries = { store: options.store, queue: options.queue, logger: this.#logger };
-    this.#calls = new ToolCalls({
-      store: options.store,
-      queue: options.queue,
+    const services: ToolCallServices = {
+      ...this.#deliveries,
       clock: this.#clock,
-      logger: this.#logger,
       lifetime: options.lifetime ?? DEFAULT_LIFETIME,
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       progressCallWaitMs:
@@ -97,7 +116,17 @@ export class TasksExtension {
       closing: options.closing ?? new AbortController().signal,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,
-    });
+      hasTaskTools: options.taskTools === true,
+    };
+    const forTasks = services.hasTaskTools ? taskTools({ ...services, maxWaitMs: services.plainCallWaitMs }) : [];
+    this.#tools = newestOf([...options.tools, ...forTasks]);
+    for (const { name } of options.tools) {
+      if (!forTasks.some((tool) => tool.name === name)) continue;
+      const problem = `Tool "${name}": the name is that of a tool for tasks; choose another, or set taskTools to false.`;
+      throw new TaskError('invalid_definition', problem);
+    }
+    this.#calls = new ToolCalls(services);
+    this.#legacy = new LegacyTasks(services);
   }
 
   /**
@@ -108,20 +137,49 @@ export class TasksExtension {
     if (this.#attached.has(mcp)) return;
     if (mcp.isConnected()) throw new Error('Attach the tasks extension before connecting the server.');
     this.#attached.add(mcp);
-    this.#registerTools(mcp);
-    this.#routeToolCalls(mcp);
     const { server } = mcp;
+    const connection = Buffer.from(systemRandom(CONNECTION_BYTES)).toString('hex');
+    const client = (ctx: ServerContext) => clientOf(server, ctx, connection);
+    const streamOf = (caller: Client, ctx: ServerContext) => new CallStream(caller, server, ctx, this.#options.store);
+
+    this.#registerTools(mcp);
+    this.#routeToolCalls(mcp, client, streamOf);
     server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) =>
-      this.#answer(ctx, () => this.#get(taskId, ctx)),
+      this.#answer(ctx, client(ctx), {
+        modern: () => this.#get(taskId, client(ctx), ctx),
+        legacy: (caller) => this.#legacy.get(this.#refOf(taskId, ctx), streamOf(caller, ctx), ctx),
+      }),
+    );
+    server.setRequestHandler('tasks/result', { params: taskParams }, ({ taskId }, ctx) =>
+      this.#answer(ctx, client(ctx), {
+        legacy: (caller) => this.#legacy.result(this.#refOf(taskId, ctx), streamOf(caller, ctx), ctx),
+      }),
+    );
+    server.setRequestHandler('tasks/list', { params: listParams }, ({ cursor }, ctx) =>
+      this.#answer(ctx, client(ctx), { legacy: () => this.#legacy.list(this.#ownerOf(ctx), cursor) }),
     );
     server.setRequestHandler('tasks/update', { params: taskParams }, ({ taskId }, ctx) =>
-      this.#answer(ctx, () => this.#update(taskId, ctx)),
+      this.#answer(ctx, client(ctx), { modern: () => this.#update(taskId, ctx) }),
     );
     server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) =>
-      this.#answer(ctx, () => this.#cancel(taskId, ctx)),
+      this.#answer(ctx, client(ctx), {
+        modern: () => this.#cancel(taskId, ctx),
+        legacy: () => this.#legacy.cancel(this.#refOf(taskId, ctx)),
+      }),
     );
+    showByClient(server, { tools: this.#tools, clientOf: client, mayList: (ctx) => this.#mayList(ctx) });
+    changeRawRequests(server, takeOutState);
     refuseWrongTypes(server);
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
+  }
+
+  /**
+   * Takes the answer of a client of the 2025 era to a question that one of its tasks asked; see `legacy/question-ids.ts`.
+   * Such answers come by themselves. What answers nothing of this owner's changes nothing.
+   */
+  async takeAnswer(answer: JsonObject, authInfo: AuthInfo | undefined): Promise<void> {
+    const owner = this.knownOwner(authInfo);
+    if (owner !== undefined) await takeTaskAnswer(answer, owner, this.#deliveries);
   }
 
   /** Once `closing` has fired: resolves when the calls that waited for a task have their answers. */
@@ -131,9 +189,14 @@ export class TasksExtension {
 
   /** The owner on whose behalf a request comes; throws `owner_required`. */
   ownerOf(authInfo: AuthInfo | undefined): Owner {
-    const owner = this.#options.resolveOwner(authInfo);
+    const owner = this.knownOwner(authInfo);
     if (owner === undefined) throw new TaskError('owner_required', 'Tasks need an authenticated caller.');
     return owner;
+  }
+
+  /** The same; `undefined` for a caller who can have no tasks. */
+  knownOwner(authInfo: AuthInfo | undefined): Owner | undefined {
+    return this.#options.resolveOwner(authInfo);
   }
 
   /** Enqueues a task that a client looks at and that should have run long ago. */
@@ -141,13 +204,13 @@ export class TasksExtension {
     return healForgotten(this.#deliveries, stored, this.#clock.now(), this.#options.healingGraceMs);
   }
 
-  async #get(taskId: string, ctx: ServerContext): Promise<Result> {
+  async #get(taskId: string, { askable }: Client, ctx: ServerContext): Promise<Result> {
     const { store } = this.#options;
     const stored = await store.get(this.#refOf(taskId, ctx));
     await this.heal(stored);
     return {
       resultType: 'complete',
-      ...(await detailedTask(store, stored.task, this.#clock.now(), metaAskable(ctx.mcpReq.envelope))),
+      ...(await detailedTask(store, stored.task, this.#clock.now(), askable)),
     };
   }
 
@@ -172,14 +235,27 @@ export class TasksExtension {
   }
 
   #refOf(taskId: string, ctx: ServerContext): TaskRef {
-    return { owner: this.ownerOf(ctx.http?.authInfo), id: asTaskId(taskId) };
+    return { owner: this.#ownerOf(ctx), id: asTaskId(taskId) };
+  }
+
+  #ownerOf(ctx: ServerContext): Owner {
+    return this.ownerOf(ctx.http?.authInfo);
+  }
+
+  #mayList(ctx: ServerContext): boolean {
+    const owner = this.knownOwner(ctx.http?.authInfo);
+    return owner !== undefined && mayList(owner);
   }
 
   /** The gate before each `tasks/*` method, and the translation of what it throws. */
-  async #answer(ctx: ServerContext, work: () => Promise<Result>): Promise<Result> {
-    if (!isModern(ctx)) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
-    if (!declaresTasks(ctx)) throw tasksRequired();
-    return this.#translated(ctx, work);
+  async #answer(ctx: ServerContext, client: Client, { modern, legacy }: Served): Promise<Result> {
+    if (client.era === 'legacy') {
+      if (legacy === undefined || !client.knowsLegacyTasks) throw methodNotFound();
+      return this.#translated(ctx, () => legacy(client));
+    }
+    if (modern === undefined) throw methodNotFound();
+    if (!client.declaresTasks) throw tasksRequired();
+    return this.#translated(ctx, modern);
   }
 
   async #translated<T>(ctx: ServerContext, work: () => Promise<T>): Promise<T> {
@@ -211,13 +287,16 @@ export class TasksExtension {
   }
 
   /** Our tools are called here, all others as before; a created task goes out as it is. */
-  #routeToolCalls(mcp: McpServer): void {
+  #routeToolCalls(
+    mcp: McpServer,
+    clientOfCall: (ctx: ServerContext) => Client,
+    streamOf: (client: Client, ctx: ServerContext) => CallStream,
+  ): void {
     const { server } = mcp;
     const others = storedHandler(server, 'tools/call');
     server.setRequestHandler('tools/call', (request, ctx) => {
-      // A client of the legacy era has said it once for its connection.
-      const askable = isModern(ctx) ? metaAskable(ctx.mcpReq.envelope) : askableWith(server.getClientCapabilities());
-      return this.#callTool(request, askable, ctx);
+      const client = clientOfCall(ctx);
+      return this.#callTool(request, client, client.era === 'legacy' ? streamOf(client, ctx) : undefined, ctx);
     });
     const ours = storedHandler(server, 'tools/call');
     if (ours === undefined || others === undefined) throw new Error('The MCP SDK did not keep the tools/call handler.');
@@ -235,11 +314,15 @@ export class TasksExtension {
     });
   }
 
-  #callTool({ params }: CallToolRequest, askable: readonly Askable[], ctx: ServerContext) {
+  #callTool({ params }: CallToolRequest, client: Client, stream: CallStream | undefined, ctx: ServerContext) {
     return this.#translated(ctx, async () => {
       const tool = this.#tools.get(params.name);
       if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${params.name} not found`);
-      return this.#calls.call(tool, params, { owner: this.ownerOf(ctx.http?.authInfo), askable }, ctx);
+      return this.#calls.call(tool, params, { owner: this.#ownerOf(ctx), client, stream }, ctx);
     });
   }
+}
+
+function methodNotFound(): ProtocolError {
+  return new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
 }

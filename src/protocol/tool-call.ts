@@ -4,20 +4,15 @@
  * survives what a task survives.
  */
 import {
-  BAGGAGE_META_KEY,
   type CallToolRequest,
   type CallToolResult,
   type InputRequiredResult,
   isInputRequiredResult,
   ProtocolError,
   ProtocolErrorCode,
-  RELATED_TASK_META_KEY,
   type Result,
   type ServerContext,
-  TRACEPARENT_META_KEY,
-  TRACESTATE_META_KEY,
 } from '@modelcontextprotocol/server';
-import type { Clock } from '../clock.ts';
 import { assertCarried } from '../domain/answer-size.ts';
 import { type Askable, includesAskable } from '../domain/askable.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
@@ -25,23 +20,24 @@ import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '..
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { BY_AGE } from '../domain/poll-interval.ts';
-import { isTerminal } from '../domain/status.ts';
-import { type Failure, shownStatusMessage, type Task, type TraceContext } from '../domain/task.ts';
-import { asTaskId, type TaskId } from '../domain/task-id.ts';
+import type { Task } from '../domain/task.ts';
+import type { TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
 import { describeThrown } from '../engine/thrown.ts';
 import { present } from '../present.ts';
-import { describeFailure, type Logger } from '../runtime/logger.ts';
-import { cancel, healForgotten, nudge } from '../runtime/queues/deliveries.ts';
-import type { TaskQueue } from '../runtime/queues/queue.ts';
+import { describeFailure } from '../runtime/logger.ts';
+import { deliverAnswers, healForgotten, nudge } from '../runtime/queues/deliveries.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
-import { MAX_IDEMPOTENCY_KEY_LENGTH, type StoredTask, type TaskStore } from '../store/task-store.ts';
-import { awaitTask } from './awaiting.ts';
-import { keepOpen } from './call-progress.ts';
-import { declaresTasks, isModern } from './capability.ts';
+import { checkAnswers } from './answers.ts';
+import { idempotencyKeyOf, relatedIdOf, resumedTask, traceOf } from './call-meta.ts';
+import { progressTokenOf } from './call-progress.ts';
+import { type Client, LEGACY_TASKS_REVISION } from './capability.ts';
 import { tasksRequired } from './errors.ts';
+import type { CallStream } from './legacy/call-stream.ts';
+import { createdLegacyTask } from './legacy/legacy-wire.ts';
+import { attendedUntil, awaitPlainCall, type PlainCallOptions } from './plain-call.ts';
 import {
   type AnyTool,
   type CallContext,
@@ -52,31 +48,16 @@ import {
   ToolInputError,
   toolError,
 } from './tool.ts';
-import { createTaskResult, IDEMPOTENCY_META_KEY } from './wire.ts';
+import { createTaskResult, questionsOf } from './wire.ts';
 
 /** Nesting of arguments that is accepted. */
 const MAX_ARGUMENT_DEPTH = 64;
 /** A path is made of the caller's own keys, which may be of any length. */
 const MAX_SHOWN_PATH_LENGTH = 200;
-const MAX_TRACE_LENGTH = 512;
-/** A call that is kept open is answered soon after its task has ended, also where another machine runs it. */
-const LOOK_EVERY_MS = 1_000;
 const DEFAULT_MAX_ATTEMPTS = 5;
 
-export interface ToolCallServices {
-  readonly store: TaskStore;
-  readonly queue: TaskQueue;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ToolCallServices extends PlainCallOptions {
   readonly lifetime: LifetimePolicy;
-  /** How long a call without task support is waited for, in milliseconds. */
-  readonly plainCallWaitMs: number;
-  /** The same where the client is sent progress; `undefined`: nobody is. */
-  readonly progressCallWaitMs: number | undefined;
-  /** Fires when the server is closing: waiting ends, and the tasks go on. */
-  readonly closing: AbortSignal;
-  /** How long a task must be overdue before it is enqueued again, in milliseconds. */
-  readonly healingGraceMs: number;
   /** The largest answer that can be carried to a client; see `answer-size.ts`. */
   readonly maxAnswerBytes: number | undefined;
 }
@@ -84,8 +65,9 @@ export interface ToolCallServices {
 /** Who calls. */
 export interface Caller {
   readonly owner: Owner;
-  /** What the client has declared that it can be asked for. */
-  readonly askable: readonly Askable[];
+  readonly client: Client;
+  /** By which a client of the 2025 era is reached until it is answered. */
+  readonly stream: CallStream | undefined;
 }
 
 /** A created task leaves the handler by this way, past what the SDK does to tool results. */
@@ -93,9 +75,9 @@ export class TaskCreated extends Error {
   override readonly name = 'TaskCreated';
   readonly result: Result;
 
-  constructor(task: Task, now: number) {
+  constructor(result: Result) {
     super('A task was created.');
-    this.result = createTaskResult(task, now);
+    this.result = result;
   }
 }
 
@@ -114,8 +96,8 @@ export class ToolCalls {
     caller: Caller,
     ctx: ServerContext,
   ): Promise<CallToolResult | InputRequiredResult> {
-    const { owner, askable } = caller;
-    if (isTaskTool(tool) && tool.taskSupport === 'required' && !declaresTasks(ctx)) throw taskUnsupported(ctx, tool);
+    const { owner } = caller;
+    const form = formOf(tool, params, caller.client);
     const raw = (params.arguments ?? {}) as JsonObject;
     const related = relatedIdOf(ctx);
     if (related !== undefined) await this.#services.store.get({ owner, id: related });
@@ -128,6 +110,8 @@ export class ToolCalls {
     }
     const call = this.#contextOf(caller, related, ctx);
     if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
+    const resumed = form.kind === 'plain' ? resumedTask(ctx) : undefined;
+    if (resumed !== undefined) return this.#awaitResult(await this.#resume(tool, resumed, caller, ctx), caller, ctx);
 
     const made = tool.admit === undefined ? undefined : await this.#madeBefore(tool, raw, owner, ctx);
     const admission = made === undefined ? await tool.admit?.(args, call) : undefined;
@@ -140,12 +124,11 @@ export class ToolCalls {
       if (error instanceof MisuseError) return toolError(error.message);
       throw error;
     }
-    const task =
-      made ?? (await this.#createTask(tool, { raw, recorded, admission, owner, related, mayAsk: askable, ctx }));
-    if (declaresTasks(ctx)) throw new TaskCreated(task, this.#services.clock.now());
-    const answer: Promise<CallToolResult> = this.#awaitResult(task, ctx).finally(() => this.#waiting.delete(answer));
-    this.#waiting.add(answer);
-    return answer;
+    const task = made ?? (await this.#createTask(tool, { raw, recorded, admission, related, caller, form, ctx }));
+    const now = this.#services.clock.now();
+    if (form.kind === 'task') throw new TaskCreated(createTaskResult(task, now));
+    if (form.kind === 'legacy_task') throw new TaskCreated(createdLegacyTask(task, now, tool.immediateResponse));
+    return this.#awaitResult(task, caller, ctx);
   }
 
   /** Resolves when no call waits for a task any more: soon after `closing` has fired. */
@@ -187,13 +170,14 @@ export class ToolCalls {
       readonly raw: JsonObject;
       readonly recorded: JsonObject;
       readonly admission: JsonValue | undefined;
-      readonly owner: Owner;
       readonly related: TaskId | undefined;
-      readonly mayAsk: readonly Askable[];
+      readonly caller: Caller;
+      readonly form: CallForm;
       readonly ctx: ServerContext;
     },
   ): Promise<Task> {
     const { store, clock, lifetime, logger, healingGraceMs } = this.#services;
+    const { caller, form, ctx } = input;
     const policy = {
       ...lifetime,
       ...present({
@@ -202,19 +186,24 @@ export class ToolCalls {
         retentionFromEnd: tool.retentionMs === undefined ? undefined : (true as const),
       }),
     };
-    const trace = traceOf(input.ctx);
-    const idempotencyKey = idempotencyKeyOf(input.ctx);
     const { stored, created } = await store.create({
-      owner: input.owner,
+      owner: caller.owner,
       tool: tool.name,
       arguments: input.recorded,
       given: input.raw,
-      ...present({ toolVersion: tool.version }),
-      lifetime: grantLifetime(policy, undefined),
+      lifetime: grantLifetime(policy, form.kind === 'legacy_task' ? form.ttlMs : undefined),
       pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-      mayAsk: input.mayAsk,
-      ...present({ admission: input.admission, related: input.related, trace, idempotencyKey }),
+      mayAsk: this.#mayAsk(caller.client, form),
+      ...present({
+        toolVersion: tool.version,
+        admission: input.admission,
+        related: input.related,
+        trace: traceOf(ctx),
+        idempotencyKey: idempotencyKeyOf(ctx),
+        progressToken: form.kind === 'legacy_task' ? progressTokenOf(ctx) : undefined,
+        attendedUntil: form.kind === 'plain' ? attendedUntil(ctx, this.#services) : undefined,
+      }),
     });
     const { task } = stored;
     if (created) {
@@ -226,80 +215,79 @@ export class ToolCalls {
     return task;
   }
 
-  /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
-  async #awaitResult(task: Task, ctx: ServerContext): Promise<CallToolResult> {
-    const { store, clock, closing, healingGraceMs } = this.#services;
-    const { signal } = ctx.mcpReq;
-    const kept = keepOpen(ctx, this.#services);
-    const isOver = ({ task: now }: StoredTask) => {
-      if (isTerminal(now.status) || now.status === 'input_required') return true;
-      kept.show(shownStatusMessage(now));
-      return false;
-    };
-    const ended = await awaitTask(task, isOver, {
-      store,
-      clock,
-      lookEveryMs: task.pollIntervalMs === BY_AGE ? LOOK_EVERY_MS : Math.min(task.pollIntervalMs, LOOK_EVERY_MS),
-      maxMs: kept.maxMs,
-      onLook: (stored) => healForgotten(this.#services, stored, clock.now(), healingGraceMs),
-      signal: AbortSignal.any([signal, closing]),
-    }).finally(() => kept.stop());
-    if (ended === undefined && signal.aborted && !closing.aborted) {
-      await cancel(this.#services, task, 'The caller went away.');
-      return toolError('Cancelled.');
-    }
-    const now = ended?.task ?? task;
-    switch (now.status) {
-      case 'completed':
-        return (now.result === undefined
-          ? { content: [] }
-          : await store.load(now, now.result)) as unknown as CallToolResult;
-      case 'failed': {
-        const failure = (now.error === undefined ? undefined : await store.load(now, now.error)) as Failure | undefined;
-        throw new ProtocolError(
-          failure?.code ?? ProtocolErrorCode.InternalError,
-          failure?.message ?? 'The task failed.',
-          failure?.data,
-        );
-      }
-      case 'cancelled':
-        return toolError('The task was cancelled.');
-      case 'working':
-      case 'input_required':
-        return toolError(whereItGoesOn(now));
-    }
+  /** Where a plain client finds the tools for tasks, people are asked by them, whatever the client has declared. */
+  #mayAsk({ askable }: Client, form: CallForm): readonly Askable[] {
+    if (form.kind !== 'plain' || !this.#services.hasTaskTools) return askable;
+    return [...new Set<Askable>([...askable, 'elicitation.form', 'elicitation.url'])];
   }
 
-  #contextOf({ owner, askable }: Caller, related: TaskId | undefined, ctx: ServerContext): CallContext {
+  /** The task that a repeated call brings answers for, with those answers. */
+  async #resume(tool: TaskTool, id: TaskId, { owner }: Caller, ctx: ServerContext): Promise<Task> {
+    const { store } = this.#services;
+    const known = await store.get({ owner, id });
+    if (known.task.tool !== tool.name) {
+      throw new TaskError('invalid_arguments', `The requestState is of a call of another tool than ${tool.name}.`);
+    }
+    const { inputResponses: accepted = {}, droppedInputResponseKeys: dropped = [] } = ctx.mcpReq;
+    const answers = await checkAnswers(store, known.task, { accepted, dropped });
+    const until = attendedUntil(ctx, this.#services);
+    await deliverAnswers(this.#services, known, answers, until);
+    return (await store.get(known.task)).task;
+  }
+
+  /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
+  #awaitResult(task: Task, { client, stream }: Caller, ctx: ServerContext) {
+    const answerable = (now: Task) => questionsOf(this.#services.store, now, client.askable);
+    const waiting: Promise<CallToolResult | InputRequiredResult> = awaitPlainCall(
+      task,
+      { stream, answerable },
+      ctx,
+      this.#services,
+    ).finally(() => this.#waiting.delete(waiting));
+    this.#waiting.add(waiting);
+    return waiting;
+  }
+
+  #contextOf({ owner, client }: Caller, related: TaskId | undefined, ctx: ServerContext): CallContext {
     const { store, logger } = this.#services;
     return {
       owner,
       signal: ctx.mcpReq.signal,
       logger,
       related: related === undefined ? undefined : relatedTask(store, { owner, id: related }),
-      canAsk: (kind) => includesAskable(askable, kind),
+      canAsk: (kind) => includesAskable(client.askable, kind),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<JsonValue>(),
     };
   }
 }
 
-function whereItGoesOn(task: Task): string {
-  const why =
-    task.status === 'input_required'
-      ? 'it needs input that this client cannot be asked for'
-      : 'it takes longer than a call is kept open';
-  return (
-    `The tool goes on as task ${task.id}: ${why}. ` +
-    'Its result can be read with tasks/get by a client that supports the tasks extension.'
-  );
-}
+/** In which form a call is answered, if it becomes a task. */
+type CallForm =
+  | { readonly kind: 'task' }
+  | { readonly kind: 'legacy_task'; readonly ttlMs: number | undefined }
+  | { readonly kind: 'plain' };
 
-/** -32021 in the modern era; the legacy era has its own code for the same. */
-function taskUnsupported(ctx: ServerContext, tool: AnyTool): ProtocolError {
-  return isModern(ctx)
-    ? tasksRequired()
-    : new ProtocolError(ProtocolErrorCode.MethodNotFound, `Tool ${tool.name} can only be called as a task.`);
+/** Throws where the tool and the client do not agree on tasks. */
+function formOf(tool: AnyTool, { task, name }: CallToolRequest['params'], client: Client): CallForm {
+  const support = tool.taskSupport;
+  if (client.era === 'modern') {
+    if (support === 'required' && !client.declaresTasks) throw tasksRequired();
+    return { kind: client.declaresTasks ? 'task' : 'plain' };
+  }
+  const offered = 'This server offers tasks for tools/call of the tools whose execution.taskSupport says so.';
+  if (task !== undefined && client.knowsLegacyTasks) {
+    if (support !== 'forbidden') return { kind: 'legacy_task', ttlMs: task.ttl };
+    throw new ProtocolError(
+      ProtocolErrorCode.MethodNotFound,
+      `Tool ${name} cannot be called as a task: call it without the task parameter. ${offered}`,
+    );
+  }
+  if (support !== 'required') return { kind: 'plain' };
+  throw new ProtocolError(
+    ProtocolErrorCode.MethodNotFound,
+    `Tool ${name} can only be called as a task: call it with the task parameter, in revision ${LEGACY_TASKS_REVISION}. ${offered}`,
+  );
 }
 
 /** Throws `invalid_arguments` for what is no object, too deep, or names a prototype's key. */
@@ -311,41 +299,4 @@ export function assertArguments(raw: unknown): void {
   if (fault === undefined) return;
   const path = shorten(fault.path, MAX_SHOWN_PATH_LENGTH);
   throw new TaskError('invalid_arguments', `Invalid arguments at ${path}: ${fault.problem}.`, { detail: { path } });
-}
-
-function relatedIdOf(ctx: ServerContext): TaskId | undefined {
-  const related = ctx.mcpReq._meta?.[RELATED_TASK_META_KEY];
-  if (related === undefined) return undefined;
-  return asTaskId(isJsonObject(related) ? related.taskId : undefined);
-}
-
-function idempotencyKeyOf(ctx: ServerContext): string | undefined {
-  const key = ctx.mcpReq._meta?.[IDEMPOTENCY_META_KEY];
-  if (key === undefined) return undefined;
-  const isText = typeof key === 'string' && key.isWellFormed();
-  if (isText && key.length > 0 && key.length <= MAX_IDEMPOTENCY_KEY_LENGTH) return key;
-  throw new TaskError(
-    'invalid_arguments',
-    `_meta["${IDEMPOTENCY_META_KEY}"] must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters of valid Unicode.`,
-  );
-}
-
-/** W3C trace context from `_meta` (SEP-414); what does not look like it is left out. */
-function traceOf(ctx: ServerContext): TraceContext | undefined {
-  const {
-    [TRACEPARENT_META_KEY]: traceparent,
-    [TRACESTATE_META_KEY]: tracestate,
-    [BAGGAGE_META_KEY]: baggage,
-  } = ctx.mcpReq._meta ?? {};
-  if (typeof traceparent !== 'string' || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent))
-    return undefined;
-  return {
-    traceparent,
-    ...(isShortText(tracestate) ? { tracestate } : {}),
-    ...(isShortText(baggage) ? { baggage } : {}),
-  };
-}
-
-function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_TRACE_LENGTH;
 }

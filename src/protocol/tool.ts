@@ -77,6 +77,11 @@ interface TaskSettings {
   readonly pollIntervalMs?: number;
   /** Crashed runs in a row before the task fails. @default 5 */
   readonly maxAttempts?: number;
+  /**
+   * What a client of the 2025-11-25 era may tell its model as soon as the call has become a task
+   * (`io.modelcontextprotocol/model-immediate-response`). @default nothing
+   */
+  readonly immediateResponse?: string;
 }
 
 /** A tool whose calls become tasks. */

@@ -62,12 +62,21 @@ async function statusDetail(store: TaskStore, task: Task, askable: readonly Aska
 
 /** The others stay for the client that can answer them. A task that notes no client's declarations shows all. */
 async function inputRequests(store: TaskStore, task: Task, askable: readonly Askable[]): Promise<JsonObject> {
+  return questionsOf(store, task, task.mayAsk === undefined ? undefined : askable);
+}
+
+/** The task's open questions by key, of those that a client can answer which can be asked for `askable`. @default all */
+export async function questionsOf(
+  store: TaskStore,
+  task: Task,
+  askable?: readonly Askable[],
+): Promise<Record<string, JsonValue>> {
   const shown: Record<string, JsonValue> = {};
   for (const [key, { request }] of Object.entries(task.inputs)) {
     if (request === undefined) continue;
     const asked = await store.load(task, request);
     const needed = neededFor(asked as unknown as InputRequest);
-    if (task.mayAsk === undefined || includesAskable(askable, needed)) shown[key] = asked;
+    if (askable === undefined || includesAskable(askable, needed)) shown[key] = asked;
   }
   return shown;
 }

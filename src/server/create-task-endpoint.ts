@@ -72,6 +72,12 @@ export interface EndpointSettings {
    * order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
    */
   readonly maxStreamSeconds?: number | null | undefined;
+  /**
+   * Whether clients that do not support tasks find tools with which their model follows, answers, cancels and lists tasks:
+   * `task_status`, `task_respond`, `task_cancel`, `task_list`. Without them such a client cannot come back to a task
+   * that takes longer than its call is kept open. @default false
+   */
+  readonly taskTools?: boolean;
   /** How long a task must be overdue before a client's poll takes its delivery for lost, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number;
   /** @default silent */
@@ -137,6 +143,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
     maxAnswerBytes,
     healingGraceMs: options.healingGraceMs,
+    taskTools: options.taskTools,
   });
   const { name, version, instructions, createServer } = options;
   const endpoint = createEndpoint({

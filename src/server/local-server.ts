@@ -25,6 +25,8 @@ export interface LocalServerOptions extends TaskServerOptions {
   readonly host?: string;
   /** Origins of web pages that may call, besides those of this machine, such as `https://app.example.com`. @default none */
   readonly allowedOrigins?: readonly string[];
+  /** Whether clients that do not support tasks find tools for them. @default true */
+  readonly taskTools?: boolean;
 }
 
 export interface LocalServer {
@@ -38,7 +40,7 @@ export interface LocalServer {
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
   const { port, host = '127.0.0.1', allowedOrigins = [], ...serverOptions } = options;
   assertOrigins(allowedOrigins);
-  const tasks = createTaskServer(serverOptions);
+  const tasks = createTaskServer({ taskTools: true, ...serverOptions });
   const clock = options.clock ?? systemClock;
   const hostname = host.includes(':') ? `[${host}]` : host;
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];

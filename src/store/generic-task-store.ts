@@ -21,6 +21,7 @@ import { IdempotentCreation } from './idempotent-creation.ts';
 import { logPartition, valuesPartition } from './keys.ts';
 import { type PayloadKind, PayloadStore } from './payload-store.ts';
 import { Records, recordWrite } from './records.ts';
+import { RelayedAnswers } from './relayed-answers.ts';
 import { type Creation, TaskCreation } from './task-creation.ts';
 import { decodeTask } from './task-head.ts';
 import { TaskHeads } from './task-heads.ts';
@@ -55,6 +56,7 @@ export interface GenericTaskStoreOptions {
 export class GenericTaskStore implements TaskStore {
   readonly log: TaskLog;
   readonly agenda: Agenda;
+  readonly relayedAnswers: RelayedAnswers;
   readonly #records: Records;
   readonly #heads: TaskHeads;
   readonly #payloads: PayloadStore;
@@ -73,6 +75,7 @@ export class GenericTaskStore implements TaskStore {
     const limit = new ActiveLimit(records, heads, max);
     this.agenda = new Agenda(records, firstLookMs ?? DEFAULT_FIRST_LOOK_MS);
     this.log = new TaskLog(records, payloads);
+    this.relayedAnswers = new RelayedAnswers(records);
     this.#records = records;
     this.#heads = heads;
     this.#payloads = payloads;

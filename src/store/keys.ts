@@ -1,7 +1,7 @@
 /**
  * Which record lives where. An owner's task heads are spread over shards that the task id names (record id = task id, so
- * that a listing is in order of creation); the owner's counter, each idempotency key, and each task's log and large
- * values have partitions of their own, which listings of tasks never touch. The agenda is everybody's, in shards.
+ * that a listing is in order of creation); the owner's counter, each idempotency key, each answer on its way, and each
+ * task's log and large values have partitions of their own, which listings of tasks never touch. The agenda is everybody's, in shards.
  */
 import type { RecordKey } from '../backends/backend.ts';
 import { encodeOwner, type Owner } from '../domain/owner.ts';
@@ -35,7 +35,7 @@ function shardOf(id: TaskId, shards: readonly string[]): string {
   return shards[Number.parseInt(id.slice(-2), 16) % shards.length] ?? '';
 }
 
-type PartitionKind = 'tasks' | 'active' | 'idempotency' | 'log' | 'values' | 'agenda';
+type PartitionKind = 'tasks' | 'active' | 'idempotency' | 'log' | 'values' | 'agenda' | 'answers';
 
 /** JSON arrays are injective for any text, and the owner is itself encoded so. */
 function partition(kind: PartitionKind, ...parts: readonly string[]): string {
@@ -64,6 +64,11 @@ export function activeCountKey(owner: Owner): RecordKey {
 /** `digest`: of the caller's idempotency key. */
 export function idempotencyKey(owner: Owner, digest: string): RecordKey {
   return { partition: partition('idempotency', encodeOwner(owner), digest), id: `idempotency ${digest}` };
+}
+
+/** `name`: of the request that is answered. */
+export function relayedAnswerKey(owner: Owner, name: string): RecordKey {
+  return { partition: partition('answers', encodeOwner(owner), name), id: 'answer' };
 }
 
 export function logPartition(ref: TaskRef): string {

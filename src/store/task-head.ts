@@ -46,6 +46,7 @@ const answer: z.ZodType<Answer> = z.discriminatedUnion('outcome', [
 const pendingInput = {
   request: payload.exactOptional(),
   timeoutAt: z.int().exactOptional(),
+  askedOf: z.record(z.string(), z.int()).exactOptional(),
 } satisfies ShapeOf<PendingInput>;
 
 const lease = { holder: z.string(), until: z.int() } satisfies ShapeOf<Lease>;
@@ -95,6 +96,8 @@ const body = {
   trace: z.looseObject(trace).exactOptional(),
   related: z.custom<TaskId>(isTaskId).exactOptional(),
   mayAsk: z.array(z.string()).exactOptional(),
+  progressToken: z.union([z.string(), z.int()]).exactOptional(),
+  attendedUntil: z.int().exactOptional(),
   keyDigest: z.string().exactOptional(),
   isUncounted: z.literal(true).exactOptional(),
 } satisfies ShapeOf<Body>;

@@ -7,6 +7,7 @@ import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import type { Agenda } from './agenda.ts';
 import type { PayloadKind } from './payload-store.ts';
+import type { RelayedAnswers } from './relayed-answers.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A task as it was read, with the version that a compare-and-swap needs. */
@@ -32,6 +33,10 @@ export interface CreateTask {
   readonly related?: TaskId;
   /** What its client can be asked for. @default anything */
   readonly mayAsk?: readonly string[];
+  /** Of the call, for progress on later streams. */
+  readonly progressToken?: string | number;
+  /** When the last of those is gone who could answer a question. @default questions wait for whoever comes */
+  readonly attendedUntil?: number;
   /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;
 }
@@ -97,6 +102,8 @@ export interface TaskStore {
   load(ref: TaskRef, payload: Payload): Promise<JsonValue>;
 
   readonly log: TaskLog;
+
+  readonly relayedAnswers: RelayedAnswers;
 
   /**
    * Calls back after each stored change made through this store, in order for each task, with the task as it was

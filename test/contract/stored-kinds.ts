@@ -20,9 +20,11 @@ import {
   headKey,
   idempotencyKey,
   logPartition,
+  relayedAnswerKey,
   valuesPartition,
 } from '../../src/store/keys.ts';
 import { keptValue } from '../../src/store/payload-store.ts';
+import { relayedAnswer } from '../../src/store/relayed-answers.ts';
 import { encodeTask, taskHead } from '../../src/store/task-head.ts';
 import { logEntry } from '../../src/store/task-log.ts';
 import { call, HOUR_MS, type Stores } from './task-stores.ts';
@@ -67,7 +69,10 @@ const fullHead: Omit<Required<Task>, 'owner' | 'run' | 'trace'> & {
   variables: { json: { colour: 'red', _internal: 1 } },
   result: { ref: REFERENCE },
   error: { json: { code: -32603, message: 'Failed.' } },
-  inputs: { q1: { request: { json: { method: 'elicitation/create' } }, timeoutAt: NOW + 5000 }, q2: {} },
+  inputs: {
+    q1: { request: { json: { method: 'elicitation/create' } }, timeoutAt: NOW + 5000, askedOf: { s1: NOW + 1 } },
+    q2: {},
+  },
   answers: {
     q3: { outcome: 'answered', value: { json: 'yes' }, at: NOW + 2 },
     q4: { outcome: 'failed', message: 'Declined.', at: NOW + 3 },
@@ -86,6 +91,8 @@ const fullHead: Omit<Required<Task>, 'owner' | 'run' | 'trace'> & {
   trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b', baggage: 'c=d' },
   related: ID,
   mayAsk: ['elicitation.form', 'roots'],
+  progressToken: 'p1',
+  attendedUntil: NOW + 25_000,
   keyDigest: sha256(KEY),
   isUncounted: true,
 };
@@ -182,6 +189,7 @@ const agendaId = (at: number) =>
 
 const { owner: _owner, ...headMeans } = taskOf({ owner: OWNER } as Stores);
 const COUNTED = 5 * 2 ** 20 + 3;
+const ANSWER = { jsonrpc: '2.0', id: 0, result: { action: 'accept' } };
 
 export const KINDS: readonly KindUnderTest[] = [
   {
@@ -250,6 +258,18 @@ export const KINDS: readonly KindUnderTest[] = [
     },
     upgradeWith: (text, kind) => decodeCount(Number(text), kind),
     inNextFormat: (text) => String(2 ** 48 + Number(text)),
+  },
+  {
+    name: 'relayed-answer',
+    kind: relayedAnswer as StoredKind<never>,
+    put: (stores, text) => put(stores, relayedAnswerKey(stores.owner, 'a name'), text),
+    find: ({ backend, owner }) => backend.get(relayedAnswerKey(owner, 'a name')),
+    read: ({ store, owner }) => store.relayedAnswers.fetch(owner, 'a name'),
+    means: ANSWER,
+    write: async (stores) => {
+      await put(stores, relayedAnswerKey(stores.owner, 'a name'), relayedAnswer.encode({}));
+      await stores.store.relayedAnswers.leave(stores.owner, 'a name', ANSWER);
+    },
   },
   {
     name: 'agenda-record',

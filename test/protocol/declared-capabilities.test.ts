@@ -189,7 +189,7 @@ describe('a task that waits for a form, for roots and for a sample', () => {
     },
   );
 
-  test('shows no plain call that joins it anything to answer, and where it stands [MOD-8]', async () => {
+  test('asks no plain call that joins it, and says where it stands [MOD-8]', async () => {
     const tool = { ...ask, taskSupport: 'optional' as const };
     held = holdServer([tool]);
     const meta = { [IDEMPOTENCY_KEY]: 'once' };
@@ -198,13 +198,11 @@ describe('a task that waits for a form, for roots and for a sample', () => {
 
     const { message } = await held.peer.call('ask', {}, { meta, declares: false, capabilities: {} });
 
-    expect(message?.result).not.toHaveProperty('inputRequests');
     expect(message?.result).toMatchObject({
-      isError: true,
-      content: [
-        { text: expect.stringContaining(`task ${taskId}: it needs input that this client cannot be asked for`) },
-      ],
+      content: [{ text: expect.stringContaining('It waits for an answer that this client cannot be asked for.') }],
+      structuredContent: { taskId, status: 'input_required' },
     });
+    expect(message?.result).not.toHaveProperty('isError');
   });
 
   test('of an older build, which noted nothing, shows everybody all of it [MOD-8 STORE-12]', async () => {

@@ -1,6 +1,6 @@
 /**
  * Calls of task tools by clients that know no tasks: run as a task all the same, awaited, and handed over past
- * a limit. Also what clients of the older era get.
+ * a limit. Those that ask are in asked-within-calls.test.ts.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
@@ -8,20 +8,12 @@ import { ProtocolError } from '../../src/protocol/sdk.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { greet, keepAll } from '../support/hostile-world.ts';
-import { EventReader, type McpAnswer } from '../support/mcp-requests.ts';
+import type { McpAnswer } from '../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../support/mcp-server.ts';
 
 const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
 const empty = z.object({});
 const SERVER = { 'io.modelcontextprotocol/serverInfo': { name: 'held-server', version: '1.2.3' } };
-
-const asks = defineTaskTool({
-  name: 'asks',
-  description: 'Needs input.',
-  inputSchema: empty,
-  run: async (_args, task) =>
-    text((await task.elicit({ mode: 'url', message: 'Go', url: 'https://x.example/' })).action),
-});
 
 const refused = defineTaskTool({
   name: 'refused',
@@ -38,8 +30,6 @@ const long = defineTaskTool({
   inputSchema: empty,
   run: async () => text('x'.repeat(500_000)),
 });
-
-const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: empty });
 
 const NO_ERRORS: Readonly<Record<'text' | 'object', unknown>> = {
   text: 'Out of milk.',
@@ -62,7 +52,7 @@ const direct = defineTaskTool({
 let held: HeldServer;
 
 beforeEach(() => {
-  held = holdServer([greet, asks, refused, long, required, direct, keepAll]);
+  held = holdServer([greet, refused, long, direct, keepAll]);
 });
 
 const plainly = { declares: false };
@@ -82,17 +72,24 @@ async function callAndRun(name: string, args: object = {}): Promise<McpAnswer> {
   return answer;
 }
 
-const handedOver = (id: string | undefined, why: string) => ({
+const handedOver = (id: string | undefined) => ({
   resultType: 'complete',
-  isError: true,
   content: [
     {
       type: 'text',
       text:
-        `The tool goes on as task ${id}: ${why}. ` +
-        'Its result can be read with tasks/get by a client that supports the tasks extension.',
+        `greet goes on as task ${id}. This is no failure: do not call greet again for it. ` +
+        'A client that supports tasks can follow it with tasks/get.',
     },
   ],
+  structuredContent: {
+    taskId: id,
+    tool: 'greet',
+    status: 'working',
+    createdAt: expect.any(String),
+    lastUpdatedAt: expect.any(String),
+    pollIntervalMs: expect.any(Number),
+  },
   _meta: SERVER,
 });
 
@@ -130,7 +127,7 @@ describe('a plain call of a task tool', () => {
     await held.clock.advance(25_000);
 
     const task = await onlyTask();
-    expect((await answer).message?.result).toEqual(handedOver(task?.id, 'it takes longer than a call is kept open'));
+    expect((await answer).message?.result).toEqual(handedOver(task?.id));
     expect(task?.status).toBe('working');
     expect(held.clock.pendingTimers).toBe(0);
   });
@@ -143,14 +140,6 @@ describe('a plain call of a task tool', () => {
     await held.runDue();
 
     expect((await answer).message?.result?.['isError']).toBeUndefined();
-  });
-
-  test('is handed over when the tool needs input [MOD-1]', async () => {
-    const { message } = await callAndRun('asks');
-
-    const task = await onlyTask();
-    expect(message?.result).toEqual(handedOver(task?.id, 'it needs input that this client cannot be asked for'));
-    expect(task?.status).toBe('input_required');
   });
 
   test('is told when the task is cancelled by somebody else [MOD-1]', async () => {
@@ -230,33 +219,5 @@ describe('a tool without tasks', () => {
 
     const stack = expect.stringMatching(/^Error: Spilled\.\n\s+at /);
     expect(lines).toEqual([{ line: 'The tool threw', tool: 'direct', error: 'Error', message: 'Spilled.', stack }]);
-  });
-});
-
-describe('a client of the 2025-11-25 era', () => {
-  const legacy = {
-    message: { params: undefined },
-    headers: { 'mcp-protocol-version': '2025-11-25', 'mcp-method': undefined, 'mcp-name': undefined },
-  };
-  const ask = async (method: string, params: object) => {
-    const { body } = await held.peer.open(method, {}, { ...legacy, message: { params } });
-    return body === null ? undefined : new EventReader(body).message();
-  };
-
-  test('gets the result of a task tool [MOD-1]', async () => {
-    const answer = ask('tools/call', { name: 'greet', arguments: { name: 'Ada' } });
-    await held.queue.filled();
-    await held.runDue();
-
-    expect((await answer)?.result).toEqual({ content: [{ type: 'text', text: 'Hello, Ada!' }] });
-  });
-
-  test.each([
-    ['tasks/get', { taskId: '0'.repeat(44) }, 'Method not found'],
-    ['tasks/cancel', { taskId: '0'.repeat(44) }, 'Method not found'],
-    ['tools/call', { name: 'required', arguments: {} }, 'Tool required can only be called as a task.'],
-  ])('finds no modern %s [MOD-1]', async (method, params, message) => {
-    expect((await ask(method, params))?.error).toMatchObject({ code: -32601, message });
-    expect((await held.stored()).size).toBe(0);
   });
 });

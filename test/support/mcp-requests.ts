@@ -191,6 +191,8 @@ export function credentials(clientId: string, extra?: Record<string, unknown>): 
 export class EventReader {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #buffered = '';
+  /** Of the last event that had one. */
+  lastEventId: string | undefined;
 
   constructor(body: ReadableStream<Uint8Array>) {
     this.#reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -209,7 +211,11 @@ export class EventReader {
     this.#buffered = this.#buffered.slice(end + 2);
     if (event.startsWith(':')) return 'keep-alive';
     const data = event.split('\n').find((line) => line.startsWith('data: '));
+    const id = event.split('\n').find((line) => line.startsWith('id: '));
+    if (id !== undefined) this.lastEventId = id.slice('id: '.length);
     if (data === undefined) throw new Error(`An event without data: ${event}`);
+    // Says only where the stream can be gone on with.
+    if (data.trim() === 'data:') return 'keep-alive';
     return JSON.parse(data.slice('data: '.length)) as RpcMessage;
   }
 

@@ -208,14 +208,15 @@ export class Runner {
       await held.change((task, _claim, now) => failTask(task, runtimeFailure('unrecoverable', error.message), now));
     }
     const { status, run: state } = held.task;
+    // Also one that has ended over the question that it was to wait for: its handler cleans up in another run.
+    if (state.dueAt !== null) await this.#enqueue(held.task);
     if (isTerminal(status)) {
       if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
       // A message of the task's would be its client's; why the runtime itself failed it is ours to say.
-      const reason = outcome?.kind === 'failure' ? reasonOf(outcome.failure) : undefined;
-      logger.info('Task ended', { status, ...present({ reason }) });
+      const reason = outcome === undefined ? 'unattended' : outcome.kind === 'failure' && reasonOf(outcome.failure);
+      logger.info('Task ended', { status, ...(typeof reason === 'string' ? { reason } : {}) });
       return 'finished';
     }
-    if (state.dueAt !== null) await this.#enqueue(held.task);
     return 'suspended';
   }
 

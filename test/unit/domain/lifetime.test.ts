@@ -13,6 +13,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const policy: LifetimePolicy = { runDeadlineMs: 10 * MINUTE, retentionMs: HOUR, maxTtlMs: 5 * HOUR };
 const unlimited: LifetimePolicy = { ...policy, maxTtlMs: null };
+const slow: LifetimePolicy = { ...policy, runDeadlineMs: 24 * HOUR };
 
 test('a tool that says nothing has a day to run, its results another, and 30 days can be asked for [LIFE-3 LIFE-7]', () => {
   expect(DEFAULT_LIFETIME).toEqual({ runDeadlineMs: 86_400_000, retentionMs: 86_400_000, maxTtlMs: 2_592_000_000 });
@@ -24,10 +25,11 @@ describe('a requested lifetime', () => {
     ['longer than the tool’s own stretches the retention', policy, 2 * HOUR, { run: 10 * MINUTE, keep: 110 * MINUTE }],
     ['shorter cuts the retention', policy, 20 * MINUTE, { run: 10 * MINUTE, keep: 10 * MINUTE }],
     ['the tool’s run and the least retention', policy, 11 * MINUTE, { run: 10 * MINUTE, keep: MINUTE }],
-    ['no room for the whole run cuts the run', policy, 11 * MINUTE - 1, { run: 10 * MINUTE - 1, keep: MINUTE }],
-    ['next to nothing is raised to the least', policy, 1, { run: MINUTE, keep: MINUTE }],
-    ['zero', policy, 0, { run: MINUTE, keep: MINUTE }],
-    ['negative', policy, -5, { run: MINUTE, keep: MINUTE }],
+    ['no room for the whole run cuts the run', slow, 2 * HOUR, { run: 119 * MINUTE, keep: MINUTE }],
+    ['less than a person needs is raised to an hour', slow, MINUTE, { run: HOUR, keep: MINUTE }],
+    ['next to nothing is raised to the least', policy, 1, { run: 10 * MINUTE, keep: MINUTE }],
+    ['zero', policy, 0, { run: 10 * MINUTE, keep: MINUTE }],
+    ['negative', policy, -5, { run: 10 * MINUTE, keep: MINUTE }],
     ['a fraction is rounded down', policy, 20 * MINUTE + 0.9, { run: 10 * MINUTE, keep: 10 * MINUTE }],
     ['the maximum', policy, 5 * HOUR, { run: 10 * MINUTE, keep: 290 * MINUTE }],
     ['one more than the maximum is cut to it', policy, 5 * HOUR + 1, { run: 10 * MINUTE, keep: 290 * MINUTE }],
@@ -42,6 +44,7 @@ describe('a requested lifetime', () => {
     ],
     ['a tool faster than a minute', { ...policy, runDeadlineMs: 1000 }, 1, { run: 1000, keep: MINUTE }],
     ['a maximum below the least', { ...policy, maxTtlMs: 10 }, 500, { run: MINUTE, keep: MINUTE }],
+    ['a maximum below an hour', { ...slow, maxTtlMs: 30 * MINUTE }, MINUTE, { run: 29 * MINUTE, keep: MINUTE }],
   ])('of %s [LIFE-7]', (_what, given, requested, { run, keep }) => {
     expect(grantLifetime(given, requested)).toEqual({ runDeadlineMs: run, retentionMs: keep });
   });

@@ -1,0 +1,125 @@
+/**
+ * What the 2025 era needs of HTTP beyond the SDK's stateless entry, so that a client may reach another instance with each
+ * request: a session that the client carries, answers that come by requests of their own, and streams of results that
+ * go on elsewhere when one is cut.
+ */
+import {
+  type AuthInfo,
+  LATEST_PROTOCOL_VERSION,
+  type McpHandlerRequestOptions,
+  readRequestBody,
+  SUPPORTED_PROTOCOL_VERSIONS,
+} from '@modelcontextprotocol/server';
+import type { Clock, RandomBytes } from '../../clock.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { present } from '../../present.ts';
+import { askableWith } from '../capability.ts';
+import type { RelayedRequests } from './relayed-requests.ts';
+import { decodeResumption, encodeResumption, resumableStream } from './resumable-results.ts';
+import { encodeSession, SESSION_HEADER, sessionOf } from './session.ts';
+import { isAnswer } from './taken-answers.ts';
+
+type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
+
+export interface LegacyHttpOptions {
+  readonly relay: RelayedRequests;
+  /** Takes a client's answer to what a task or a call asked. */
+  readonly takeAnswer: (answer: JsonObject, authInfo: AuthInfo | undefined) => Promise<void>;
+  readonly random: RandomBytes;
+  readonly clock: Clock;
+  readonly maxRequestBodySize: number;
+  /** How long a stream of a result stays open before its client is to come again, in milliseconds; `null`: no bound. */
+  readonly maxStreamMs: number | null;
+  /** Fires when the endpoint closes: clients then come again, to the process that follows. */
+  readonly closing: AbortSignal;
+}
+
+const SESSION_BYTES = 8;
+/** The revisions before the one with an envelope in each request. */
+const LEGACY_VERSIONS: readonly string[] = SUPPORTED_PROTOCOL_VERSIONS;
+
+export function withLegacyEra(entry: Fetch, options: LegacyHttpOptions): Fetch {
+  return async (request, requestOptions = {}) => {
+    if (!isLegacy(request)) return entry(request, requestOptions);
+    const { authInfo } = requestOptions;
+    if (request.method === 'GET') {
+      const resumed = decodeResumption(request.headers.get('last-event-id'));
+      return resumed === undefined
+        ? entry(request, requestOptions)
+        : answer(entry, postOf(request), { ...present({ authInfo }), parsedBody: resumed }, options);
+    }
+    if (request.method !== 'POST') return entry(request, requestOptions);
+    const parsedBody = requestOptions.parsedBody ?? (await parseBody(request, options.maxRequestBodySize));
+    if (parsedBody === undefined) return entry(request, requestOptions);
+    return answer(entry, request, { ...present({ authInfo }), parsedBody }, options);
+  };
+}
+
+async function answer(
+  entry: Fetch,
+  request: Request,
+  requestOptions: McpHandlerRequestOptions & { readonly parsedBody: unknown },
+  options: LegacyHttpOptions,
+): Promise<Response> {
+  const { parsedBody: message } = requestOptions;
+  if (!isJsonObject(message)) return entry(request, requestOptions);
+  if (isAnswer(message)) {
+    await options.takeAnswer(message, requestOptions.authInfo);
+    return new Response(null, { status: 202 });
+  }
+  switch (message.method) {
+    case 'initialize':
+      return withSession(await entry(request, requestOptions), message, options);
+    case 'notifications/cancelled': {
+      const session = sessionOf(request.headers);
+      if (session !== undefined) options.relay.cancelled(message, session.id);
+      return entry(request, requestOptions);
+    }
+    case 'tasks/result': {
+      const left = new AbortController();
+      const signal = AbortSignal.any([left.signal, request.signal]);
+      const response = await entry(new Request(request, { signal, body: null }), requestOptions);
+      return resumableStream(response, { id: encodeResumption(message), leave: () => left.abort(), ...options });
+    }
+    default:
+      return entry(request, requestOptions);
+  }
+}
+
+/** A request that names a later revision carries all that it needs. */
+function isLegacy(request: Request): boolean {
+  const version = request.headers.get('mcp-protocol-version');
+  return version === null || LEGACY_VERSIONS.includes(version);
+}
+
+function withSession(response: Response, { params }: JsonObject, { random }: LegacyHttpOptions): Response {
+  if (!response.ok || !isJsonObject(params)) return response;
+  const { protocolVersion, capabilities } = params;
+  const session = encodeSession({
+    revision: LEGACY_VERSIONS.find((known) => known === protocolVersion) ?? LATEST_PROTOCOL_VERSION,
+    askable: askableWith(capabilities),
+    id: Buffer.from(random(SESSION_BYTES)).toString('hex'),
+  });
+  const headers = new Headers(response.headers);
+  headers.set(SESSION_HEADER, session);
+  return new Response(response.body, { status: response.status, headers });
+}
+
+/** The request that a client goes on with, as it sent it first. */
+function postOf(request: Request): Request {
+  const headers = new Headers(request.headers);
+  headers.set('accept', 'application/json, text/event-stream');
+  headers.set('content-type', 'application/json');
+  headers.delete('last-event-id');
+  return new Request(request.url, { method: 'POST', headers, signal: request.signal });
+}
+
+/** `undefined` for what is no JSON or too large: the entry answers that, and reads the request itself. */
+async function parseBody(request: Request, maxBytes: number): Promise<unknown> {
+  try {
+    const body = await readRequestBody(request.clone(), maxBytes);
+    return body.tooLarge ? undefined : JSON.parse(body.text);
+  } catch {
+    return undefined;
+  }
+}

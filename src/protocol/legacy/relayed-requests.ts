@@ -1,0 +1,159 @@
+/**
+ * Requests that a call of the 2025 era makes to its client while it is being answered (a plain tool that asks, or one that
+ * asks before its task exists). Each call has a server of its own, which counts its requests from zero, and the answers
+ * come by requests of their own, to any instance: so the ids that clients see are made here, and what they answer is
+ * brought back.
+ */
+import { isJSONRPCRequest, type JSONRPCMessage, type McpServer } from '@modelcontextprotocol/server';
+import type { CancelTimer, Clock, RandomBytes } from '../../clock.ts';
+import { ANSWER_LIMITS } from '../../domain/inputs.ts';
+import { type JsonObject, jsonBytes } from '../../domain/json.ts';
+import type { Owner } from '../../domain/owner.ts';
+import { describeError, type Logger } from '../../runtime/logger.ts';
+import type { RelayedAnswers } from '../../store/relayed-answers.ts';
+import { answeredBy, REQUEST_ID_PREFIX, requestIdOf } from './question-ids.ts';
+
+const NAME_BYTES = 16;
+/** How often a call that waits looks for an answer that has reached another instance. */
+const LOOK_EVERY_MS = 1_000;
+
+type Transport = Parameters<McpServer['connect']>[0];
+
+export interface RelayedRequestsOptions {
+  readonly answers: RelayedAnswers;
+  readonly random: RandomBytes;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Who makes the call. */
+export interface RelayedCaller {
+  /** `undefined`: a caller without an owner, whom only this instance can bring answers. */
+  readonly owner: Owner | undefined;
+  /** `undefined`: the call belongs to no session. */
+  readonly session: string | undefined;
+}
+
+export class RelayedRequests {
+  readonly #options: RelayedRequestsOptions;
+  readonly #waiting = new Map<string, WaitingRequest>();
+  /** By session: the calls that are being answered. */
+  readonly #open = new Map<string, Set<Transport>>();
+
+  constructor(options: RelayedRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** To be called before the server of one request is connected. */
+  watch(mcp: McpServer, { owner, session }: RelayedCaller): void {
+    const connect = mcp.connect.bind(mcp);
+    mcp.connect = async (transport) => {
+      const made = new Set<WaitingRequest>();
+      const send = transport.send.bind(transport);
+      transport.send = async (message, options) => send(await this.#named(message, transport, owner, made), options);
+      if (session !== undefined) this.#callsOf(session).add(transport);
+      await connect(transport);
+      const { onclose } = transport;
+      transport.onclose = () => {
+        for (const request of made) this.#forget(request);
+        if (session !== undefined) this.#leave(session, transport);
+        onclose?.();
+      };
+    };
+  }
+
+  /** Brings an answer to the call that waits for it, here or elsewhere. What no call waits for is let go. */
+  async take(answer: JsonObject, owner: Owner | undefined): Promise<void> {
+    const answered = answeredBy(answer.id);
+    if (answered?.kind !== 'call') return;
+    const { name } = answered;
+    const waiting = this.#waiting.get(name);
+    if (waiting !== undefined) this.#deliver(waiting, answer);
+    else if (owner !== undefined) await this.#options.answers.leave(owner, name, fitting(answer));
+  }
+
+  /** Lets the calls of a session that are being answered here know what their client has given up. */
+  cancelled(notification: JsonObject, session: string): void {
+    for (const transport of this.#open.get(session) ?? []) {
+      transport.onmessage?.(notification as unknown as JSONRPCMessage);
+    }
+  }
+
+  /** A request of the SDK's own under a name that no other has; all other messages as they are. */
+  async #named(
+    message: JSONRPCMessage,
+    transport: Transport,
+    owner: Owner | undefined,
+    made: Set<WaitingRequest>,
+  ): Promise<JSONRPCMessage> {
+    if (!isJSONRPCRequest(message) || String(message.id).startsWith(REQUEST_ID_PREFIX)) return message;
+    const name = Buffer.from(this.#options.random(NAME_BYTES)).toString('hex');
+    const request: WaitingRequest = { name, id: message.id, transport, owner, cancelLook: () => {} };
+    made.add(request);
+    this.#waiting.set(name, request);
+    if (owner !== undefined) {
+      const { answers, logger } = this.#options;
+      try {
+        await answers.expect(owner, name);
+        this.#lookLater(request, owner);
+      } catch (error) {
+        logger.warn('Only this instance can take the answer to a question', describeError(error));
+      }
+    }
+    return { ...message, id: requestIdOf({ kind: 'call', name }) };
+  }
+
+  #lookLater(request: WaitingRequest, owner: Owner): void {
+    const { clock, answers, logger } = this.#options;
+    if (!this.#waiting.has(request.name)) return;
+    request.cancelLook = clock.after(LOOK_EVERY_MS, () => {
+      answers
+        .fetch(owner, request.name)
+        .then((answer) => answer !== undefined && this.#deliver(request, answer))
+        .catch((error: unknown) => logger.warn('An answer could not be looked for', describeError(error)))
+        .then(() => this.#lookLater(request, owner));
+    });
+  }
+
+  #deliver(request: WaitingRequest, answer: JsonObject): void {
+    this.#forget(request);
+    request.transport.onmessage?.({ ...answer, id: request.id } as unknown as JSONRPCMessage);
+  }
+
+  #forget(request: WaitingRequest): void {
+    const { name, owner, cancelLook } = request;
+    cancelLook();
+    if (!this.#waiting.delete(name) || owner === undefined) return;
+    // What stays expires.
+    this.#options.answers.forget(owner, name).catch(() => {});
+  }
+
+  #callsOf(session: string): Set<Transport> {
+    const calls = this.#open.get(session) ?? new Set();
+    this.#open.set(session, calls);
+    return calls;
+  }
+
+  #leave(session: string, transport: Transport): void {
+    const calls = this.#open.get(session);
+    calls?.delete(transport);
+    if (calls?.size === 0) this.#open.delete(session);
+  }
+}
+
+interface WaitingRequest {
+  readonly name: string;
+  /** As the call's own server counts it. */
+  readonly id: string | number;
+  readonly transport: Transport;
+  readonly owner: Owner | undefined;
+  cancelLook: CancelTimer;
+}
+
+/** An answer between instances may be as large as one to a task; who sends a larger one has the call be told. */
+function fitting(answer: JsonObject): JsonObject {
+  const { maxAnswerBytes } = ANSWER_LIMITS;
+  if (jsonBytes(answer) <= maxAnswerBytes) return answer;
+  const message = `The client's answer is larger than ${maxAnswerBytes} bytes.`;
+  return { jsonrpc: '2.0', id: answer.id ?? null, error: { code: -32600, message } };
+}

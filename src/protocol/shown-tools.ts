@@ -1,0 +1,79 @@
+/**
+ * What of this server a client is shown, by its era and by what it declares: the capability for tasks, the tools, and what
+ * their answers may look like.
+ */
+import type { Result, Server, ServerContext } from '@modelcontextprotocol/server';
+import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { type Client, LEGACY_TASKS_REVISION, TASKS_EXTENSION } from './capability.ts';
+import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
+import { SUMMARY_SCHEMA, TASK_TOOLS } from './task-summary.ts';
+import { type AnyTool, isTaskTool } from './tool.ts';
+
+export interface ShownToolsOptions {
+  /** By name: the tools that this extension calls. */
+  readonly tools: ReadonlyMap<string, AnyTool>;
+  readonly clientOf: (ctx: ServerContext) => Client;
+  /** Whether the caller of this request may list its tasks. */
+  readonly mayList: (ctx: ServerContext) => boolean;
+}
+
+/** For a server that has its tools. */
+export function showByClient(server: Server, options: ShownToolsOptions): void {
+  change(server, 'initialize', (result, ctx) => withLegacyTasks(result, options.mayList(ctx)));
+  change(server, 'tools/list', (result, ctx) => {
+    const client = options.clientOf(ctx);
+    const { tools } = result as { tools?: unknown };
+    if (!Array.isArray(tools)) return result;
+    return { ...result, tools: (tools as JsonObject[]).flatMap((tool) => shownTool(tool, client, options.tools)) };
+  });
+}
+
+function change(server: Server, method: string, shown: (result: Result, ctx: ServerContext) => Result): void {
+  const handler = storedHandler(server, method);
+  if (handler === undefined) throw new Error(`The MCP SDK did not keep the ${method} handler.`);
+  replaceStoredHandler(server, method, async (request, ctx) => shown(await handler(request, ctx), ctx));
+}
+
+/** The extension is of the later era; of this one, the revision that knows tasks has a capability of its own for them. */
+function withLegacyTasks(result: Result, mayList: boolean): Result {
+  const { protocolVersion, capabilities } = result as { protocolVersion?: unknown; capabilities?: unknown };
+  if (!isJsonObject(capabilities)) return result;
+  const { extensions, ...others } = capabilities;
+  const { [TASKS_EXTENSION]: _ours, ...foreign } = isJsonObject(extensions) ? extensions : {};
+  const tasks = { ...(mayList ? { list: {} } : {}), cancel: {}, requests: { tools: { call: {} } } };
+  return {
+    ...result,
+    capabilities: {
+      ...others,
+      ...(Object.keys(foreign).length > 0 ? { extensions: foreign } : {}),
+      ...(protocolVersion === LEGACY_TASKS_REVISION ? { tasks } : {}),
+    },
+  };
+}
+
+const NAMES_OF_TASK_TOOLS: readonly string[] = Object.values(TASK_TOOLS);
+
+function shownTool(shown: JsonObject, client: Client, tools: ReadonlyMap<string, AnyTool>): readonly JsonObject[] {
+  const tool = tools.get(String(shown.name));
+  if (tool === undefined) return [shown];
+  // Who holds tasks itself would only be confused by a second way.
+  if (client.declaresTasks && NAMES_OF_TASK_TOOLS.includes(tool.name)) return [];
+  const execution = client.knowsLegacyTasks ? { execution: { taskSupport: tool.taskSupport } } : {};
+  const mayGoOn = isTaskTool(tool) && tool.taskSupport === 'optional' && !client.declaresTasks;
+  const output = mayGoOn && isJsonObject(shown.outputSchema) ? { outputSchema: orGoesOn(shown.outputSchema) } : {};
+  return [{ ...shown, ...execution, ...output }];
+}
+
+/** What every reference within a schema is looked up in stays where it is, at the root. */
+const AT_THE_ROOT: readonly string[] = ['$schema', '$id', '$defs', 'definitions'];
+
+/**
+ * The tool's own structured content, or how its task stands: a client that holds an answer against the schema must find
+ * neither wrong.
+ */
+function orGoesOn(schema: JsonObject): JsonObject {
+  const entries = Object.entries(schema) as [string, JsonValue][];
+  const root = entries.filter(([name]) => AT_THE_ROOT.includes(name));
+  const own = entries.filter(([name]) => !AT_THE_ROOT.includes(name));
+  return { ...Object.fromEntries(root), type: 'object', anyOf: [Object.fromEntries(own), SUMMARY_SCHEMA] };
+}
