@@ -125,10 +125,6 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     otherwise: DEFAULT_PROGRESS_CALL_WAIT_MS,
     none: 'no progress',
   });
-  const { headers = 'strict' } = options;
-  if (!HEADER_MODES.includes(headers)) {
-    throw new TaskError('invalid_definition', `headers must be ${HEADER_MODES.join(' or ')}, not ${headers}.`);
-  }
   const closing = new AbortController();
   const extension = new TasksExtension({
     closing: closing.signal,
@@ -151,7 +147,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     relayedAnswers: store.relayedAnswers,
     maxStreamSeconds,
     bufferedWaitMs: progressWaitMs === null ? plainCallWaitMs : undefined,
-    headers,
+    headers: headerModeOf(options),
     name,
     version,
     extension,
@@ -187,6 +183,11 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       await deliverAnswers({ store, queue, logger }, known, { [key]: answer });
     },
   };
+}
+
+function headerModeOf({ headers = 'strict' }: EndpointSettings): HeaderMode {
+  if (HEADER_MODES.includes(headers)) return headers;
+  throw new TaskError('invalid_definition', `headers must be ${HEADER_MODES.join(' or ')}, not ${headers}.`);
 }
 
 const DAY_SECONDS = 24 * 60 * 60;
