@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { problemWithOrigins } from '../src/server/allowed-origins.ts';
+import { HEADER_MODES, type HeaderMode } from '../src/server/create-task-endpoint.ts';
 import { LOG_LEVELS, type LogLevel } from '../src/server/line-logger.ts';
 import { BACKEND_ADDRESSES, type BackendAddress, parseBackendAddress } from '../src/server/open-backend.ts';
 import { CONCURRENCY_BOUNDS, parseQueueAddress, QUEUE_ADDRESSES, type QueueAddress } from '../src/server/open-queue.ts';
@@ -26,6 +27,7 @@ export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [op
                      user for these tools):
                      ${BACKEND_ADDRESSES}
   --allow-origin URL let web pages of that origin call, besides those of this machine; may be given several times
+  --headers MODE     strict (default), or lenient: serve clients that send no Mcp-Name, as FastMCP's and Python's
   --queue WHERE      where due tasks go, for servers on several machines that share the backend (default: this process):
                      ${QUEUE_ADDRESSES}
   --concurrency N    how many tasks run at the same time, from 1 to 1000, in turns between their owners (default 16)
@@ -52,6 +54,7 @@ export interface ServeOptions {
   readonly port: number;
   readonly host: string;
   readonly allowedOrigins: readonly string[];
+  readonly headers: HeaderMode;
   readonly backend: BackendAddress;
   /** `undefined`: in this process. */
   readonly queue: QueueAddress | undefined;
@@ -72,6 +75,7 @@ const OPTIONS = {
   host: { type: 'string' },
   'allow-origin': { type: 'string', multiple: true },
   backend: { type: 'string' },
+  headers: { type: 'string' },
   queue: { type: 'string' },
   concurrency: { type: 'string' },
   'max-active-tasks': { type: 'string' },
@@ -84,7 +88,7 @@ const OPTIONS = {
 } as const;
 
 /** Those that say something of HTTP. */
-const HTTP_ONLY = ['port', 'host', 'allow-origin'] as const satisfies (keyof typeof OPTIONS)[];
+const HTTP_ONLY = ['port', 'host', 'allow-origin', 'headers'] as const satisfies (keyof typeof OPTIONS)[];
 
 export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   const values = parse(args);
@@ -101,6 +105,9 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
   if (logLevel === undefined) {
     throw new UsageError(`--log-level ${values['log-level']}: use one of ${LOG_LEVELS.join(', ')}`);
   }
+  const headersText = values.headers ?? 'strict';
+  const headers = HEADER_MODES.find((mode) => mode === headersText);
+  if (headers === undefined) throw new UsageError(`--headers ${headersText}: use one of ${HEADER_MODES.join(', ')}`);
   const backend = backendOf(values.backend, stdio ? userDataFile(values.tools) : '.data/tasks.sqlite');
   const createTable = values['create-table'];
   if (createTable && backend.engine !== 'dynamodb') {
@@ -119,6 +126,7 @@ export function readOptions(args: string[]): ServeOptions | 'help' | 'version' {
     port,
     host,
     allowedOrigins,
+    headers,
     backend,
     queue,
     concurrency,

@@ -114,12 +114,17 @@ async function serve(options: ServeOptions): Promise<void> {
 }
 
 async function serveHttp(settings: TaskServerOptions, options: ServeOptions): Promise<Served> {
-  const { port, host, allowedOrigins } = options;
-  const server = await startLocalServer({ ...settings, allowAnonymous: true, port, host, allowedOrigins }).catch(
-    (error: unknown) => {
-      throw listenError(error, options);
-    },
-  );
+  const { port, host, allowedOrigins, headers } = options;
+  const server = await startLocalServer({
+    ...settings,
+    allowAnonymous: true,
+    port,
+    host,
+    allowedOrigins,
+    headers,
+  }).catch((error: unknown) => {
+    throw listenError(error, options);
+  });
   if (!LOOPBACK_HOSTS.includes(host))
     complain(`whoever reaches ${host} may call these tools: no credentials are asked for`);
   return { address: server.url, stop: 'Ctrl-C', close: () => server.close() };

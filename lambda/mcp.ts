@@ -14,7 +14,7 @@ import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
 import { oneOf, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
-import { RESPONSE_MODES, SERVICE } from './shared/words.ts';
+import { HEADER_MODES, RESPONSE_MODES, SERVICE } from './shared/words.ts';
 
 const settings = readEnvironment(process.env);
 const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');
@@ -35,6 +35,7 @@ const server = once(async () => {
     logger,
     maxStreamSeconds: wholeNumber(environment, 'maxStreamSeconds'),
     maxAnswerBytes,
+    headers: oneOf(environment, 'headers', HEADER_MODES, 'strict'),
     ...(mode === 'stream' ? {} : { progressCallWaitMs: null }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };

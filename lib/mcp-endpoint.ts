@@ -6,7 +6,7 @@ import type { Alias, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import type { Environment } from '../lambda/shared/environment.ts';
-import { MCP_PATH } from '../lambda/shared/words.ts';
+import { type HeaderMode, MCP_PATH } from '../lambda/shared/words.ts';
 import { type Authorization, authorizationEnvironment } from './authorization.ts';
 import { bundledFunction, type FunctionNetwork } from './bundled-function.ts';
 import { type ApiKind, type Front, NO_LOGIN_ON_A_STAGE, ORIGIN } from './front.ts';
@@ -53,6 +53,11 @@ export interface McpEndpointProps {
    * @default - no page of another origin can read an answer
    */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * `lenient`: requests without the header `Mcp-Name` or `Mcp-Method` are served, for clients that do not send them. Wrong ones
+   * are refused all the same. @default 'strict'
+   */
+  readonly headers?: HeaderMode | undefined;
   /** @default 'all-at-once' */
   readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
@@ -112,6 +117,7 @@ export class McpEndpoint extends Construct {
         ...answerLimitOf(api),
         ...originsEnvironment(props),
         maxStreamSeconds: maxStreamSeconds?.toString(),
+        headers: props.headers,
         ...props.environment,
       },
       reservedConcurrentExecutions: reservedConcurrency,

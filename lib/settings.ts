@@ -2,7 +2,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { BACKENDS, type BackendKind, LOG_LEVELS, type LogLevel } from '../lambda/shared/words.ts';
+import {
+  BACKENDS,
+  type BackendKind,
+  HEADER_MODES,
+  type HeaderMode,
+  LOG_LEVELS,
+  type LogLevel,
+} from '../lambda/shared/words.ts';
 import { type ArnSettings, readArns, type Target } from './arn-settings.ts';
 import type { Authorization } from './authorization.ts';
 import { JWT_SETTINGS, readAuthorization } from './authorization-settings.ts';
@@ -27,6 +34,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly domainName?: string;
   readonly callerAccounts?: readonly string[];
   readonly allowedOrigins?: readonly string[];
+  readonly headers: HeaderMode;
   readonly apiGatewayLogRole: boolean;
   readonly accountConcurrency?: number;
   readonly reservedConcurrency?: number;
@@ -66,7 +74,7 @@ export const SETTING_NAMES = [
     'rollout',
     'tableName',
   ],
-  ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins'],
+  ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins', 'headers'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
   ...[
@@ -115,6 +123,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>, target:
     domainName: reader.matching('domainName', DOMAIN, 'a host name such as tasks.example.com'),
     callerAccounts: reader.listOf('callerAccounts', /^\d{12}$/, 'account ids of 12 digits'),
     allowedOrigins: reader.listOf('allowedOrigins', ORIGIN, 'origins such as https://app.example.com, without a path'),
+    headers: reader.oneOf('headers', HEADER_MODES, 'strict'),
     apiGatewayLogRole: reader.flag('apiGatewayLogRole', true),
     tableName: reader.matching(
       'tableName',

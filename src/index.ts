@@ -25,8 +25,9 @@ export {
   type RetryStrategy,
   type WaitStrategy,
 } from './engine/retry.ts';
-export type { FetchHandler } from './protocol/endpoint.ts';
+export type { FetchHandler, FetchOptions } from './protocol/endpoint.ts';
 export {
+  type AuthInfo,
   acceptedContent,
   type CallToolResult,
   type InputRequiredResult,
@@ -66,6 +67,7 @@ export { createTaskWorker, type TaskWorker, type TaskWorkerOptions } from './ser
 export { defineTaskTool, type PlainToolDefinition, type TaskToolDefinition } from './server/define-task-tool.ts';
 export { createLineLogger, type LogLevel } from './server/line-logger.ts';
 export { type LocalServer, type LocalServerOptions, startLocalServer } from './server/local-server.ts';
+export { createNodeHandler, type NodeHandler, type NodeRequest } from './server/node-handler.ts';
 export { type StdioServer, type StdioServerOptions, startStdioServer } from './server/stdio-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';
 export type { CreateTask, StoredTask, TaskPage, TaskStore } from './store/task-store.ts';

@@ -10,7 +10,7 @@ import { refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import { type HttpEvent, isVersion2 } from '../endpoint/http-event.ts';
 import { type Environment, required, unlessEmpty } from '../shared/environment.ts';
-import { FULL_METADATA_PATH, MCP_PATH, METADATA_PATHS, VARIABLES } from '../shared/words.ts';
+import { FULL_METADATA_PATH, isMetadataPath, MCP_PATH, VARIABLES } from '../shared/words.ts';
 import { readAccessToken, type TokenRules } from './access-token.ts';
 import type { Authenticate } from './authenticated.ts';
 import { createIssuerKeys, KeysNotAsked, KeysUnavailable } from './issuer-keys.ts';
@@ -28,7 +28,7 @@ export function createResourceServer(environment: Environment, logger: Logger, c
   return async (request, event) => {
     const resource = resourceUrl ?? resourceOf(event);
     const { pathname } = new URL(request.url);
-    if (METADATA_PATHS.includes(pathname)) return metadata(resource, rules);
+    if (isMetadataPath(pathname)) return metadata(resource, rules);
     const refuse = (status: 401 | 403, message: string, error?: string) =>
       refusedRequest(status, message, { 'www-authenticate': challenge(resource, rules, error) });
     const token = BEARER.exec(request.headers.get('authorization') ?? '')?.[1];
@@ -86,7 +86,7 @@ function metadata(resource: string, { issuer, scopes }: TokenRules): Response {
 /** Names the scopes also to a caller without a token, so that the first token that it asks for will do. */
 function challenge(resource: string, { scopes }: TokenRules, error: string | undefined): string {
   const url = new URL(resource);
-  const prefix = url.pathname.slice(0, -MCP_PATH.length);
+  const prefix = url.pathname.replace(/\/mcp\/?$/, '');
   const parameters = {
     ...present({ error }),
     ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
@@ -106,9 +106,12 @@ function resourceOf(event: HttpEvent): string {
   return `https://${domainName}${stagePrefixOf(event)}${MCP_PATH}`;
 }
 
-/** API Gateway's own name has the stage in its path; a custom domain has not. */
+/** API Gateway's own name has the stage in its path, unless it is the one without a name; a custom domain has not. */
 function stagePrefixOf(event: HttpEvent): string {
-  if (isVersion2(event)) return '';
+  if (isVersion2(event)) {
+    const prefix = `/${event.requestContext.stage}`;
+    return event.rawPath.startsWith(`${prefix}/`) ? prefix : '';
+  }
   const { path, stage } = event.requestContext;
   return path === event.path ? '' : `/${stage}`;
 }

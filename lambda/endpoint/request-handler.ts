@@ -12,11 +12,11 @@ import {
   withHeaders,
 } from '../../src/protocol/cross-origin.ts';
 import type { FetchHandler } from '../../src/protocol/endpoint.ts';
-import { refusedRequest } from '../../src/protocol/http-requests.ts';
+import { isMcpPath, NO_MCP_PATH, refusedRequest } from '../../src/protocol/http-requests.ts';
 import { describeError, type Logger } from '../../src/runtime/logger.ts';
 import type { Authenticate } from '../authentication/authenticated.ts';
 import type { ResponseMode } from '../shared/words.ts';
-import { MCP_PATH, METADATA_PATHS } from '../shared/words.ts';
+import { isMetadataPath } from '../shared/words.ts';
 import { carriedResult } from './answer-limit.ts';
 import { unlessListening } from './buffered.ts';
 import { answerDirectly, idOf, internalError, isServiceEvent } from './direct-invocation.ts';
@@ -97,20 +97,21 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
 
 /** Metadata is for everybody. */
 function answerWithoutCaller(request: Request, origins: OriginPolicy): Response | undefined {
-  if (METADATA_PATHS.includes(new URL(request.url).pathname)) return publicPreflight(request);
+  if (isMetadataPath(new URL(request.url).pathname)) return publicPreflight(request);
   return answeredBeforehand(origins, request.method, (name) => request.headers.get(name));
 }
 
 async function answerRequest(event: HttpEvent, request: Request, { fetch, authenticate }: Server): Promise<Response> {
   const { pathname } = new URL(request.url);
-  if (pathname !== MCP_PATH && !METADATA_PATHS.includes(pathname)) return notFound();
+  const isForServer = isMcpPath(pathname);
+  if (!isForServer && !isMetadataPath(pathname)) return notFound();
   const caller = await authenticate(request, event);
   if (caller instanceof Response) return caller;
-  return pathname === MCP_PATH ? fetch(request, caller) : notFound();
+  return isForServer ? fetch(request, caller) : notFound();
 }
 
 function notFound(): Response {
-  return refusedRequest(404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
+  return refusedRequest(404, NO_MCP_PATH);
 }
 
 function timeLimit(ms: number): TimeLimit {

@@ -15,6 +15,11 @@ export const FULL_METADATA_PATH = `${METADATA_PATH}${MCP_PATH}`;
 /** Where clients that were refused find out who issues tokens. Clients that know only the host ask at its root. */
 export const METADATA_PATHS: readonly string[] = [METADATA_PATH, FULL_METADATA_PATH];
 
+/** Of any of these, also with a stage or base path in front that nobody has taken off. */
+export function isMetadataPath(path: string): boolean {
+  return /^(?:\/[\w.~-]+)*\/\.well-known\/oauth-protected-resource(?:\/mcp)?$/.test(path);
+}
+
 /** A dimension of every metric; also what the server calls itself unless it is told a name. */
 export const SERVICE = 'mcp-durable-tasks';
 
@@ -47,6 +52,10 @@ export const RESPONSE_MODES = ['stream', 'buffered'] as const;
 /** `stream`: REST API or function URL with response streaming. `buffered`: HTTP API. */
 export type ResponseMode = (typeof RESPONSE_MODES)[number];
 
+/** Of the server's setting `headers`. */
+export const HEADER_MODES = ['strict', 'lenient'] as const;
+export type HeaderMode = (typeof HEADER_MODES)[number];
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -70,6 +79,7 @@ export const VARIABLES = {
   resourceUrl: 'TASKS_RESOURCE_URL',
   allowedOrigins: 'TASKS_ALLOWED_ORIGINS',
   responseMode: 'TASKS_RESPONSE_MODE',
+  headers: 'TASKS_HEADERS',
   serverName: 'TASKS_SERVER_NAME',
   serverVersion: 'TASKS_SERVER_VERSION',
   /** Of the API: what a buffered answer may take, escaped. */

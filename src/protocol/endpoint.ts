@@ -4,6 +4,8 @@ import { type Clock, systemRandom } from '../clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RelayedAnswers } from '../store/relayed-answers.ts';
 import { withBoundedStreams } from './bounded-streams.ts';
+import { withBodiesReadBefore } from './http-bodies.ts';
+import { type HeaderMode, reportRefusals, withFilledHeaders } from './http-headers.ts';
 import { withLegacyEra } from './legacy/legacy-http.ts';
 import { RelayedRequests } from './legacy/relayed-requests.ts';
 import { capabilitiesWith, sessionOf } from './legacy/session.ts';
@@ -14,7 +16,14 @@ import { type ServedAs, serverFactory } from './server-factory.ts';
 /** Room for the largest value that is kept, and what surrounds it. */
 export const MAX_REQUEST_BYTES = 6 * 1024 * 1024;
 
-export type FetchHandler = (request: Request, options?: { readonly authInfo?: AuthInfo }) => Promise<Response>;
+export interface FetchOptions {
+  /** Of a caller whose credentials the host has verified. */
+  readonly authInfo?: AuthInfo;
+  /** What was made of the body by something that has read it before, such as `express.json()`. */
+  readonly parsedBody?: unknown;
+}
+
+export type FetchHandler = (request: Request, options?: FetchOptions) => Promise<Response>;
 
 export interface EndpointOptions extends ServedAs {
   /** By which an answer reaches a call of another instance. */
@@ -27,6 +36,7 @@ export interface EndpointOptions extends ServedAs {
   readonly maxStreamSeconds: number | null;
   /** Where clients get an answer only when it is whole: how long one may take, in milliseconds. @default answers are streamed */
   readonly bufferedWaitMs?: number | undefined;
+  readonly headers: HeaderMode;
 }
 
 export interface Endpoint {
@@ -52,7 +62,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   };
   const handler = createMcpHandler(createForRequest, {
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    onerror: (error) => logger.debug('A request was refused', { error: error.name, message: error.message }),
+    onerror: reportRefusals(logger),
   });
   const bothEras = withLegacyEra(handler.fetch, {
     relay,
@@ -72,7 +82,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     clock,
     maxRequestBodySize: MAX_REQUEST_BYTES,
   });
-  const fetch = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
+  const strict = maxStreamSeconds === null ? unbounded : withBoundedStreams(unbounded, maxStreamSeconds, clock);
+  const lenient = () => withFilledHeaders(strict, { logger, maxRequestBytes: MAX_REQUEST_BYTES });
+  const fetch = withBodiesReadBefore(options.headers === 'lenient' ? lenient() : strict, logger);
   return {
     fetch: (request, requestOptions) => fetch(request, requestOptions ?? {}),
     close: () => handler.close(),

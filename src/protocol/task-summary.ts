@@ -5,7 +5,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { neededFor } from '../domain/askable.ts';
 import type { InputRequest } from '../domain/inputs.ts';
-import type { JsonObject } from '../domain/json.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { pollIntervalAt } from '../domain/poll-interval.ts';
 import { isTerminal } from '../domain/status.ts';
 import { shownStatusMessage, type Task } from '../domain/task.ts';
@@ -47,10 +47,11 @@ export function briefSummary(task: Task, now: number): JsonObject {
 /** How a task stands that has not ended; `hasTools`: whether the client finds the tools for tasks here. */
 export async function goesOn(store: TaskStore, task: Task, now: number, hasTools: boolean): Promise<CallToolResult> {
   const inputRequests = task.status === 'input_required' ? await questionsOf(store, task) : undefined;
-  const text = wordsFor(task, Object.entries((inputRequests ?? {}) as unknown as Questions), hasTools);
+  const message = wordsFor(task, Object.entries((inputRequests ?? {}) as unknown as Questions), hasTools);
   return {
-    content: [{ type: 'text', text }],
-    structuredContent: { ...briefSummary(task, now), ...present({ inputRequests }) },
+    content: [{ type: 'text', text: message }],
+    // Some hosts show their model nothing else.
+    structuredContent: { ...briefSummary(task, now), message, ...present({ inputRequests }) },
   };
 }
 
@@ -58,15 +59,23 @@ export async function goesOn(store: TaskStore, task: Task, now: number, hasTools
 export async function standing(store: TaskStore, task: Task, now: number): Promise<CallToolResult> {
   if (!isTerminal(task.status)) return goesOn(store, task, now, true);
   const summary = briefSummary(task, now);
-  const lead = (words: string) => ({ type: 'text' as const, text: `Task ${task.id} of ${task.tool} ${words}` });
+  const told = (words: string, content: CallToolResult['content'], more: JsonObject): CallToolResult => {
+    const message = `Task ${task.id} of ${task.tool} ${words}`;
+    return {
+      content: [{ type: 'text', text: message }, ...content],
+      structuredContent: { ...summary, message, ...more },
+    };
+  };
   if (task.status === 'completed') {
     const result = await resultOf(store, task);
     const how = result.isError === true ? 'ended with an error of the tool:' : 'is completed. Its result:';
-    return { content: [lead(how), ...result.content], structuredContent: { ...summary, result } };
+    return told(how, result.content, { result: result as unknown as JsonObject });
   }
-  if (task.status === 'cancelled') return { content: [lead('was cancelled.')], structuredContent: summary };
+  if (task.status === 'cancelled') return told('was cancelled.', [], {});
   const { code, message, data } = await failureOf(store, task);
-  return { content: [lead(`failed: ${message}`)], structuredContent: { ...summary, error: { code, message, data } } };
+  return told(`failed: ${message}`, [], {
+    error: { code, message, ...present({ data: data as JsonValue | undefined }) },
+  });
 }
 
 type Questions = Readonly<Record<string, InputRequest>>;

@@ -9,6 +9,7 @@ import type { AnswerOutcome } from '../domain/task.ts';
 import { DEFAULT_MAX_STREAM_SECONDS } from '../protocol/bounded-streams.ts';
 import { onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
 import { createEndpoint, type FetchHandler } from '../protocol/endpoint.ts';
+import { HEADER_MODES, type HeaderMode } from '../protocol/http-headers.ts';
 import type { AuthInfo, McpServerFactory } from '../protocol/sdk.ts';
 import {
   DEFAULT_PLAIN_CALL_WAIT_MS,
@@ -24,6 +25,8 @@ import type { TaskStore } from '../store/task-store.ts';
 import { assertOrigins } from './allowed-origins.ts';
 import { assertTools } from './define-task-tool.ts';
 import { ownerOfAuthInfo } from './owner-of-auth-info.ts';
+
+export { HEADER_MODES, type HeaderMode } from '../protocol/http-headers.ts';
 
 export interface EndpointSettings {
   readonly name: string;
@@ -42,6 +45,11 @@ export interface EndpointSettings {
    * and refuses other origins. @default none is refused, and no page of another origin can read an answer
    */
   readonly allowedOrigins?: readonly string[];
+  /**
+   * `lenient`: requests that lack the header `Mcp-Name` or `Mcp-Method` are served, for clients that do not send them; the log
+   * says so once. Wrong ones are refused all the same. @default 'strict', as the specification has it
+   */
+  readonly headers?: HeaderMode | undefined;
   /** @default 24 h to run, 24 h readable */
   readonly lifetime?: LifetimePolicy;
   /** How long a call by a client without task support is kept open, in milliseconds. @default 25000 */
@@ -139,6 +147,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     relayedAnswers: store.relayedAnswers,
     maxStreamSeconds,
     bufferedWaitMs: progressWaitMs === null ? plainCallWaitMs : undefined,
+    headers: headerModeOf(options),
     name,
     version,
     extension,
@@ -174,6 +183,11 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       await deliverAnswers({ store, queue, logger }, known, { [key]: answer });
     },
   };
+}
+
+function headerModeOf({ headers = 'strict' }: EndpointSettings): HeaderMode {
+  if (HEADER_MODES.includes(headers)) return headers;
+  throw new TaskError('invalid_definition', `headers must be ${HEADER_MODES.join(' or ')}, not ${headers}.`);
 }
 
 const DAY_SECONDS = 24 * 60 * 60;

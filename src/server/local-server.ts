@@ -4,13 +4,13 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostHeaderValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { hostHeaderValidation } from '@modelcontextprotocol/node';
 import { systemClock } from '../clock.ts';
 import { FOREIGN_ORIGIN, onlyOrigins, withOrigins } from '../protocol/cross-origin.ts';
-import { MAX_REQUEST_BYTES } from '../protocol/endpoint.ts';
-import { HTTP_METHODS, refusalBody } from '../protocol/http-requests.ts';
+import { HTTP_METHODS, isMcpPath, NO_MCP_PATH, refusalBody } from '../protocol/http-requests.ts';
 import { assertOrigins } from './allowed-origins.ts';
 import { createTaskServer, type TaskServer, type TaskServerOptions } from './create-task-server.ts';
+import { createNodeHandler } from './node-handler.ts';
 import { refuseUnreadable } from './unreadable-requests.ts';
 
 const MCP_PATH = '/mcp';
@@ -46,7 +46,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   const allowedHosts = [...LOOPBACK, ...(isUnspecified(host) ? [] : [hostname])];
   const checkHost = hostHeaderValidation(allowedHosts);
   const origins = onlyOrigins((origin) => allowedOrigins.includes(origin) || isPageOf(allowedHosts, origin));
-  const handle = toNodeHandler({ fetch: withOrigins(tasks.fetch, origins) }, { maxRequestBodySize: MAX_REQUEST_BYTES });
+  const handle = createNodeHandler({ fetch: withOrigins(tasks.fetch, origins) });
   // Missing hosts are refused below, with a body; headers that come twice keep all their values, so that none of
   // them is believed alone.
   const server = createServer({ requireHostHeader: false, joinDuplicateHeaders: true }, (request, response) => {
@@ -64,8 +64,8 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       return;
     }
     // Not parsed as a URL: anybody can send a request line that is none.
-    if (request.url?.split('?', 1)[0] !== MCP_PATH) {
-      refuse(response, 404, `Not found. The MCP endpoint is ${MCP_PATH}.`);
+    if (!isMcpPath(request.url?.split('?', 1)[0] ?? '')) {
+      refuse(response, 404, NO_MCP_PATH);
       return;
     }
     if (!HTTP_METHODS.includes(request.method ?? '')) {
@@ -73,7 +73,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       refuse(response, 405, `This HTTP method is not served; it may be one of ${allow}.`, { allow });
       return;
     }
-    void handle(request as Parameters<typeof handle>[0], response);
+    void handle(request, response);
   });
   refuseUnreadable(server);
   await listen(server, port, host);

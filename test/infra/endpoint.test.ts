@@ -155,6 +155,7 @@ describe('the function’s environment', () => {
         stage: 'prod',
         maxActiveTasksPerOwner: '11',
         ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
+        headers: 'lenient',
         jwtScopes: 'a,b',
       }).server,
     );
@@ -172,6 +173,7 @@ describe('the function’s environment', () => {
       deployment: 'prod',
       maxActiveTasksPerOwner: '11',
       ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
+      headers: 'lenient',
       queueUrl: expect.stringContaining('Ref'),
       ...(backend === 'redis'
         ? { redisEndpoint: expect.stringContaining('rediss://'), ...cacheUser() }

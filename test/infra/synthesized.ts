@@ -134,6 +134,7 @@ export const VARIANTS: Readonly<Record<string, Context>> = {
     throttlingBurstLimit: '5',
     maxActiveTasksPerOwner: '11',
     maxStreamSeconds: '120',
+    headers: 'lenient',
     serverName: 'acme tasks',
   },
   'Redis, REST, IAM': { backend: 'redis' },

@@ -70,6 +70,9 @@ async function expectUnharmed(): Promise<void> {
   expect((await recordsOf(backend)).size).toBe(0);
 }
 
+const NOT_FOUND =
+  'Not found. The MCP endpoint is /mcp; what is in front of it may put more before that, and nothing behind.';
+
 const bytes = (before: string, between: readonly number[], after: string) =>
   new Uint8Array([...Buffer.from(before), ...between, ...Buffer.from(after)]);
 
@@ -94,16 +97,30 @@ describe('over HTTP', () => {
     expect((await send({ headers: { host: name, origin: `http://${name}:5173` } })).status).toBe(200);
   });
 
-  test.each(['/', '/mcp/', '/mcp2', '/.well-known/x', '/mcp/../etc/passwd'])(
-    'the path %s is not found [SEC-3]',
-    async (path) => {
-      const { status, text } = await send({ path });
+  test.each([
+    '/',
+    '//mcp',
+    '/mcp2',
+    '/mcp/x',
+    '/mcp//',
+    '/MCP',
+    '/.well-known/x',
+    '/.well-known/x/mcp',
+    '/mcp/../etc/passwd',
+  ])('the path %s is not found [SEC-3]', async (path) => {
+    const { status, text } = await send({ path });
 
-      expect([status, JSON.parse(text)]).toEqual([
-        404,
-        { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'Not found. The MCP endpoint is /mcp.' } },
-      ]);
-      await expectUnharmed();
+    expect([status, JSON.parse(text)]).toEqual([
+      404,
+      { jsonrpc: '2.0', id: null, error: { code: -32000, message: NOT_FOUND } },
+    ]);
+    await expectUnharmed();
+  });
+
+  test.each(['/mcp/', '/prod/mcp', '/api/v1/mcp/', '/mcp?x=1'])(
+    'the path %s is the endpoint’s, with what others put around it [DX-1]',
+    async (path) => {
+      expect((await send({ path })).status).toBe(200);
     },
   );
 

@@ -89,6 +89,7 @@ const handedOver = (id: string | undefined) => ({
     createdAt: expect.any(String),
     lastUpdatedAt: expect.any(String),
     pollIntervalMs: expect.any(Number),
+    message: expect.stringContaining('This is no failure'),
   },
   _meta: SERVER,
 });

@@ -145,6 +145,8 @@ describe('a call that is handed over', () => {
       `greet goes on as task ${taskId}. This is no failure: do not call greet again for it. ` +
         `Call task_status with {"taskId":"${taskId}"} for its result; task_cancel ends it.`,
     ]);
+    // Some hosts hand their model only this.
+    expect([standing(result)['message']]).toEqual(words(result));
   });
 
   test('with a question that its client has not declared says what to ask and how to answer [MOD-6 I13]', async () => {

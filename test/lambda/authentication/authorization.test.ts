@@ -144,6 +144,30 @@ describe('a resource server', () => {
     ).toBeDefined();
   });
 
+  test.each(['https://tasks.example.com/api/mcp', 'https://tasks.example.com/api/mcp/'])(
+    'at %s points to metadata under that base path, and serves it there [SEC-2 AWS-7]',
+    async (resourceUrl) => {
+      const authenticate = await resourceServer({ resourceUrl });
+      const url = 'https://tasks.example.com/api/.well-known/oauth-protected-resource/mcp';
+      const { pathname } = new URL(url);
+
+      expect((await refusal(authenticate, { path: '/api/mcp' })).challenge).toBe(`Bearer resource_metadata="${url}"`);
+      const answer = await ask(authenticate, { method: 'GET', path: pathname });
+      expect(answer instanceof Response && (await answer.json())).toMatchObject({ resource: resourceUrl });
+    },
+  );
+
+  test('goes by the stage that an HTTP API has in its path, where it has one [SEC-2]', async () => {
+    const event = httpApiEvent({ path: '/prod/mcp', context: { stage: 'prod' } });
+
+    const authenticate = await resourceServer();
+    const answer = await authenticate(toRequest(event, new AbortController().signal), event);
+
+    expect(answer instanceof Response && answer.headers.get('www-authenticate')).toBe(
+      `Bearer resource_metadata="${METADATA.replace('/v1/', '/prod/')}"`,
+    );
+  });
+
   test('names the scopes to everybody whom it refuses, so that the first token asked for will do [SEC-2]', async () => {
     const authenticate = await resourceServer({ jwtScopes: 'tasks tasks:write' });
     const parameters = `scope="tasks tasks:write", resource_metadata="${METADATA}"`;

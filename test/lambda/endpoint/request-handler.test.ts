@@ -7,7 +7,7 @@ import { createRequestHandler } from '../../../lambda/endpoint/request-handler.t
 import type { ResponseMode } from '../../../lambda/shared/words.ts';
 import type { FetchHandler } from '../../../src/protocol/endpoint.ts';
 import type { LogFields } from '../../../src/runtime/logger.ts';
-import { restProxyEvent } from '../../support/lambda/events.ts';
+import { httpApiEvent, restProxyEvent } from '../../support/lambda/events.ts';
 
 const MINUTE_MS = 60_000;
 const OWNER = { issuer: 'https://issuer.example', subject: 'alice' };
@@ -79,16 +79,29 @@ describe('an HTTP event', () => {
 
   test.each([
     '/',
-    '/mcp/',
+    '/mcp/x',
+    '/mcp//',
     '/other',
     '/.well-known/openid-configuration',
     '//mcp',
     '/.well-known/oauth-protected-resource/other',
+    '/.well-known/oauth-protected-resource/api/mcp',
   ])('for %s is answered with 404, whoever sends it [SEC-3]', async (path) => {
     const { handle } = handling(echo);
 
     expect((await http(handle, { ...restProxyEvent(), path })).statusCode).toBe(404);
   });
+
+  test.each(['/mcp', '/mcp/', '/prod/mcp', '/api/v1/mcp/'])(
+    'for %s, with a stage or base path that was not taken off, reaches the server [AWS-1]',
+    async (path) => {
+      const { handle } = handling(echo);
+
+      for (const event of [restProxyEvent({ path }), httpApiEvent({ path })]) {
+        expect((await http(handle, event)).statusCode).toBe(200);
+      }
+    },
+  );
 
   test('for the metadata is answered with 404 where nobody publishes any [SEC-2]', async () => {
     const { handle } = handling(echo);
@@ -164,14 +177,13 @@ describe('the answer', () => {
     expect(timers()).toBe(before);
   });
 
-  test('to a subscription says that this endpoint cannot stream, where it cannot [AWS-2]', async () => {
+  test.each([
+    ['that names it in its headers', ['mcp-method', 'subscriptions/listen'], '{"jsonrpc":"2.0","id":5}'],
+    ['that does not, as lenient servers let it', [], '{"jsonrpc":"2.0","id":5,"method":"subscriptions/listen"}'],
+  ])('to a subscription %s says that this endpoint cannot stream [AWS-2]', async (_which, rawHeaders, message) => {
     const { handle } = handling(echo, { mode: 'buffered' });
-    const event = restProxyEvent({
-      rawHeaders: ['mcp-method', 'subscriptions/listen'],
-      body: '{"jsonrpc":"2.0","id":5}',
-    });
 
-    const { statusCode, body } = await http(handle, event);
+    const { statusCode, body } = await http(handle, restProxyEvent({ rawHeaders, body: message }));
 
     expect(statusCode).toBe(404);
     expect(JSON.parse(body)).toMatchObject({

@@ -1,7 +1,7 @@
 /**
  * Programs out of Debian (or Ubuntu) packages without root and without installing anything: the
- * packages are downloaded and unpacked into the cache folder. Not a package manager: it takes
- * one level of dependencies, and the base system has to have the rest.
+ * packages are downloaded and unpacked into the cache folder. `unpackPackages` is not a package manager: it takes one level
+ * of dependencies, and the base system has to have the rest; `unpackProgram` takes all that apt would install.
  */
 import { lstat, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -41,6 +41,24 @@ export async function unpackPackages(
       await downloadAndUnpack(names, folder, options, apt);
     }
     await rm(join(folder, 'apt'), { recursive: true, force: true });
+  });
+  const libraries = await Promise.all(['usr/lib', 'lib'].map((base) => libraryFolders(join(root, base))));
+  return { root, env: { LD_LIBRARY_PATH: libraries.flat().join(':') } };
+}
+
+/** A program with all that apt would install for it here. Rejects with one line where this is no Debian, or nothing is fetched. */
+export async function unpackProgram(name: string, size: string): Promise<UnpackedPackages> {
+  const what = `the Debian package ${name} (${size}; unpacked, not installed)`;
+  const root = await cached(`debian-program-${name}`, what, async (folder) => {
+    const apt = await privateLists(join(folder, 'apt'));
+    const install = ['--download-only', '--yes', '--no-install-recommends', 'install', name];
+    await run('apt-get', [...apt, '-o', 'Debug::NoLocking=true', ...install]);
+    const archives = join(folder, 'apt/cache/archives');
+    for (const file of (await readdir(archives)).filter((entry) => entry.endsWith('.deb'))) {
+      await run('dpkg-deb', ['-x', join(archives, file), folder]);
+    }
+    await rm(join(folder, 'apt'), { recursive: true, force: true });
+    await relinkInside(folder);
   });
   const libraries = await Promise.all(['usr/lib', 'lib'].map((base) => libraryFolders(join(root, base))));
   return { root, env: { LD_LIBRARY_PATH: libraries.flat().join(':') } };

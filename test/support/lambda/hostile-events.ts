@@ -98,7 +98,7 @@ const paths: readonly HostileEvent[] = [
   ...[
     '/',
     '//mcp',
-    '/mcp/',
+    '/mcp//',
     '/mcp%2f',
     '/mcp%00',
     '/MCP',

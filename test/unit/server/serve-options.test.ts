@@ -109,3 +109,15 @@ describe('the file of a user', () => {
     expect(on('linux', {}, relative('.', '/project/tools.ts'))).toBe(one);
   });
 });
+
+test.each([
+  [[], 'strict'],
+  [['--headers', 'strict'], 'strict'],
+  [['--headers', 'lenient'], 'lenient'],
+])('%j takes headers as %s [DX-1]', (args, headers) => {
+  expect(readOptions(args)).toMatchObject({ headers });
+});
+
+test('--headers of another kind are wrong usage, in one line [DX-1]', () => {
+  expect(() => readOptions(['--headers', 'loose'])).toThrow('--headers loose: use one of strict, lenient');
+});
