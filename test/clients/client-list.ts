@@ -25,6 +25,8 @@ export interface TestedClient {
   readonly settings: readonly Setting[];
   /** More of the command line of `bin/serve.ts`. */
   readonly serverArgs?: readonly string[];
+  /** What a reader of the table should know of it. */
+  readonly remark?: string;
   /** Why it does not complete what others do, for a reason of the client's. */
   readonly cannot?: Partial<Readonly<Record<Behaviour, string>>>;
 }
@@ -61,6 +63,8 @@ export const CLIENTS: readonly TestedClient[] = [
     driver: 'vscode.ts',
     followsTasks: true,
     settings: ['http', 'stdio', 'turns'],
+    remark:
+      'VS Code itself sends no tasks/cancel: here its model found the task with task_list and ended it with task_cancel.',
   },
   {
     id: 'sdk-v1-tasks',
@@ -72,6 +76,7 @@ export const CLIENTS: readonly TestedClient[] = [
     variant: 'tasks',
     followsTasks: true,
     settings: ['http', 'stdio', 'turns'],
+    remark: 'Why a task failed is in the status message that comes before its error, which only says that it failed.',
   },
   {
     id: 'fastmcp-tasks',
@@ -83,6 +88,7 @@ export const CLIENTS: readonly TestedClient[] = [
     followsTasks: true,
     settings: ['http', 'stdio'],
     serverArgs: ['--headers', 'lenient'],
+    remark: 'It sends no Mcp-Name with tasks/…: over HTTP it needs a server with --headers lenient.',
   },
   {
     id: 'sdk-v2-modern',
@@ -152,7 +158,7 @@ export const CLIENTS: readonly TestedClient[] = [
     driver: 'inspector.ts',
     variant: 'legacy',
     followsTasks: false,
-    settings: ['http', 'stdio'],
+    settings: ['http'],
   },
   {
     id: 'ai-sdk',
@@ -173,6 +179,7 @@ export const CLIENTS: readonly TestedClient[] = [
     driver: 'langchain.ts',
     followsTasks: false,
     settings: ['http', 'stdio'],
+    remark: 'It answers no questions: its model does, by task_respond.',
   },
   {
     id: 'mastra-modern',
@@ -184,6 +191,7 @@ export const CLIENTS: readonly TestedClient[] = [
     variant: 'modern',
     followsTasks: false,
     settings: ['http', 'stdio'],
+    remark: 'Its model is shown the structured content only.',
   },
   {
     id: 'mastra-legacy',
@@ -195,6 +203,7 @@ export const CLIENTS: readonly TestedClient[] = [
     variant: 'legacy',
     followsTasks: false,
     settings: ['http'],
+    remark: 'Its model is shown the structured content only; of this revision it answers no questions.',
   },
   {
     id: 'python-sdk-modern',

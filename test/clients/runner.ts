@@ -39,6 +39,8 @@ export interface ClientRun {
   readonly client: TestedClient;
   readonly setting: Setting;
   readonly seen: Readonly<Record<Behaviour, Observation>>;
+  /** The revision of the protocol that it spoke; `undefined` over stdio, where nobody listens. */
+  readonly spoke: string | undefined;
 }
 
 export interface RunOfClients {
@@ -73,9 +75,10 @@ export async function runClients(options: RunOptions): Promise<RunOfClients> {
 }
 
 /** What is not as it should be, in sentences; also that a client can what it was said not to. */
-export function failuresOf({ client, setting, seen }: ClientRun): string[] {
+export function failuresOf({ client, setting, seen, spoke = client.speaks }: ClientRun): string[] {
   const who = `${client.id} over ${setting}`;
   if (BEHAVIOURS.every((behaviour) => seen[behaviour] === seen.short)) return [`${who}: ${seen.short.detail}`];
+  if (spoke !== client.speaks) return [`${who}: it speaks ${spoke}, not ${client.speaks}`];
   return BEHAVIOURS.flatMap((behaviour) => {
     const { outcome, detail } = seen[behaviour];
     const cannot = client.cannot?.[behaviour] !== undefined;
@@ -104,15 +107,19 @@ async function runClient(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  const run: ClientRun = { client, setting, seen: observationsOf(driven) };
+  const run: ClientRun = { client, setting, seen: observationsOf(driven), spoke: driven.spoke };
   onRun?.(run, driven.log, (performance.now() - startedAt) / 1_000);
   return run;
 }
 
 async function driveAgainst(client: TestedClient, setting: Setting, backend: string, places: Places): Promise<Driven> {
-  if (setting === 'stdio') return drive(client, places, { CLIENTS_TARGET: JSON.stringify(stdioCommand(backend)) });
+  const shortWait = !client.followsTasks;
+  if (setting === 'stdio') {
+    const command = stdioCommand({ shortWait, backend });
+    return drive(client, places, { CLIENTS_TARGET: JSON.stringify(command) });
+  }
   await using served = await serve({
-    shortWait: !client.followsTasks,
+    shortWait,
     backend,
     instances: setting === 'turns' ? 2 : 1,
     args: client.serverArgs ?? [],
@@ -121,7 +128,7 @@ async function driveAgainst(client: TestedClient, setting: Setting, backend: str
     CLIENTS_TARGET: JSON.stringify({ url: served.url }),
     CLIENTS_RESTART_URL: served.restartUrl,
   });
-  return { said, log: `${served.log()}${log}` };
+  return { said, log: `${served.log()}${log}`, spoke: served.revision() };
 }
 
 function commandOf({ driver }: TestedClient, folder: string): readonly [command: string, ...args: string[]] {
@@ -142,6 +149,7 @@ interface Driven {
   readonly said: string;
   /** The end of what it and its server had to report. */
   readonly log: string;
+  readonly spoke?: string | undefined;
 }
 
 /** Until the driver ends, or is ended for its silence. */

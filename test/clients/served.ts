@@ -35,14 +35,19 @@ export interface ServedOptions {
 export interface Served extends AsyncDisposable {
   readonly url: string;
   readonly restartUrl: string;
+  /** Of the protocol, as the last request named it. */
+  readonly revision: () => string | undefined;
   /** The end of what the instances said on standard error. */
   readonly log: () => string;
 }
 
 /** The command with which a host starts the server itself, on stdio. */
-export function stdioCommand(backend: string): { readonly command: string; readonly args: readonly string[] } {
-  const args = [SERVE, '--stdio', '--tools', TOOLS, '--backend', backend, '--log-level', 'error'];
-  return { command: process.execPath, args };
+export function stdioCommand({ shortWait, backend }: Pick<ServedOptions, 'shortWait' | 'backend'>): {
+  readonly command: string;
+  readonly args: readonly string[];
+} {
+  const program = shortWait ? [SHORT_WAIT_SERVE] : [SERVE, '--tools', TOOLS, '--log-level', 'error'];
+  return { command: process.execPath, args: [...program, '--stdio', '--backend', backend] };
 }
 
 export async function serve(options: ServedOptions): Promise<Served> {
@@ -64,6 +69,7 @@ export async function serve(options: ServedOptions): Promise<Served> {
 
   let turn = 0;
   let unanswered = 0;
+  let revision: string | undefined;
   const answered = new Set<unknown>();
   let gate = Promise.resolve();
   const restart = async () => {
@@ -86,6 +92,7 @@ export async function serve(options: ServedOptions): Promise<Served> {
       );
       return;
     }
+    revision = incoming.headers['mcp-protocol-version']?.toString() ?? revision;
     void gate.then(() => {
       turn += 1;
       unanswered += 1;
@@ -103,6 +110,7 @@ export async function serve(options: ServedOptions): Promise<Served> {
   return {
     url: `http://127.0.0.1:${port}/mcp`,
     restartUrl: `http://127.0.0.1:${port}${RESTART_PATH}`,
+    revision: () => revision,
     log: () => log,
     [Symbol.asyncDispose]: async () => {
       await crash();

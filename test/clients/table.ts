@@ -19,7 +19,7 @@ const EXPLANATIONS: Readonly<Record<Setting, string>> = {
   http: 'One server on SQLite; the restart is `kill -9`.',
   stdio: 'The client starts the server itself, `npx mcp-durable-tasks --stdio`; the restart is the host’s.',
   turns:
-    'Two servers on one DynamoDB table; requests, answers to questions among them, go to each in turn, whatever task they ' +
+    'Two servers on one DynamoDB table; requests, answers to questions among them, go to each in turn, whatever task they\n' +
     'are for. The restart is `kill -9` of both.',
 };
 
@@ -74,8 +74,9 @@ function cellOf(client: TestedClient, behaviour: Behaviour, outcome: Outcome): s
   return why === undefined ? WORDS[outcome] : `no[^${client.id}-${behaviour}]`;
 }
 
-function firstCells({ name, version, speaks }: TestedClient): string {
-  return `| ${name} | ${version} | ${speaks} |`;
+function firstCells({ id, name, version, speaks, remark }: TestedClient): string {
+  const note = remark === undefined ? '' : `[^${id}]`;
+  return `| ${name}${note} | ${version} | ${speaks} |`;
 }
 
 /** Of the table below a heading, by its first cells. */
@@ -86,8 +87,9 @@ function rowsOf(document: string, heading: string): ReadonlyMap<string, string> 
 }
 
 function notesOf(): string {
-  const notes = CLIENTS.flatMap(({ id, cannot = {} }) =>
-    Object.entries(cannot).map(([behaviour, why]) => `[^${id}-${behaviour}]: ${why}`),
-  );
+  const notes = CLIENTS.flatMap(({ id, remark, cannot = {} }) => [
+    ...(remark === undefined ? [] : [`[^${id}]: ${remark}`]),
+    ...Object.entries(cannot).map(([behaviour, why]) => `[^${id}-${behaviour}]: ${why}`),
+  ]);
   return notes.length === 0 ? '' : `\n${notes.join('\n')}\n`;
 }

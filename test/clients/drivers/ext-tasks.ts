@@ -59,10 +59,8 @@ await driveTasks(async () => {
     start: async (name, args) =>
       startedTask(await session.callTool(name, { ...args }, { task: { preference: 'prefer' } })),
     resume: async (id) => startedTask(await session.resumeTask(reference(id))),
-    close: async () => {
-      await session.close();
-      await client.close();
-    },
+    // Not the session, which would cancel what it still follows: a host that ends does not get to that.
+    close: () => client.close(),
   };
 });
 
