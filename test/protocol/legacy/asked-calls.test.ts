@@ -108,6 +108,8 @@ describe('a plain call', () => {
 
     const question = await stream.message();
     expect(question.id).toMatch(/^mcp-durable-tasks:call:[0-9a-f]{32}$/);
+    const bob = await connect({ authInfo: credentials('bob') });
+    expect(await bob.answer(question.id, accept('Bob'))).toBe(202);
     await client.answer(question.id, accept('Ada'));
 
     expect((await stream.message()).result).toMatchObject(text('{"who":{"action":"accept","content":{"name":"Ada"}}}'));
