@@ -29,7 +29,7 @@ const HEAD = `# Clients
 
 Real MCP clients, at these versions, against this server: \`npm run clients\` installs them into \`.cache/\`, drives each, and
 writes this file; \`npm test\` does the same and fails if a client no longer completes what it did, or if this file is
-another one than the run gives. It takes some minutes, and 1 GB in \`.cache/\` the first time. Python and Go are used where
+another one than the run gives. It takes some minutes, and 650 MB in \`.cache/\` the first time. Python and Go are used where
 they are installed.
 
 | | the client |
