@@ -167,6 +167,24 @@ describe('a plain call', () => {
   });
 });
 
+test('a plain call is told of progress on its stream, and kept open for as long as that counts [MOD-9 LEG-3]', async () => {
+  const client = await connect();
+  const params = { name: 'asks_name', arguments: {}, _meta: { progressToken: 'p1' } };
+  const stream = await client.stream('tools/call', params);
+  await held.queue.filled();
+  await held.runDue();
+  expect((await stream.message()).method).toBe('elicitation/create');
+
+  await held.clock.advance(10_000);
+
+  expect(await stream.message()).toMatchObject({
+    method: 'notifications/progress',
+    params: { progressToken: 'p1', progress: 1 },
+  });
+  await held.clock.advance(230_000);
+  expect((await stream.rest()).at(-1)?.result).toMatchObject({ structuredContent: { status: 'input_required' } });
+});
+
 describe('behind something that buffers answers', () => {
   beforeEach(() => {
     held = holdServer(tools, { progressCallWaitMs: null });

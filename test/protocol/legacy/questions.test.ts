@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { asksName, asksTwice, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
-import { LegacyClient, type LegacyClientOptions } from '../../support/legacy-client.ts';
+import { LegacyClient, type LegacyClientOptions, readerOf } from '../../support/legacy-client.ts';
 import { credentials, type RpcMessage } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 
@@ -145,6 +145,22 @@ describe('a question of a task', () => {
     await other.runDue();
 
     expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
+  });
+
+  test('is answered in a batch too, as the first revisions have them [LEG-4]', async () => {
+    const client = await connect();
+    const taskIds = [await asking('asks_name', client), await asking('asks_name', client)];
+    const asked = [];
+    for (const taskId of taskIds) asked.push(...questions(await client.messages('tasks/get', { taskId })));
+    const answers = asked.map(({ id }) => ({ jsonrpc: '2.0', id, ...accept('Ada') }));
+
+    const both = await client.postBatch(answers);
+    const rest = await client.postBatch([...answers, { jsonrpc: '2.0', id: 'ping', method: 'ping' }]);
+    await held.runDue();
+
+    expect(both.status).toBe(202);
+    expect(await readerOf(rest).message()).toMatchObject({ id: 'ping', result: {} });
+    for (const taskId of taskIds) expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
   });
 
   test('is answered without a session too [LEG-4]', async () => {
