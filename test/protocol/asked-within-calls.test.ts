@@ -3,42 +3,29 @@
  * repeat with their answers; and that no task is left with a question that nobody can answer.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
 import type { Task } from '../../src/domain/task.ts';
 import { inputRequired, McpServer } from '../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
+import { asksTwice, NAME_FORM, noArguments, text } from '../support/asking-tools.ts';
 import { greet } from '../support/hostile-world.ts';
 import { credentials, type JsonMap, type McpAnswer } from '../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
-const FORM = { type: 'object' as const, properties: { name: { type: 'string' as const } }, required: ['name'] };
 const OWNER = { issuer: 'unspecified', subject: 'client alice' };
 
-const asksTwice = defineTaskTool({
-  name: 'asks_twice',
-  description: 'Asks one thing after the other.',
-  inputSchema: empty,
-  run: async (_args, task) => {
-    const first = await task.elicit({ message: 'First?', requestedSchema: FORM });
-    const second = await task.elicit({ message: 'Second?', requestedSchema: FORM });
-    return text(`${String(first.content?.['name'])} and ${String(second.content?.['name'])}`);
-  },
-});
 const asksBefore = defineTaskTool({
   name: 'asks_before',
   description: 'Asks before its task, and in it.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   admit: async (_args, call) =>
     call.inputResponses === undefined
       ? inputRequired({
-          inputRequests: { sure: inputRequired.elicit({ message: 'Sure?', requestedSchema: FORM }) },
+          inputRequests: { sure: inputRequired.elicit({ message: 'Sure?', requestedSchema: NAME_FORM }) },
           requestState: 'of the tool',
         })
       : (call.requestState ?? null),
   run: async (_args, task) => {
-    const { content } = await task.elicit({ message: 'Who?', requestedSchema: FORM });
+    const { content } = await task.elicit({ message: 'Who?', requestedSchema: NAME_FORM });
     return text(`${JSON.stringify(task.admission)}, ${String(content?.['name'])}`);
   },
 });
@@ -46,11 +33,11 @@ let cleanedUp = 0;
 const asksLate = defineTaskTool({
   name: 'asks_late',
   description: 'Works for a while before it asks.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, task) => {
     await task.wait('work', { seconds: 60 });
     try {
-      await task.elicit({ message: 'Who?', requestedSchema: FORM });
+      await task.elicit({ message: 'Who?', requestedSchema: NAME_FORM });
     } finally {
       cleanedUp += 1;
     }

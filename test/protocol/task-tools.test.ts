@@ -1,34 +1,29 @@
 /** The tools with which a client that knows no tasks follows its owner’s: what they say, and what they do. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
-import { ProtocolError } from '../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
+import {
+  asksName,
+  NAME_FORM,
+  noArguments,
+  protocolError,
+  structured,
+  text,
+  toolError,
+} from '../support/asking-tools.ts';
 import { greet } from '../support/hostile-world.ts';
 import { LegacyClient, taskIdIn } from '../support/legacy-client.ts';
 import { credentials, type JsonMap, type McpPeer } from '../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
-const FORM = { type: 'object' as const, properties: { name: { type: 'string' as const } }, required: ['name'] };
 const plainly = { declares: false, capabilities: {} };
 
-const asksName = defineTaskTool({
-  name: 'asks_name',
-  description: 'Asks for a name.',
-  inputSchema: empty,
-  run: async (_args, task) => {
-    const { action, content } = await task.elicit({ message: 'Who?', requestedSchema: FORM });
-    return text(`${action} ${String(content?.['name'])}`);
-  },
-});
 const asksBoth = defineTaskTool({
   name: 'asks_both',
   description: 'Asks two things.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, task) => {
     const [form, page] = await Promise.all([
-      task.elicit({ message: 'Who?', requestedSchema: FORM }),
+      task.elicit({ message: 'Who?', requestedSchema: NAME_FORM }),
       task.elicit({ mode: 'url', message: 'Sign.', url: 'https://sign.example/' }),
     ]);
     return text(`${form.action} ${page.action}`);
@@ -37,34 +32,11 @@ const asksBoth = defineTaskTool({
 const samples = defineTaskTool({
   name: 'samples',
   description: 'Asks a model.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, task) => {
     const { content } = await task.sample({ messages: [], maxTokens: 5 });
     return text(JSON.stringify(content));
   },
-});
-const toolError = defineTaskTool({
-  name: 'tool_error',
-  description: 'Fails as a tool does.',
-  inputSchema: empty,
-  run: async () => {
-    throw new Error('The grinder is stuck.');
-  },
-});
-const protocolError = defineTaskTool({
-  name: 'protocol_error',
-  description: 'Fails as a request does.',
-  inputSchema: empty,
-  run: async () => {
-    throw new ProtocolError(-32050, 'No more coffee.');
-  },
-});
-const structured = defineTaskTool({
-  name: 'structured',
-  description: 'Counts.',
-  inputSchema: empty,
-  outputSchema: z.object({ count: z.number() }),
-  run: async () => ({ content: [], structuredContent: { count: 3 } }),
 });
 const tools = [greet, asksName, asksBoth, samples, toolError, protocolError, structured];
 
@@ -159,7 +131,7 @@ describe('a call that is handed over', () => {
       [Object.keys(inputRequests as JsonMap)[0] ?? '']: expect.objectContaining({ method: 'elicitation/create' }),
     });
     const [told] = words(result);
-    expect(told).toContain(`Who? Form: ${JSON.stringify(FORM)}`);
+    expect(told).toContain(`Who? Form: ${JSON.stringify(NAME_FORM)}`);
     expect(told).toContain(`call task_respond with "taskId": "${taskId}", "action": "accept"`);
   });
 

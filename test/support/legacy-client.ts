@@ -89,6 +89,12 @@ export class LegacyClient {
     );
   }
 
+  /** Several messages in one request, as revision 2025-03-26 has them. */
+  postBatch(messages: readonly object[]): Promise<Response> {
+    const body = JSON.stringify(messages);
+    return this.#send(new Request('http://localhost/mcp', { method: 'POST', headers: this.#headers(), body }));
+  }
+
   /** Goes on with a stream that was cut after the event of this id. */
   resume(lastEventId: string): Promise<Response> {
     const headers = { ...this.#headers(), accept: 'text/event-stream', 'last-event-id': lastEventId };

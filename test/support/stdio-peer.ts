@@ -10,6 +10,8 @@ export interface PeerOptions {
   readonly name?: string;
   /** @default '2026-07-28' */
   readonly era?: '2026-07-28' | '2025-11-25';
+  /** What the client declares in `initialize` that it can be asked for. @default nothing */
+  readonly capabilities?: JsonMap;
   /** Whether the client declares the tasks extension. @default true */
   readonly declares?: boolean;
 }
@@ -42,9 +44,9 @@ export class StdioPeer {
 
   /** Of the 2025 eras: what a client says first. */
   async initialize(): Promise<JsonMap> {
-    const { name = 'test-client', era = '2025-11-25' } = this.#options;
+    const { name = 'test-client', era = '2025-11-25', capabilities = {} } = this.#options;
     const clientInfo = { name, version: '1.0.0' };
-    const result = await this.result('initialize', { protocolVersion: era, capabilities: {}, clientInfo });
+    const result = await this.result('initialize', { protocolVersion: era, capabilities, clientInfo });
     this.send({ method: 'notifications/initialized' });
     return result;
   }

@@ -63,10 +63,19 @@ async function answer(
   requestOptions: McpHandlerRequestOptions & { readonly parsedBody: unknown },
   options: LegacyHttpOptions,
 ): Promise<Response> {
-  const { parsedBody: message } = requestOptions;
+  const { parsedBody: message, authInfo } = requestOptions;
+  if (Array.isArray(message) && message.some(isAnswer)) {
+    const others: unknown[] = [];
+    for (const each of message as unknown[]) {
+      if (isAnswer(each)) await options.takeAnswer(each as JsonObject, authInfo);
+      else others.push(each);
+    }
+    if (others.length > 0) return entry(request, { ...requestOptions, parsedBody: others });
+    return new Response(null, { status: 202 });
+  }
   if (!isJsonObject(message)) return entry(request, requestOptions);
   if (isAnswer(message)) {
-    await options.takeAnswer(message, requestOptions.authInfo);
+    await options.takeAnswer(message, authInfo);
     return new Response(null, { status: 202 });
   }
   switch (message.method) {

@@ -8,7 +8,7 @@ import { isJSONRPCRequest, type JSONRPCMessage, type McpServer } from '@modelcon
 import type { CancelTimer, Clock, RandomBytes } from '../../clock.ts';
 import { ANSWER_LIMITS } from '../../domain/inputs.ts';
 import { type JsonObject, jsonBytes } from '../../domain/json.ts';
-import type { Owner } from '../../domain/owner.ts';
+import { encodeOwner, type Owner } from '../../domain/owner.ts';
 import { describeError, type Logger } from '../../runtime/logger.ts';
 import type { RelayedAnswers } from '../../store/relayed-answers.ts';
 import { answeredBy, REQUEST_ID_PREFIX, requestIdOf } from './question-ids.ts';
@@ -70,7 +70,7 @@ export class RelayedRequests {
     if (answered?.kind !== 'call') return;
     const { name } = answered;
     const waiting = this.#waiting.get(name);
-    if (waiting !== undefined) this.#deliver(waiting, answer);
+    if (waiting !== undefined && isSame(waiting.owner, owner)) this.#deliver(waiting, answer);
     else if (owner !== undefined) await this.#options.answers.leave(owner, name, fitting(answer));
   }
 
@@ -150,6 +150,10 @@ interface WaitingRequest {
   readonly transport: Transport;
   readonly owner: Owner | undefined;
   cancelLook: CancelTimer;
+}
+
+function isSame(a: Owner | undefined, b: Owner | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : encodeOwner(a) === encodeOwner(b);
 }
 
 /** An answer between instances may be as large as one to a task; who sends a larger one has the call be told. */

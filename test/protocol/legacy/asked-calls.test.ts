@@ -3,40 +3,23 @@
  * of their own; and what becomes of questions where no stream reaches a client.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
 import { inputRequired, inputResponse } from '../../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
+import { asksName, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
 import { LegacyClient, type LegacyClientOptions, readerOf, taskIdIn } from '../../support/legacy-client.ts';
 import { credentials } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
-const FORM = { type: 'object' as const, properties: { name: { type: 'string' as const } }, required: ['name'] };
-
-const asksName = defineTaskTool({
-  name: 'asks_name',
-  description: 'Asks for a name.',
-  inputSchema: empty,
-  run: async (_args, task) => {
-    try {
-      const { action, content } = await task.elicit({ message: 'Who?', requestedSchema: FORM });
-      return text(`${action} ${String(content?.['name'])}`);
-    } catch (error) {
-      return text(`no answer: ${error instanceof Error ? error.message : ''}`);
-    }
-  },
-});
 const plainAsks = defineTaskTool({
   name: 'plain_asks',
   description: 'Asks in its call.',
   taskSupport: 'forbidden',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, call) => {
     const answer = inputResponse(call.inputResponses ?? {}, 'who');
     if (answer.kind === 'missing') {
       return inputRequired({
-        inputRequests: { who: inputRequired.elicit({ message: 'Who?', requestedSchema: FORM }) },
+        inputRequests: { who: inputRequired.elicit({ message: 'Who?', requestedSchema: NAME_FORM }) },
       });
     }
     return text(JSON.stringify(call.inputResponses));
@@ -108,6 +91,8 @@ describe('a plain call', () => {
 
     const question = await stream.message();
     expect(question.id).toMatch(/^mcp-durable-tasks:call:[0-9a-f]{32}$/);
+    const bob = await connect({ authInfo: credentials('bob') });
+    expect(await bob.answer(question.id, accept('Bob'))).toBe(202);
     await client.answer(question.id, accept('Ada'));
 
     expect((await stream.message()).result).toMatchObject(text('{"who":{"action":"accept","content":{"name":"Ada"}}}'));
@@ -180,6 +165,24 @@ describe('a plain call', () => {
 
     expect(await cancelled).toBe('The caller went away.');
   });
+});
+
+test('a plain call is told of progress on its stream, and kept open for as long as that counts [MOD-9 LEG-3]', async () => {
+  const client = await connect();
+  const params = { name: 'asks_name', arguments: {}, _meta: { progressToken: 'p1' } };
+  const stream = await client.stream('tools/call', params);
+  await held.queue.filled();
+  await held.runDue();
+  expect((await stream.message()).method).toBe('elicitation/create');
+
+  await held.clock.advance(10_000);
+
+  expect(await stream.message()).toMatchObject({
+    method: 'notifications/progress',
+    params: { progressToken: 'p1', progress: 1 },
+  });
+  await held.clock.advance(230_000);
+  expect((await stream.rest()).at(-1)?.result).toMatchObject({ structuredContent: { status: 'input_required' } });
 });
 
 describe('behind something that buffers answers', () => {

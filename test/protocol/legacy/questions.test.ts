@@ -3,43 +3,16 @@
  * comes by a request of its own, is taken by any instance, without a session.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
-import { LegacyClient, type LegacyClientOptions } from '../../support/legacy-client.ts';
+import { asksName, asksTwice, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
+import { LegacyClient, type LegacyClientOptions, readerOf } from '../../support/legacy-client.ts';
 import { credentials, type RpcMessage } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
-const FORM = { type: 'object' as const, properties: { name: { type: 'string' as const } }, required: ['name'] };
-
-const asksName = defineTaskTool({
-  name: 'asks_name',
-  description: 'Asks for a name.',
-  inputSchema: empty,
-  run: async (_args, task) => {
-    try {
-      const { action, content } = await task.elicit({ message: 'Who?', requestedSchema: FORM });
-      return text(`${action} ${String(content?.['name'])}`);
-    } catch (error) {
-      return text(`no answer: ${error instanceof Error ? error.message : ''}`);
-    }
-  },
-});
-const asksTwice = defineTaskTool({
-  name: 'asks_twice',
-  description: 'Asks one thing after the other.',
-  inputSchema: empty,
-  run: async (_args, task) => {
-    const first = await task.elicit({ message: 'First?', requestedSchema: FORM });
-    const second = await task.elicit({ message: 'Second?', requestedSchema: FORM });
-    return text(`${String(first.content?.['name'])} and ${String(second.content?.['name'])}`);
-  },
-});
 const asksAll = defineTaskTool({
   name: 'asks_all',
   description: 'Asks everything.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, task) => {
     await Promise.all([
       task.elicit({ mode: 'url', message: 'Sign.', url: 'https://sign.example/' }),
@@ -82,7 +55,7 @@ describe('a question of a task', () => {
       method: 'elicitation/create',
       params: {
         message: 'Who?',
-        requestedSchema: FORM,
+        requestedSchema: NAME_FORM,
         _meta: { 'io.modelcontextprotocol/related-task': { taskId } },
       },
     });
@@ -172,6 +145,22 @@ describe('a question of a task', () => {
     await other.runDue();
 
     expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
+  });
+
+  test('is answered in a batch too, as the first revisions have them [LEG-4]', async () => {
+    const client = await connect();
+    const taskIds = [await asking('asks_name', client), await asking('asks_name', client)];
+    const asked = [];
+    for (const taskId of taskIds) asked.push(...questions(await client.messages('tasks/get', { taskId })));
+    const answers = asked.map(({ id }) => ({ jsonrpc: '2.0', id, ...accept('Ada') }));
+
+    const both = await client.postBatch(answers);
+    const rest = await client.postBatch([...answers, { jsonrpc: '2.0', id: 'ping', method: 'ping' }]);
+    await held.runDue();
+
+    expect(both.status).toBe(202);
+    expect(await readerOf(rest).message()).toMatchObject({ id: 'ping', result: {} });
+    for (const taskId of taskIds) expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
   });
 
   test('is answered without a session too [LEG-4]', async () => {

@@ -1,20 +1,18 @@
 /** The stream of `tasks/result` (2025-11-25): what it carries, and that it can be gone on with when it is cut. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
+import { noArguments, text } from '../../support/asking-tools.ts';
 import { greet } from '../../support/hostile-world.ts';
 import { LegacyClient, type LegacyClientOptions, readerOf } from '../../support/legacy-client.ts';
 import { credentials } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
 const RELATED = 'io.modelcontextprotocol/related-task';
 
 const talks = defineTaskTool({
   name: 'talks',
   description: 'Says where it is.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async (_args, task) => {
     task.progress('half way');
     await task.wait('a while', { seconds: 60 });

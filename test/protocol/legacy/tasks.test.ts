@@ -1,54 +1,28 @@
 /** Tasks of revision 2025-11-25: what is offered to whom, and each method, from creation to the end. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
-import { ProtocolError } from '../../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
+import { noArguments, protocolError, structured, text, toolError } from '../../support/asking-tools.ts';
 import { greet } from '../../support/hostile-world.ts';
 import { LegacyClient, type LegacyClientOptions, taskIdIn } from '../../support/legacy-client.ts';
 import { credentials, type JsonMap } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 
-const text = (words: string) => ({ content: [{ type: 'text' as const, text: words }] });
-const empty = z.object({});
 const RELATED = 'io.modelcontextprotocol/related-task';
 
-const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: empty });
+const required = defineTaskTool({ ...greet, name: 'required', taskSupport: 'required', inputSchema: noArguments });
 const forbidden = defineTaskTool({
   name: 'forbidden',
   description: 'Answers at once.',
   taskSupport: 'forbidden',
-  inputSchema: empty,
+  inputSchema: noArguments,
   run: async () => text('at once'),
 });
 const eager = defineTaskTool({
   name: 'eager',
   description: 'Says something at once.',
-  inputSchema: empty,
+  inputSchema: noArguments,
   immediateResponse: 'I have begun.',
   run: async () => text('done'),
-});
-const toolError = defineTaskTool({
-  name: 'tool_error',
-  description: 'Fails as a tool does.',
-  inputSchema: empty,
-  run: async () => {
-    throw new Error('The grinder is stuck.');
-  },
-});
-const protocolError = defineTaskTool({
-  name: 'protocol_error',
-  description: 'Fails as a request does.',
-  inputSchema: empty,
-  run: async () => {
-    throw new ProtocolError(-32050, 'No more coffee.', { cups: 0 });
-  },
-});
-const structured = defineTaskTool({
-  name: 'structured',
-  description: 'Counts.',
-  inputSchema: empty,
-  outputSchema: z.object({ count: z.number() }),
-  run: async () => ({ content: [], structuredContent: { count: 3 } }),
 });
 
 let held: HeldServer;
