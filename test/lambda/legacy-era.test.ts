@@ -5,11 +5,14 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
+import { type Gateway, startGateway } from '../support/lambda/gateway.ts';
 import { LegacyClient, readerOf } from '../support/legacy-client.ts';
 import type { EventReader, RpcMessage } from '../support/mcp-requests.ts';
 import { until } from '../support/until.ts';
 
 let deployment: Deployment;
+/** In front of the same function, as a function URL is: its events are those of an HTTP API, its answers streams. */
+let functionUrl: Gateway;
 
 beforeAll(async () => {
   deployment = await deploy({
@@ -17,9 +20,11 @@ beforeAll(async () => {
     context: { auth: 'none', tools: 'test/support/lambda/deployed-tools.ts', taskTools: 'true' },
     dynamoDbEndpoint: process.env['TEST_DYNAMODB_ENDPOINT'] ?? '',
   });
+  functionUrl = await startGateway({ invoke: (event) => deployment.mcp.invoke(event), api: 'http' });
 });
 
 afterAll(async () => {
+  await functionUrl?.close();
   await deployment?.[Symbol.asyncDispose]();
 });
 
@@ -27,7 +32,11 @@ afterEach(() => {
   expect(deployment.mcp.logs.filter((line) => line.includes('"ERROR"'))).toEqual([]);
 });
 
-const connect = () => LegacyClient.connect((request) => fetch(request), { url: deployment.url });
+const connect = (url = deployment.url) => LegacyClient.connect((request) => fetch(request), { url });
+const FRONTS: readonly (readonly [string, () => string])[] = [
+  ['a REST API', () => deployment.url],
+  ['a function URL', () => functionUrl.url],
+];
 const saying = (text: string) => ({ content: [{ type: 'text', text }] });
 const RED = { result: { action: 'accept', content: { colour: 'red' } } };
 const QUESTION = { method: 'elicitation/create', params: { message: 'Which colour?' } };
@@ -39,8 +48,8 @@ async function questionOrAnswer(stream: EventReader): Promise<RpcMessage> {
 }
 
 describe('through the deployed bundles, a client of the 2025 era', () => {
-  test('gets a session that the gateway carries both ways, and is offered tasks [AWS-2 LEG-1]', async () => {
-    const client = await connect();
+  test.each(FRONTS)('gets a session that %s carries both ways, and is offered tasks [AWS-2 LEG-1]', async (_, url) => {
+    const client = await connect(url());
 
     expect(client.session).toMatch(/^2025-11-25\.f\.[0-9a-f]{16}$/);
     expect(client.initialized).toMatchObject({
@@ -64,18 +73,21 @@ describe('through the deployed bundles, a client of the 2025 era', () => {
     expect(await client.task(taskId)).toMatchObject({ taskId, status: 'completed' });
   });
 
-  test('is asked on the stream of tasks/result, and answers while it is open [AWS-2 LEG-4]', async () => {
-    const client = await connect();
-    const taskId = await client.createTask('ask');
-    const stream = await client.stream('tasks/result', { taskId });
+  test.each(FRONTS)(
+    'is asked on a stream of tasks/result behind %s, and answers while it is open [AWS-2 LEG-4]',
+    async (_, url) => {
+      const client = await connect(url());
+      const taskId = await client.createTask('ask');
+      const stream = await client.stream('tasks/result', { taskId });
 
-    const question = await questionOrAnswer(stream);
-    expect(question).toMatchObject(QUESTION);
-    expect(await client.answer(question.id, RED)).toBe(202);
+      const question = await questionOrAnswer(stream);
+      expect(question).toMatchObject(QUESTION);
+      expect(await client.answer(question.id, RED)).toBe(202);
 
-    expect((await questionOrAnswer(stream)).result).toMatchObject(saying('It is red.'));
-    expect(await stream.rest()).toEqual([]);
-  });
+      expect((await questionOrAnswer(stream)).result).toMatchObject(saying('It is red.'));
+      expect(await stream.rest()).toEqual([]);
+    },
+  );
 
   test('is asked by the answer to tasks/get, if it only polls [AWS-2 LEG-4]', async () => {
     const client = await connect();
