@@ -14,7 +14,7 @@ import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
 import { oneOf, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
-import { HEADER_MODES, RESPONSE_MODES, SERVICE } from './shared/words.ts';
+import { HEADER_MODES, RESPONSE_MODES, SERVICE, SWITCH } from './shared/words.ts';
 
 const settings = readEnvironment(process.env);
 const mode = oneOf(settings, 'responseMode', RESPONSE_MODES, 'stream');
@@ -36,6 +36,7 @@ const server = once(async () => {
     maxStreamSeconds: wholeNumber(environment, 'maxStreamSeconds'),
     maxAnswerBytes,
     headers: oneOf(environment, 'headers', HEADER_MODES, 'strict'),
+    taskTools: oneOf(environment, 'taskTools', SWITCH, 'false') === 'true',
     ...(mode === 'stream' ? {} : { progressCallWaitMs: null }),
   });
   return { fetch, authenticate: await createAuthenticate(environment, logger) };

@@ -58,6 +58,11 @@ export interface McpEndpointProps {
    * are refused all the same. @default 'strict'
    */
   readonly headers?: HeaderMode | undefined;
+  /**
+   * Whether clients that do not support tasks find tools with which their model follows, answers, cancels and lists tasks.
+   * Without them such a client cannot come back to a task that takes longer than its call is kept open. @default false
+   */
+  readonly taskTools?: boolean | undefined;
   /** @default 'all-at-once' */
   readonly rollout?: Rollout | undefined;
   /** With the table only: a cache's functions run in its network. @default - in no network of ours */
@@ -118,6 +123,7 @@ export class McpEndpoint extends Construct {
         ...originsEnvironment(props),
         maxStreamSeconds: maxStreamSeconds?.toString(),
         headers: props.headers,
+        taskTools: props.taskTools?.toString(),
         ...props.environment,
       },
       reservedConcurrentExecutions: reservedConcurrency,

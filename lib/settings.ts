@@ -35,6 +35,7 @@ export interface Settings extends ArnSettings, NetworkSettings {
   readonly callerAccounts?: readonly string[];
   readonly allowedOrigins?: readonly string[];
   readonly headers: HeaderMode;
+  readonly taskTools: boolean;
   readonly apiGatewayLogRole: boolean;
   readonly accountConcurrency?: number;
   readonly reservedConcurrency?: number;
@@ -74,7 +75,7 @@ export const SETTING_NAMES = [
     'rollout',
     'tableName',
   ],
-  ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins', 'headers'],
+  ...['auth', ...JWT_SETTINGS, 'callerAccounts', 'allowedOrigins', 'headers', 'taskTools'],
   ...['domainName', 'certificateArn', 'webAclArn', 'encryptionKeyArn', 'alarmTopicArn', 'apiGatewayLogRole'],
   ...['accountConcurrency', 'reservedConcurrency', 'workerConcurrency', 'workerReservedConcurrency'],
   ...[
@@ -124,6 +125,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>, target:
     callerAccounts: reader.listOf('callerAccounts', /^\d{12}$/, 'account ids of 12 digits'),
     allowedOrigins: reader.listOf('allowedOrigins', ORIGIN, 'origins such as https://app.example.com, without a path'),
     headers: reader.oneOf('headers', HEADER_MODES, 'strict'),
+    taskTools: reader.flag('taskTools', false),
     apiGatewayLogRole: reader.flag('apiGatewayLogRole', true),
     tableName: reader.matching(
       'tableName',

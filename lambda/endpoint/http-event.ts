@@ -73,6 +73,12 @@ export interface TimeLimit {
   readonly cancel: () => void;
 }
 
+/**
+ * Of an answer that has none: behind a function that streams, clients of an answer without a body may wait for its end
+ * until the function's time is over. It means nothing in JSON or a stream of events, and clients read none of a 202.
+ */
+const EMPTY_BODY = '\n';
+
 /** A stream of events ends at the limit, between two of them; any other body is given the time that is left. */
 export async function toResult(response: Response, mode: ResponseMode, limit: TimeLimit): Promise<HttpResult> {
   const { status: statusCode } = response;
@@ -82,7 +88,7 @@ export async function toResult(response: Response, mode: ResponseMode, limit: Ti
     return { statusCode, headers, body: ReadableStream.from(relay(response.body, limit, isEventStream)) };
   }
   const body = await response.text().finally(limit.cancel);
-  return { statusCode, headers, body };
+  return { statusCode, headers, body: mode === 'stream' && body === '' ? EMPTY_BODY : body };
 }
 
 async function* relay(
@@ -95,12 +101,15 @@ async function* relay(
   const over = new Promise<undefined>((resolve) => {
     if (ends) signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
+  let isEmpty = true;
   try {
     for (;;) {
       const next = await Promise.race([reader.read(), over]);
-      if (next?.value === undefined) return;
+      if (next?.value === undefined) break;
+      isEmpty &&= next.value.length === 0;
       yield next.value;
     }
+    if (isEmpty) yield new TextEncoder().encode(EMPTY_BODY);
   } finally {
     cancel();
     await reader.cancel().catch(() => {});

@@ -56,6 +56,9 @@ export type ResponseMode = (typeof RESPONSE_MODES)[number];
 export const HEADER_MODES = ['strict', 'lenient'] as const;
 export type HeaderMode = (typeof HEADER_MODES)[number];
 
+/** Of a setting that is on or off. */
+export const SWITCH = ['true', 'false'] as const;
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -80,6 +83,8 @@ export const VARIABLES = {
   allowedOrigins: 'TASKS_ALLOWED_ORIGINS',
   responseMode: 'TASKS_RESPONSE_MODE',
   headers: 'TASKS_HEADERS',
+  /** Whether clients without task support find the tools for tasks: one of `SWITCH`. */
+  taskTools: 'TASKS_TASK_TOOLS',
   serverName: 'TASKS_SERVER_NAME',
   serverVersion: 'TASKS_SERVER_VERSION',
   /** Of the API: what a buffered answer may take, escaped. */

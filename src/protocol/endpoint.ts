@@ -48,7 +48,8 @@ export interface Endpoint {
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { extension, clock, logger, closing, relayedAnswers, maxStreamSeconds, bufferedWaitMs } = options;
   const relay = new RelayedRequests({ answers: relayedAnswers, random: systemRandom, clock, logger });
-  const createServer = serverFactory(options);
+  const answerWaitMs = maxStreamSeconds === null ? undefined : maxStreamSeconds * 1000;
+  const createServer = serverFactory({ ...options, answerWaitMs });
   const createForRequest = async (ctx: Parameters<McpServerFactory>[0]) => {
     const server = await createServer(ctx);
     if (ctx.era === 'modern') return server;

@@ -39,6 +39,8 @@ export interface PlainCallOptions extends Deliveries {
   readonly plainCallWaitMs: number;
   /** The same where the client is sent progress; `undefined`: nobody is. */
   readonly progressCallWaitMs: number | undefined;
+  /** The longest that a call is kept open whose client is asked within it, in milliseconds. */
+  readonly maxCallWaitMs: number;
   /** Fires when the server is closing: waiting ends, and the tasks go on. */
   readonly closing: AbortSignal;
   readonly healingGraceMs: number;
@@ -87,7 +89,7 @@ export async function awaitPlainCall(
         const question = await ask(stored, asked);
         if (question === 'nobody') return await goesOn(store, latest, clock.now(), options.hasTaskTools);
         if (question !== 'asked') return question;
-        patience.extend(ASKED_WAIT_MS);
+        patience.extend(Math.min(ASKED_WAIT_MS, options.maxCallWaitMs));
       }
       kept.show(shownStatusMessage(latest));
     }

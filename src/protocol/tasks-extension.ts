@@ -65,6 +65,8 @@ export interface TasksExtensionOptions {
   readonly plainCallWaitMs?: number | undefined;
   /** The same where the client asks for progress, and is sent it; `null`: nobody is. @default 240000 */
   readonly progressCallWaitMs?: number | null | undefined;
+  /** The longest that a call is kept open whose client is asked within it, in milliseconds. @default no bound */
+  readonly maxCallWaitMs?: number | undefined;
   /** How long a task must be overdue before a poll enqueues it again, in milliseconds. @default 10000 */
   readonly healingGraceMs?: number | undefined;
   /**
@@ -124,6 +126,7 @@ export class TasksExtension {
       plainCallWaitMs: options.plainCallWaitMs ?? DEFAULT_PLAIN_CALL_WAIT_MS,
       progressCallWaitMs:
         options.progressCallWaitMs === null ? undefined : (options.progressCallWaitMs ?? DEFAULT_PROGRESS_CALL_WAIT_MS),
+      maxCallWaitMs: options.maxCallWaitMs ?? Number.POSITIVE_INFINITY,
       closing,
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,

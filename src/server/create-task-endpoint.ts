@@ -68,8 +68,9 @@ export interface EndpointSettings {
    */
   readonly maxAnswerBytes?: number | undefined;
   /**
-   * How long a stream stays open, in seconds, from 1 to a day: a subscription, and a call that is kept open. It ends in good
-   * order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
+   * How long a stream stays open, in seconds, from 1 to a day: a subscription, the wait for a result, and a call that is kept
+   * open; one of a tool without tasks that asks its client, for as long for each answer, and ten minutes at most. It ends
+   * in good order, and a client that listens anew is shown how everything stands. `null`: no bound. @default 300
    */
   readonly maxStreamSeconds?: number | null | undefined;
   /**
@@ -137,6 +138,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
     plainCallWaitMs,
     progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
+    maxCallWaitMs: maxWaitMs,
     maxAnswerBytes,
     healingGraceMs: options.healingGraceMs,
     taskTools: options.taskTools,

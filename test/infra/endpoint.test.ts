@@ -156,6 +156,7 @@ describe('the function’s environment', () => {
         maxActiveTasksPerOwner: '11',
         ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
         headers: 'lenient',
+        taskTools: 'true',
         jwtScopes: 'a,b',
       }).server,
     );
@@ -174,6 +175,7 @@ describe('the function’s environment', () => {
       maxActiveTasksPerOwner: '11',
       ...(api === 'http' ? {} : { maxStreamSeconds: '120' }),
       headers: 'lenient',
+      taskTools: 'true',
       queueUrl: expect.stringContaining('Ref'),
       ...(backend === 'redis'
         ? { redisEndpoint: expect.stringContaining('rediss://'), ...cacheUser() }

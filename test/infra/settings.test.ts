@@ -156,6 +156,7 @@ describe('a setting that is wrong is one sentence [AWS-1]', () => {
     [{ serverVersion: 'a\nb' }, /"serverVersion" must be up to 64 printable/],
     [{ workerConcurrency: 1 }, /"workerConcurrency" must be a whole number from 2 to 1000; it is "1"/],
     [{ reservedConcurrency: 'many' }, /"reservedConcurrency" must be a whole number from 1/],
+    [{ taskTools: 'yes' }, /"taskTools" must be one of true, false; it is "yes"/],
     [{ headers: 'loose' }, /"headers" must be one of strict, lenient; it is "loose"/],
     [{ maxStreamSeconds: 9 }, /"maxStreamSeconds" must be a whole number from 10 to 870; it is "9"/],
     [{ maxStreamSeconds: 871 }, /"maxStreamSeconds" must be a whole number from 10 to 870/],
@@ -220,6 +221,7 @@ test('every setting may be given, and is then there [AWS-1]', () => {
     maxActiveTasksPerOwner: '10',
     maxStreamSeconds: '120',
     headers: 'lenient',
+    taskTools: 'true',
     throttlingRateLimit: 5,
     throttlingBurstLimit: 6,
     serverName: 'acme',
@@ -238,6 +240,7 @@ test('every setting may be given, and is then there [AWS-1]', () => {
   expect(readSettings({ tableName: 'restored', maxActiveTasksPerOwner: 'none' })).toMatchObject({
     tableName: 'restored',
     maxActiveTasksPerOwner: null,
+    taskTools: false,
   });
   expect(settings).toMatchObject({
     stage: 'prod',
@@ -247,6 +250,7 @@ test('every setting may be given, and is then there [AWS-1]', () => {
     reservedConcurrency: 20,
     workerConcurrency: 30,
     headers: 'lenient',
+    taskTools: true,
     tracing: true,
     protection: false,
     internetAccess: false,

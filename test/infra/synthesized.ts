@@ -135,6 +135,7 @@ export const VARIANTS: Readonly<Record<string, Context>> = {
     maxActiveTasksPerOwner: '11',
     maxStreamSeconds: '120',
     headers: 'lenient',
+    taskTools: 'true',
     serverName: 'acme tasks',
   },
   'Redis, REST, IAM': { backend: 'redis' },

@@ -9,6 +9,7 @@ import { asTaskId } from '../../src/domain/task-id.ts';
 import { encodeDelivery } from '../../src/runtime/queues/sqs-queue.ts';
 import { type Deployment, deploy } from '../support/lambda/deployment.ts';
 import type { FunctionHost } from '../support/lambda/function-host.ts';
+import { LegacyClient, readerOf, taskIdIn } from '../support/legacy-client.ts';
 import { McpPeer } from '../support/mcp-requests.ts';
 import { connectOfficialClient } from '../support/official-client.ts';
 import { until } from '../support/until.ts';
@@ -20,7 +21,13 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'functions-'));
   deployment = await deploy({
     name: 'functions',
-    context: { auth: 'none', backend: 'redis', api: 'http', tools: 'test/support/lambda/deployed-tools.ts' },
+    context: {
+      auth: 'none',
+      backend: 'redis',
+      api: 'http',
+      tools: 'test/support/lambda/deployed-tools.ts',
+      taskTools: 'true',
+    },
     dynamoDbEndpoint: 'http://127.0.0.1:1',
     redisUrl: process.env['TEST_REDIS_URL'] ?? '',
     variables: { TASKS_LEASE_MS: '6000', TASKS_HEARTBEAT_MS: '250', TASKS_MAX_ACTIVE_PER_OWNER: '50' },
@@ -106,6 +113,44 @@ describe('behind an HTTP API, with Redis', () => {
       -32601,
       expect.stringContaining('poll tasks/get'),
     ]);
+  });
+});
+
+describe('behind an HTTP API, a client of the 2025 era', () => {
+  const connect = () => LegacyClient.connect((request) => fetch(request), { url: deployment.url });
+  const RED = { action: 'accept', content: { colour: 'red' } };
+  const red = { content: [{ type: 'text', text: 'It is red.' }] };
+
+  test('is asked by a stream of a result that ends with the question, and goes on with it [AWS-2 LEG-2 LEG-4]', async () => {
+    const client = await connect();
+    const taskId = await client.createTask('ask');
+
+    const stream = await client.stream('tasks/result', { taskId });
+    const messages = await stream.rest();
+    expect(messages.at(-1)).toMatchObject({ method: 'elicitation/create', params: { message: 'Which colour?' } });
+    expect(await client.answer(messages.at(-1)?.id, { result: RED })).toBe(202);
+
+    const rest = readerOf(await client.resume(String(stream.lastEventId)));
+    expect((await rest.rest()).at(-1)?.result).toMatchObject(red);
+  });
+
+  test('finishes a plain call that asks with the tools for tasks [AWS-2 MOD-6 I13]', async () => {
+    const client = await connect();
+
+    const { result } = await client.call('ask');
+    expect(result).toMatchObject({ structuredContent: { tool: 'ask', status: 'input_required' } });
+    const taskId = taskIdIn(result?.['structuredContent']);
+    const { result: answered } = await client.call('task_respond', { taskId, ...RED });
+    expect(answered).toMatchObject({ structuredContent: { taskId } });
+
+    const { result: ended } = await client.call('task_status', { taskId });
+    expect(ended).toMatchObject({ structuredContent: { status: 'completed', result: red } });
+  });
+
+  test.each(['GET', 'DELETE'])('is refused a %s that goes on with nothing [AWS-2 LEG-2]', async (method) => {
+    const response = await fetch(deployment.url, { method, headers: { accept: 'text/event-stream' } });
+
+    expect([response.status, await response.json()]).toMatchObject([405, { error: { code: -32000 } }]);
   });
 });
 

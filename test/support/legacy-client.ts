@@ -16,6 +16,8 @@ export interface LegacyClientOptions {
   readonly capabilities?: JsonMap;
   /** @default '2025-11-25' */
   readonly revision?: string;
+  /** @default 'http://localhost/mcp' */
+  readonly url?: string;
 }
 
 export class LegacyClient {
@@ -45,7 +47,7 @@ export class LegacyClient {
     client.initialized = resultOf(await answerOf(response));
     const { protocolVersion } = client.initialized;
     if (typeof protocolVersion === 'string') client.#revision = protocolVersion;
-    await client.post({ method: 'notifications/initialized' });
+    await accepted(await client.post({ method: 'notifications/initialized' }));
     return client;
   }
 
@@ -83,7 +85,7 @@ export class LegacyClient {
   post(message: object, signal?: AbortSignal): Promise<Response> {
     const body = JSON.stringify({ jsonrpc: '2.0', ...message });
     return this.#send(
-      new Request('http://localhost/mcp', { method: 'POST', headers: this.#headers(), body, ...present({ signal }) }),
+      new Request(this.#url, { method: 'POST', headers: this.#headers(), body, ...present({ signal }) }),
     );
   }
 
@@ -96,16 +98,16 @@ export class LegacyClient {
   /** Goes on with a stream that was cut after the event of this id. */
   resume(lastEventId: string): Promise<Response> {
     const headers = { ...this.#headers(), accept: 'text/event-stream', 'last-event-id': lastEventId };
-    return this.#send(new Request('http://localhost/mcp', { headers }));
+    return this.#send(new Request(this.#url, { headers }));
   }
 
   async stream(method: string, params: object = {}): Promise<EventReader> {
     return readerOf(await this.open(method, params));
   }
 
-  /** All messages of the answer's stream; the answer itself is the last. */
+  /** All messages of the answer's stream; the answer itself is the last, or the only one. */
   async messages(method: string, params: object = {}): Promise<RpcMessage[]> {
-    return (await this.stream(method, params)).rest();
+    return messagesOf(await this.open(method, params));
   }
 
   /** The answer, past whatever else its stream carries. */
@@ -133,7 +135,11 @@ export class LegacyClient {
 
   /** Answers a request of the server's. */
   async answer(id: unknown, outcome: { readonly result: unknown } | { readonly error: unknown }): Promise<number> {
-    return (await this.post({ id, ...outcome })).status;
+    return accepted(await this.post({ id, ...outcome }));
+  }
+
+  get #url(): string {
+    return this.#options.url ?? 'http://localhost/mcp';
   }
 
   #send(request: Request): Promise<Response> {
@@ -162,10 +168,19 @@ export function readerOf({ body, status }: Response): EventReader {
   return new EventReader(body);
 }
 
-async function answerOf(response: Response): Promise<RpcMessage> {
+/** The status, once all of the answer is there. */
+async function accepted(response: Response): Promise<number> {
+  await response.text();
+  return response.status;
+}
+
+async function messagesOf(response: Response): Promise<RpcMessage[]> {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-  if (!isStream) return (await response.json()) as RpcMessage;
-  const answer = (await readerOf(response).rest()).find((message) => !('method' in message));
+  return isStream ? readerOf(response).rest() : [(await response.json()) as RpcMessage];
+}
+
+async function answerOf(response: Response): Promise<RpcMessage> {
+  const answer = (await messagesOf(response)).find((message) => !('method' in message));
   if (answer === undefined) throw new Error('The stream ended without an answer.');
   return answer;
 }

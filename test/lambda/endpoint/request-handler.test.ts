@@ -166,6 +166,20 @@ describe('the answer', () => {
     }
   });
 
+  test.each([
+    ['no body', () => new Response(null, { status: 202 })],
+    ['an empty body', () => new Response('', { status: 202 })],
+    ['a stream of nothing', () => new Response(new Blob([]).stream(), { status: 202 })],
+  ])('with %s gets one where the function streams, since it might never end else [AWS-2]', async (_what, empty) => {
+    const answering: FetchHandler = async () => empty();
+
+    expect(await http(handling(answering).handle, restProxyEvent())).toMatchObject({ statusCode: 202, body: '\n' });
+    expect(await http(handling(answering, { mode: 'buffered' }).handle, httpApiEvent())).toMatchObject({
+      statusCode: 202,
+      body: '',
+    });
+  });
+
   test.each(['stream', 'buffered'] as const)('leaves no timer behind in a warm instance (%s) [AWS-2]', async (mode) => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const { handle } = handling(echo, { mode });

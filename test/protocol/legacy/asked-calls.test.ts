@@ -85,6 +85,33 @@ describe('a plain call', () => {
     expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
   });
 
+  test('waits no longer for a person than streams stay open [MOD-6 LEG-2]', async () => {
+    held = holdServer(tools, { maxStreamSeconds: 30 });
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
+    await held.queue.filled();
+    await held.runDue();
+    await stream.message();
+
+    await held.clock.advance(30_000);
+
+    expect((await stream.message()).result).toMatchObject({ structuredContent: { status: 'input_required' } });
+  });
+
+  test('of a tool without tasks waits no longer either, and is told so [MOD-5 LEG-2]', async () => {
+    // The SDK's own timer, which knows no other clock.
+    held = holdServer(tools, { maxStreamSeconds: 1 });
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'plain_asks', arguments: {} });
+    await stream.message();
+
+    expect((await stream.rest()).at(-1)?.result).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('timed out') }],
+    });
+    expect(held.clock.pendingTimers).toBe(0);
+  });
+
   test('of a tool without tasks is asked on its stream as well [MOD-5 LEG-5]', async () => {
     const client = await connect();
     const stream = await client.stream('tools/call', { name: 'plain_asks', arguments: {} });

@@ -1,10 +1,18 @@
 /** The tools of the deployed-bundle tests: bundled through `-c tools=`, as a team's own are. */
 import { appendFile, readFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { type AnyTool, defineTaskTool } from '../../../src/index.ts';
+import { type AnyTool, defineTaskTool, inputRequired, inputResponse } from '../../../src/index.ts';
 
 const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] });
 const pollIntervalMs = 50;
+const COLOUR = {
+  message: 'Which colour?',
+  requestedSchema: {
+    type: 'object' as const,
+    properties: { colour: { type: 'string' as const } },
+    required: ['colour'],
+  },
+};
 /** Where tools leave a sign of life for the test to see. */
 const withFile = z.object({ file: z.string() });
 
@@ -45,9 +53,19 @@ const tools: readonly AnyTool[] = [
     inputSchema: z.object({}),
     pollIntervalMs,
     run: async (_args, task) => {
-      const requestedSchema = { type: 'object', properties: { colour: { type: 'string' } }, required: ['colour'] };
-      const { content } = await task.elicit({ message: 'Which colour?', requestedSchema });
+      const { content } = await task.elicit(COLOUR);
       return text(`It is ${String(content?.['colour'])}.`);
+    },
+  }),
+  defineTaskTool({
+    name: 'ask_within',
+    description: 'Asks for a colour within the call.',
+    taskSupport: 'forbidden',
+    inputSchema: z.object({}),
+    run: async (_args, call) => {
+      const answer = inputResponse(call.inputResponses ?? {}, 'colour');
+      if (answer.kind === 'missing') return inputRequired({ inputRequests: { colour: inputRequired.elicit(COLOUR) } });
+      return text(JSON.stringify(answer));
     },
   }),
   defineTaskTool({

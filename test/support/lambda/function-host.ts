@@ -17,6 +17,9 @@ export class FunctionHost {
   readonly #idle: FunctionInstance[] = [];
   readonly #busy = new Set<FunctionInstance>();
   readonly #all = new Set<FunctionInstance>();
+  /** Of an earlier configuration: they end what they are at, and are not used again. */
+  readonly #outdated = new WeakSet<FunctionInstance>();
+  #changes: Readonly<Record<string, string>> = {};
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
@@ -45,6 +48,13 @@ export class FunctionHost {
     return count;
   }
 
+  /** As an update of the function's configuration: from now on new instances are used, with these variables over its own. */
+  async reconfigure(changes: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#changes = changes;
+    for (const instance of this.#all) this.#outdated.add(instance);
+    await Promise.all(this.#idle.splice(0).map((instance) => this.#dismiss(instance)));
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#all].map((instance) => instance.close()));
   }
@@ -52,7 +62,8 @@ export class FunctionHost {
   async #take(): Promise<FunctionInstance> {
     for (let warm = this.#idle.pop(); warm !== undefined; warm = this.#idle.pop()) if (warm.alive) return warm;
     this.coldStarts += 1;
-    const instance = await FunctionInstance.start(this.#options, (line) => this.logs.push(line));
+    const variables = { ...this.#options.variables, ...this.#changes };
+    const instance = await FunctionInstance.start({ ...this.#options, variables }, (line) => this.logs.push(line));
     this.#all.add(instance);
     return instance;
   }
@@ -60,11 +71,13 @@ export class FunctionHost {
   #release(instance: FunctionInstance): void {
     this.#busy.delete(instance);
     this.#running -= 1;
-    if (instance.alive) this.#idle.push(instance);
-    else {
-      this.#all.delete(instance);
-      void instance.close();
-    }
+    if (instance.alive && !this.#outdated.has(instance)) this.#idle.push(instance);
+    else void this.#dismiss(instance);
     this.#waiting.shift()?.();
+  }
+
+  async #dismiss(instance: FunctionInstance): Promise<void> {
+    this.#all.delete(instance);
+    await instance.close();
   }
 }
