@@ -153,6 +153,51 @@ describe('a callback', () => {
     expect((await runtime.read(task)).run.dueAt).toBeNull();
   });
 
+  test('that is refused or withdrawn at once gives no token away: nobody could complete it [EXEC-2 EXEC-14]', async () => {
+    const { tokens, outcome } = await waiting(async (context, submit) => {
+      const nameOf = (error: unknown) => (error as Error).name;
+      const signal = AbortSignal.abort(new RangeError('given up'));
+      const withdrawn = await context.waitForCallback('withdrawn', submit, { signal }).catch(nameOf);
+      const inTime = async () => 'in time';
+      let late: unknown;
+      await context.race('race', [
+        inTime,
+        async (branch) => {
+          await branch.wait('long', { hours: 1 }).catch(() => {});
+          late = await branch.waitForCallback('refused', submit).catch(nameOf);
+          return 'late';
+        },
+      ]);
+      await context.step('afterwards', async () => {});
+      return [withdrawn, late];
+    });
+
+    expect(await outcome()).toEqual(['RangeError', 'OperationWithdrawn']);
+    expect(tokens).toEqual([]);
+  });
+
+  test('that has timed out is not submitted again [EXEC-2]', async () => {
+    let tries = 0;
+    const { runtime, server, task, outcome } = await waiting(async (context) => {
+      const submit = async () => {
+        tries += 1;
+        throw new Error('away');
+      };
+      const retryStrategy = (_: Error, attempt: number) => ({ shouldRetry: attempt < 3, delay: { minutes: 10 } });
+      const late = context.waitForCallback('job', submit, { timeout: { minutes: 5 }, retryStrategy });
+      const name = await late.catch((error: unknown) => (error as Error).name);
+      await context.wait('long enough for another try', { minutes: 20 });
+      return name;
+    });
+    for (let minutes = 0; minutes < 30; minutes += 5) {
+      await runtime.clock.advance(300_000);
+      await server.runTask(task);
+    }
+
+    expect(await outcome()).toBe('CallbackTimeoutError');
+    expect(tries).toBe(1);
+  });
+
   test('inside a branch that was opened by a crashed run keeps its token [EXEC-1 EXEC-2]', async () => {
     const { runtime, server, task, token, outcome } = await waiting((context, submit) =>
       context.runInChildContext('inner', (branch) => branch.waitForCallback('job', submit)),
