@@ -33,7 +33,11 @@ export interface SharedWorld {
   readonly onFault: (process: SimulatedProcess) => void;
 }
 
-const NEVER = new Promise<never>(() => {});
+/** One of its own each time: a single one would keep everything that ever awaited it. */
+export function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
 /** Longer than a lease. */
 const STALL_MS = 40_000;
 
@@ -115,10 +119,10 @@ class ProcessBackend implements StorageBackend {
 
   async #called<T>(call: () => Promise<T>): Promise<T> {
     await this.#takesTime();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     const result = await call();
     await this.#takesTime();
-    return this.#process.isDead ? NEVER : result;
+    return this.#process.isDead ? never() : result;
   }
 
   async #written<T>(write: () => Promise<T>): Promise<T> {
@@ -127,11 +131,11 @@ class ProcessBackend implements StorageBackend {
     await this.#takesTime();
     if (isFaulty && chance.chance(settings.refusals)) throw this.#unavailable();
     if (isFaulty) this.#mayDieNow();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     const result = await write();
     if (isFaulty) this.#mayDieNow();
     await this.#takesTime();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     if (isFaulty && chance.chance(settings.lostAnswers)) throw this.#unavailable();
     return result;
   }

@@ -5,7 +5,7 @@ export interface WorldSettings {
   readonly workers: number;
   /** Whether clients are served by a process of their own, which is not told what workers change. */
   readonly areClientsApart: boolean;
-  /** The longest time ahead that the queue takes, as SQS; 0: any, and one delivery a task, as in a single process. */
+  /** The longest time ahead that the queue takes, as SQS; 0: any, and one delivery a task and time, as in a single process. */
   readonly queueHopMs: number;
   /** Of each write of a worker: that it dies with it. */
   readonly kills: number;
