@@ -140,8 +140,9 @@ function waitForCallback<T>(
   // Refused, since the task or its branch has ended, or withdrawn at once.
   if (callback.isSettled) return callback.promise as Promise<T>;
   const open = async () => {
-    // Timed out or withdrawn since, before this try.
-    if (!callback.isSettled) await submit(await port.openCallback(callback.key));
+    // Timed out or withdrawn since, before this try or while storage took its time.
+    const token = callback.isSettled ? undefined : await port.openCallback(callback.key);
+    if (token !== undefined && !callback.isSettled) await submit(token);
   };
   const submitted = branch.step(`submit ${name}`, open, { retryStrategy });
   // Nobody can complete a callback whose token never left.

@@ -1,13 +1,16 @@
 /** Callbacks that something outside completes, by the token that the handler gave away. */
 import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
+import { eventLoopTurn } from '../../../../src/clock.ts';
 import { newTaskId } from '../../../../src/domain/task-id.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { decodeCallbackToken, encodeCallbackToken } from '../../../../src/runtime/running/callback-token.ts';
-import type { TaskContext } from '../../../../src/runtime/running/task-context.ts';
+import type { ScopePort, TaskContext } from '../../../../src/runtime/running/task-context.ts';
+import { createScope } from '../../../../src/runtime/running/task-scope.ts';
 import { createTaskServer } from '../../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../../src/server/define-task-tool.ts';
 import { manualRandom } from '../../../../src/testing/manual-clock.ts';
+import { EngineUnderTest } from '../../engine/engine-under-test.ts';
 import { RuntimeUnderTest } from '../runtime-under-test.ts';
 
 const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] });
@@ -174,6 +177,32 @@ describe('a callback', () => {
 
     expect(await outcome()).toEqual(['RangeError', 'OperationWithdrawn']);
     expect(tokens).toEqual([]);
+  });
+
+  test('that is withdrawn while it is being opened is not submitted [EXEC-2 EXEC-14]', async () => {
+    const engine = new EngineUnderTest();
+    const submitted: string[] = [];
+    const opening = Promise.withResolvers<string>();
+    const port: ScopePort = {
+      logger: silentLogger,
+      mayAsk: undefined,
+      openCallback: () => opening.promise,
+      assertAskable: () => {},
+      readVariables: async () => ({}),
+      mergeVariables: async () => {},
+    };
+    const { end } = engine.start((root) =>
+      createScope(root, port).race('race', [
+        (branch) => branch.step('wins', async () => 'won'),
+        (branch) => branch.waitForCallback<string>('late', async (token) => void submitted.push(token)),
+      ]),
+    );
+    expect(await end).toEqual({ kind: 'returned', value: 'won' });
+
+    opening.resolve('a token');
+    await eventLoopTurn();
+
+    expect(submitted).toEqual([]);
   });
 
   test('that has timed out is not submitted again [EXEC-2]', async () => {
