@@ -104,9 +104,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a suspension drops answers that the journal does not have',
-    file: 'runtime/running/shown-inputs.ts',
-    from: '.filter((key) => !outstanding.has(key))',
-    to: '',
+    file: 'domain/run.ts',
+    from: 'const answers = without(task.answers, suspension.imported);',
+    to: 'const answers = without(task.answers, new Set(Object.keys(task.answers)));',
   },
   {
     name: 'a callback is shown alone by whoever opens it',

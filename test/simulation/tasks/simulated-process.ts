@@ -38,6 +38,8 @@ export function never(): Promise<never> {
   return new Promise(() => {});
 }
 
+/** Once it has refused a write, that storage refuses the next one, too: what waits for it pauses then. */
+const STAYS_AWAY = 0.6;
 /** Longer than a lease. */
 const STALL_MS = 40_000;
 
@@ -72,6 +74,7 @@ class ProcessBackend implements StorageBackend {
   readonly #process: SimulatedProcess;
   readonly #world: SharedWorld;
   readonly #mayDie: boolean;
+  #isAway = false;
 
   constructor(process: SimulatedProcess, world: SharedWorld, mayDie: boolean) {
     this.#process = process;
@@ -129,7 +132,8 @@ class ProcessBackend implements StorageBackend {
     const { chance, settings } = this.#world;
     const isFaulty = !this.#world.areFaultsOver;
     await this.#takesTime();
-    if (isFaulty && chance.chance(settings.refusals)) throw this.#unavailable();
+    this.#isAway = isFaulty && chance.chance(this.#isAway ? STAYS_AWAY : settings.refusals);
+    if (this.#isAway) throw this.#unavailable();
     if (isFaulty) this.#mayDieNow();
     if (this.#process.isDead) return never();
     const result = await write();

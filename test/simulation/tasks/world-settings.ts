@@ -9,7 +9,7 @@ export interface WorldSettings {
   readonly queueHopMs: number;
   /** Of each write of a worker: that it dies with it. */
   readonly kills: number;
-  /** Of each write: that it is refused; that it lands and an error is returned. */
+  /** Of each write: that it is refused, and others after it; that it lands and an error is returned. */
   readonly refusals: number;
   readonly lostAnswers: number;
   /** Of each call of the backend: that it takes its time; that it takes longer than a lease. */
