@@ -182,10 +182,13 @@ export class HandlerRun {
     return this.#operations.turn < Math.max(this.#recording.completeTurns, this.#options.seenTurns ?? 0);
   }
 
+  /** Nobody is shown what the journal does not have: another run might ask for something else under that key. */
   get outstanding(): Outstanding[] {
     const outstanding: Outstanding[] = [];
-    for (const { kind, key, request, timeoutAt } of this.#operations.pending) {
-      if (kind === 'callback' || kind === 'question') outstanding.push({ key, kind, request, timeoutAt });
+    for (const operation of this.#operations.pending) {
+      const { kind, key, request, timeoutAt } = operation;
+      if (kind !== 'callback' && kind !== 'question') continue;
+      if (this.#operations.isWritten(operation)) outstanding.push({ key, kind, request, timeoutAt });
     }
     return outstanding;
   }
@@ -280,6 +283,7 @@ export class HandlerRun {
       ...(asks.length === 0 ? {} : { asks }),
       ...(outcomes.length === 0 ? {} : { outcomes }),
     });
+    this.#operations.wrote(asks);
     if (asks.some(isInput)) observer?.outstandingChanged?.();
     return at;
   }

@@ -46,6 +46,8 @@ export class Operations {
   readonly #pending = new Set<Operation>();
   readonly #patches = new Map<string, boolean>();
   #unwritten: Ask[] = [];
+  /** How many asks the journal has. */
+  #written: number;
   #mustWrite = false;
   #nextNumber: number;
   #turn = 0;
@@ -60,6 +62,7 @@ export class Operations {
     this.#options = options;
     this.#recording = options.recording;
     this.#nextNumber = options.recording.asks.length;
+    this.#written = options.recording.asks.length;
     this.#turnAt = options.startedAt;
   }
 
@@ -100,12 +103,21 @@ export class Operations {
     return operation?.isSettled === false ? operation : undefined;
   }
 
-  /** Asks that the journal does not have; they are its from now on. */
+  /** Asks that the journal does not have; `wrote` is to be called when it has them. */
   takeUnwritten(): readonly Ask[] {
     const asks = this.#unwritten;
     this.#unwritten = [];
     this.#mustWrite = false;
     return asks;
+  }
+
+  wrote(asks: readonly Ask[]): void {
+    this.#written += asks.length;
+  }
+
+  /** Whether the journal has it: only then does every other run give that number to the same operation. */
+  isWritten({ number }: Operation): boolean {
+    return number < this.#written;
   }
 
   get hasUnwritten(): boolean {

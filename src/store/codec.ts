@@ -16,13 +16,13 @@ export function canonicalJson(value: unknown, verbatim?: string): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, verbatim)).join(',')}]`;
   if (value instanceof Date) return JSON.stringify(value);
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => {
-      const text = key === verbatim ? JSON.stringify(member) : canonicalJson(member, verbatim);
-      return `${JSON.stringify(key)}:${text}`;
-    });
+  const members: string[] = [];
+  for (const key of Object.keys(value).sort()) {
+    const member: unknown = Reflect.get(value, key);
+    if (member === undefined) continue;
+    const text = key === verbatim ? JSON.stringify(member) : canonicalJson(member, verbatim);
+    members.push(`${JSON.stringify(key)}:${text}`);
+  }
   return `{${members.join(',')}}`;
 }
 

@@ -81,18 +81,18 @@ class World {
     const landsFirst = chance.chance(0.5);
     const run: HandlerRun = new this.#engine({
       handler: handlerOf(this.#program, this.#witness),
-      recorded: throughJson(this.#entries),
+      recorded: [...this.#entries],
       append: async (entry) => {
         for (let tick = chance.below(3); tick > 0; tick -= 1) await Promise.resolve();
         if (written === killAt) {
           // Killed before the write, or after it and before it was acknowledged.
-          if (landsFirst) this.#entries.push(throughJson(entry));
+          if (landsFirst) this.#entries.push(frozen(throughJson(entry)));
           const killed = new Killed();
           run.stop(killed);
           throw killed;
         }
         written += 1;
-        this.#entries.push(throughJson(entry));
+        this.#entries.push(frozen(throughJson(entry)));
         if (chance.chance(0.2)) this.#answerSome(run);
         if (chance.chance(0.01)) this.#cancelled = true;
         if (this.#cancelled) run.abort('cancelled');
@@ -211,7 +211,7 @@ class World {
     const asked: Ask[] = [];
     const run: HandlerRun = new this.#engine({
       handler: handlerOf(this.#program, { acted: () => {}, cleaned: () => {}, nonce: () => -1 }),
-      recorded: throughJson(this.#entries.slice(0, length)),
+      recorded: this.#entries.slice(0, length),
       append: async (entry) => {
         asked.push(...(entry.asks ?? []));
         throw new Killed();
@@ -260,4 +260,11 @@ function timeless({ dueAt: _dueAt, timeoutAt: _timeoutAt, value: _value, ...ask 
 
 function throughJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** All runs read the same entries, and none may change them. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
 }

@@ -92,15 +92,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'questions may be shown before they are in the journal',
+    file: 'engine/handler-run.ts',
+    from: 'if (this.#operations.isWritten(operation)) outstanding',
+    to: 'outstanding',
+  },
+  {
+    name: 'what is asked of others need not be in the journal before anything else happens',
     file: 'engine/operations.ts',
     from: "{ first: kind !== 'step' && kind !== 'condition' }",
     to: '{ first: false }',
   },
   {
     name: 'a suspension drops answers that the journal does not have',
-    file: 'runtime/running/shown-inputs.ts',
-    from: '.filter((key) => !outstanding.has(key))',
-    to: '',
+    file: 'domain/run.ts',
+    from: 'const answers = without(task.answers, suspension.imported);',
+    to: 'const answers = without(task.answers, new Set(Object.keys(task.answers)));',
   },
   {
     name: 'a callback is shown alone by whoever opens it',
@@ -135,8 +141,8 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** A copy of everything that simulates, with the fault in it: the path of its command. */
-export async function mutatedSimulation(mutant: Mutant, index: number): Promise<string> {
-  const folder = join(REPOSITORY_ROOT, '.cache', 'mutants', String(index));
+export async function mutatedSimulation(mutant: Mutant, name: string): Promise<string> {
+  const folder = join(REPOSITORY_ROOT, '.cache', 'mutants', name);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const part of ['src', 'scripts', 'test/simulation']) {

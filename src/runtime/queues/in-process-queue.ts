@@ -35,9 +35,11 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
   readonly #logger: Logger;
   /** Not due yet: by due time, then by arrival. */
   readonly #waiting: Entry[] = [];
-  /** Due, and without a place. */
+  /** Due, and without a place: of each task one. */
   readonly #due = new Turns<Entry>();
-  readonly #known = new Map<string, Entry>();
+  readonly #inLine = new Set<string>();
+  /** By task, the times for which it is waiting. */
+  readonly #times = new Map<string, Set<number>>();
   readonly #running = new Map<string, Promise<void>>();
   #run: RunDelivery | undefined;
   #cancelTimer: CancelTimer | undefined;
@@ -55,7 +57,10 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
     this.#pump();
   }
 
-  /** A task that is already queued keeps the earlier of both times. */
+  /**
+   * A task that is queued for that very time is not queued again. One that is queued for another time keeps it: only the
+   * task's head says which of them counts, and the earlier one may find that it is not due yet.
+   */
   async enqueue(ref: TaskRef, options: { readonly notBefore: number }): Promise<void> {
     const owner = encodeOwner(ref.owner);
     const key = JSON.stringify([owner, ref.id]);
@@ -71,15 +76,19 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
   }
 
   #admit(entry: Entry): void {
-    const queued = this.#known.get(entry.key);
-    if (queued !== undefined) {
-      const place = this.#waiting.indexOf(queued);
-      // One that is due has its place in a line.
-      if (place < 0 || queued.notBefore <= entry.notBefore) return;
-      this.#waiting.splice(place, 1);
-    }
-    this.#known.set(entry.key, entry);
+    const times = this.#times.get(entry.key) ?? new Set();
+    if (times.has(entry.notBefore)) return;
+    this.#times.set(entry.key, times.add(entry.notBefore));
     this.#waiting.splice(this.#placeFor(entry.notBefore), 0, entry);
+  }
+
+  #intoLine(entry: Entry): void {
+    const times = this.#times.get(entry.key);
+    times?.delete(entry.notBefore);
+    if (times?.size === 0) this.#times.delete(entry.key);
+    if (this.#inLine.has(entry.key)) return;
+    this.#inLine.add(entry.key);
+    this.#due.add(entry.owner, entry);
   }
 
   #pump(): void {
@@ -88,7 +97,7 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
     if (this.#run === undefined) return;
     const now = this.#clock.now();
     const due = this.#placeFor(now);
-    for (const entry of this.#waiting.splice(0, due)) this.#due.add(entry.owner, entry);
+    for (const entry of this.#waiting.splice(0, due)) this.#intoLine(entry);
     while (this.#running.size < this.#concurrency) {
       // A task that runs is not run beside itself; it is looked at again when its run ends.
       const entry = this.#due.take(({ key }) => !this.#running.has(key));
@@ -100,7 +109,7 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
   }
 
   #begin(entry: Entry, run: RunDelivery): void {
-    this.#known.delete(entry.key);
+    this.#inLine.delete(entry.key);
     const work = Promise.resolve()
       .then(() => run(entry.ref, entry.notBefore))
       .catch((error: unknown) => {
@@ -117,6 +126,9 @@ export class InProcessQueue implements TaskQueue, QueueConsumer {
 
   #redeliver(entry: Entry): void {
     const notBefore = this.#clock.now() + retryDelayMs(entry.failures);
+    // It comes again before that anyway: each failure is followed by one delivery at the most.
+    const isComing = [...(this.#times.get(entry.key) ?? [])].some((time) => time <= notBefore);
+    if (isComing || this.#inLine.has(entry.key)) return;
     this.#admit({ ...entry, notBefore, failures: entry.failures + 1 });
   }
 

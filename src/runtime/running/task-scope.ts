@@ -137,9 +137,14 @@ function waitForCallback<T>(
   assertOptions('waitForCallback', options, ['timeout', 'signal', 'retryStrategy']);
   const { retryStrategy = DEFAULT_STEP_RETRY, ...config } = options;
   const callback = branch.input('callback', name, { ...config, request: undefined });
-  const submitted = branch.step(`submit ${name}`, async () => submit(await port.openCallback(callback.key)), {
-    retryStrategy,
-  });
+  // Refused, since the task or its branch has ended, or withdrawn at once.
+  if (callback.isSettled) return callback.promise as Promise<T>;
+  const open = async () => {
+    // Timed out or withdrawn since, before this try or while storage took its time.
+    const token = callback.isSettled ? undefined : await port.openCallback(callback.key);
+    if (token !== undefined && !callback.isSettled) await submit(token);
+  };
+  const submitted = branch.step(`submit ${name}`, open, { retryStrategy });
   // Nobody can complete a callback whose token never left.
   const giveUp = (error: unknown) => branch.withdraw(callback, error);
   void submitted.then(undefined, giveUp);

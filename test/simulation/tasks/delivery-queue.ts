@@ -1,7 +1,7 @@
 /**
  * The queue of a world. With hops it is like SQS: deliveries repeat when they fail or their worker dies, and are told
- * of what they were meant for the first time only. Without, it is like the one inside a server: one delivery a task,
- * the earliest.
+ * of what they were meant for the first time only. Without, it is like the one inside a server: one delivery a task for
+ * each time, and of those that are due one.
  */
 import type { TaskRef } from '../../../src/domain/task.ts';
 import type { TaskQueue } from '../../../src/runtime/queues/queue.ts';
@@ -50,7 +50,9 @@ export class DeliveryQueue implements TaskQueue {
   }
 
   take(delivery: QueuedDelivery): void {
-    this.#waiting = this.#waiting.filter((other) => other !== delivery);
+    const isSame = (other: QueuedDelivery) => this.maxDelayMs === undefined && other.ref.id === delivery.ref.id;
+    const now = this.#in(0);
+    this.#waiting = this.#waiting.filter((other) => other !== delivery && !(isSame(other) && other.comesAt <= now));
   }
 
   /** How long until the next is due; `undefined`: there is none. */
@@ -72,9 +74,10 @@ export class DeliveryQueue implements TaskQueue {
 
   #add(delivery: QueuedDelivery): void {
     if (this.maxDelayMs === undefined) {
-      const known = this.#waiting.find(({ ref }) => ref.id === delivery.ref.id);
-      if (known !== undefined && known.comesAt <= delivery.comesAt) return;
-      this.#waiting = this.#waiting.filter((other) => other !== known);
+      const now = this.#in(0);
+      const isKnown = ({ ref, comesAt }: QueuedDelivery) =>
+        ref.id === delivery.ref.id && Math.max(comesAt, now) === Math.max(delivery.comesAt, now);
+      if (this.#waiting.some(isKnown)) return;
     }
     this.#waiting.push(delivery);
   }

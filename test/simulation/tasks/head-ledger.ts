@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isTerminal } from '../../../src/domain/status.ts';
 import type { Answer, Task } from '../../../src/domain/task.ts';
+import type { LandedEnd } from './journal-ledger.ts';
 
 export type Head = Omit<Task, 'owner' | 'id'>;
 
@@ -12,8 +13,8 @@ export interface HeadLedgerOptions {
   readonly complain: (problem: string) => void;
   /** `undefined`: the clock was put back or forward meanwhile. */
   readonly now: () => number | undefined;
-  /** Whether the journal knows what became of an input. */
-  readonly isInJournal: (key: string) => boolean;
+  /** What the journal knows of an input; `undefined`: nothing. */
+  readonly endInJournal: (key: string) => LandedEnd | undefined;
 }
 
 export class HeadLedger {
@@ -21,6 +22,8 @@ export class HeadLedger {
   head: Head | undefined;
   /** All that were ever accepted, by key. */
   readonly answers = new Map<string, Answer>();
+  /** Keys of all inputs that were ever shown. */
+  readonly shown = new Set<string>();
   constructor(options: HeadLedgerOptions) {
     this.#options = options;
   }
@@ -33,6 +36,7 @@ export class HeadLedger {
     if (isTerminal(before.status)) this.#assertFinal(before, head);
     else this.#assertAnswersKept(before, head);
     this.#assertLease(before, head, writer);
+    this.#assertRecorded(before, head);
     if (head.run.parked !== undefined) this.#options.complain(`parked: ${head.run.parked.reason}`);
     for (const [key, answer] of Object.entries(head.answers)) {
       const known = this.answers.get(key);
@@ -53,8 +57,17 @@ export class HeadLedger {
   #assertAnswersKept(before: Head, after: Head): void {
     if (isTerminal(after.status)) return;
     for (const key of Object.keys(before.answers)) {
-      if (Object.hasOwn(after.answers, key) || this.#options.isInJournal(key)) continue;
+      if (Object.hasOwn(after.answers, key) || this.#options.endInJournal(key) !== 'open') continue;
       this.#options.complain(`the accepted answer to ${key} was dropped [I4]`);
+    }
+  }
+
+  /** Somebody may answer what is shown from now on: no other run may ask something else under its key. */
+  #assertRecorded(before: Head, after: Head): void {
+    for (const key of Object.keys(after.inputs)) {
+      this.shown.add(key);
+      if (Object.hasOwn(before.inputs, key) || this.#options.endInJournal(key) !== undefined) continue;
+      this.#options.complain(`${key} is shown, and the journal does not have it [I4 I11]`);
     }
   }
 

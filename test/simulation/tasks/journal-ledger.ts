@@ -14,11 +14,14 @@ export type LandedEntry = JournalEntry & { readonly epoch: number };
 /** What an answer in the head becomes in the journal. */
 const OUTCOMES = { answered: 'ok', failed: 'failed', timed_out: 'timed_out' } as const;
 
+/** What became of an operation. */
+export type LandedEnd = 'open' | 'over' | 'withdrawn';
+
 interface LandedOperation {
   readonly ask: Ask;
   attempts: number;
   begun: number;
-  end: 'open' | 'over' | 'withdrawn';
+  end: LandedEnd;
   /** The turn that begins with its outcome. */
   endTurn: number;
 }
@@ -62,7 +65,7 @@ export class JournalLedger {
   }
 
   /** What became of the operation that an input's key names. */
-  endOf(key: string): 'open' | 'over' | 'withdrawn' | undefined {
+  endOf(key: string): LandedEnd | undefined {
     return this.#operations.find((_, number) => keyOf(number) === key)?.end;
   }
 

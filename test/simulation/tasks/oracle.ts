@@ -28,7 +28,11 @@ export async function judge(world: World, { program }: WorldOptions): Promise<st
     const problem = faultOf(replayed, whole, entries[length]);
     if (problem !== undefined) problems.push(`prefix ${length} of ${entries.length} entries ${problem} [I11]`);
   }
-  problems.push(...livesApart(world, whole), ...(await endFaults(world, whole)), ...(await world.clients.strayTasks()));
+  problems.push(
+    ...livesApart(world, replays, whole),
+    ...(await endFaults(world, whole)),
+    ...(await world.clients.strayTasks()),
+  );
   if (problems.length > 0 || world.deployedAt !== undefined) return problems;
   const without = await uninterrupted(optionsOf(entries.length));
   const recorded = entries.flatMap(({ asks = [] }) => asks).map(turnless);
@@ -59,13 +63,20 @@ function faultOf(replayed: Replayed, whole: Replayed, next: { asks?: readonly As
   return isDeepStrictEqual(trace, seen) ? undefined : `sees ${firstDifference(trace, seen)}`;
 }
 
-/** What was lived is what is replayed, but for what a run that died had not written yet. */
-function* livesApart(world: World, whole: Replayed): Iterable<string> {
-  for (const [index, { trace, durable, isOldCode }] of world.lives.entries()) {
+/**
+ * What was lived is what is replayed, but for what a run that died had not written yet; and no run has seen what only a
+ * newer one has recorded.
+ */
+function* livesApart(world: World, replays: readonly Replayed[], whole: Replayed): Iterable<string> {
+  const { entries } = world.journal;
+  for (const [index, { trace, epoch, durable, isOldCode }] of world.lives.entries()) {
     const mayDiffer = usesChance(world.newestCode) || (isOldCode && world.deployedAt !== undefined);
     const lived = mayDiffer ? trace.slice(0, durable) : trace;
     const replayed = whole.trace.slice(0, lived.length);
     if (!isDeepStrictEqual(lived, replayed)) yield `run ${index} saw ${firstDifference(lived, replayed)} [I11]`;
+    const own = replays[entries.filter((entry) => entry.epoch <= epoch).length];
+    if (own !== undefined && lived.length > own.trace.length)
+      yield `run ${index} of epoch ${epoch} saw "${lived[own.trace.length]}", which a newer run has recorded [I7]`;
   }
 }
 

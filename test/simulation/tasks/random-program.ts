@@ -22,6 +22,14 @@ const SIMPLE: readonly (readonly [number, Kind])[] = [
   [0.7, 'join'],
 ];
 
+/** Some programs do little but ask: much is outstanding at once, and answers come while others are being taken in. */
+const ASKING: readonly (readonly [number, Kind])[] = [
+  [10, 'question'],
+  [1, 'callback'],
+  [1, 'step'],
+  [1, 'wait'],
+];
+
 const COMPOSED: readonly (readonly [number, Kind])[] = [
   [4, 'all'],
   [2, 'first'],
@@ -46,11 +54,13 @@ export function randomProgram(chance: Seeded): Program {
 class Generator {
   readonly #chance: Seeded;
   readonly #started: string[] = [];
+  readonly #simple: readonly (readonly [number, Kind])[];
   #left: number;
   #ids = 0;
 
   constructor(chance: Seeded) {
     this.#chance = chance;
+    this.#simple = chance.chance(0.15) ? ASKING : SIMPLE;
     this.#left = 3 + Math.floor(chance.next() ** 1.7 * 22);
   }
 
@@ -65,7 +75,7 @@ class Generator {
     while (block.length < length && this.#left > 0) {
       this.#left -= 1;
       const isComposed = depth < DEEPEST && this.#chance.chance(depth === 0 ? 0.55 : 0.35);
-      block.push(this.#statement(this.#chance.weighted(isComposed ? COMPOSED : SIMPLE), depth));
+      block.push(this.#statement(this.#chance.weighted(isComposed ? COMPOSED : this.#simple), depth));
     }
     return block;
   }

@@ -33,7 +33,13 @@ export interface SharedWorld {
   readonly onFault: (process: SimulatedProcess) => void;
 }
 
-const NEVER = new Promise<never>(() => {});
+/** One of its own each time: a single one would keep everything that ever awaited it. */
+export function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** Once it has refused a write, that storage refuses the next one, too: what waits for it pauses then. */
+const STAYS_AWAY = 0.6;
 /** Longer than a lease. */
 const STALL_MS = 40_000;
 
@@ -68,6 +74,7 @@ class ProcessBackend implements StorageBackend {
   readonly #process: SimulatedProcess;
   readonly #world: SharedWorld;
   readonly #mayDie: boolean;
+  #isAway = false;
 
   constructor(process: SimulatedProcess, world: SharedWorld, mayDie: boolean) {
     this.#process = process;
@@ -115,23 +122,24 @@ class ProcessBackend implements StorageBackend {
 
   async #called<T>(call: () => Promise<T>): Promise<T> {
     await this.#takesTime();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     const result = await call();
     await this.#takesTime();
-    return this.#process.isDead ? NEVER : result;
+    return this.#process.isDead ? never() : result;
   }
 
   async #written<T>(write: () => Promise<T>): Promise<T> {
     const { chance, settings } = this.#world;
     const isFaulty = !this.#world.areFaultsOver;
     await this.#takesTime();
-    if (isFaulty && chance.chance(settings.refusals)) throw this.#unavailable();
+    this.#isAway = isFaulty && chance.chance(this.#isAway ? STAYS_AWAY : settings.refusals);
+    if (this.#isAway) throw this.#unavailable();
     if (isFaulty) this.#mayDieNow();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     const result = await write();
     if (isFaulty) this.#mayDieNow();
     await this.#takesTime();
-    if (this.#process.isDead) return NEVER;
+    if (this.#process.isDead) return never();
     if (isFaulty && chance.chance(settings.lostAnswers)) throw this.#unavailable();
     return result;
   }

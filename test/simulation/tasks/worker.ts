@@ -2,6 +2,7 @@
 import type { JsonValue } from '../../../src/domain/json.ts';
 import { present } from '../../../src/present.ts';
 import { Looker } from '../../../src/runtime/queues/looker.ts';
+import { decodeCallbackToken } from '../../../src/runtime/running/callback-token.ts';
 import { Runner } from '../../../src/runtime/running/runner.ts';
 import type { TaskContext } from '../../../src/runtime/running/task-context.ts';
 import type { RunnableTool } from '../../../src/runtime/running/tool.ts';
@@ -9,18 +10,18 @@ import type { ActingRun } from './actions-ledger.ts';
 import type { QueuedDelivery } from './delivery-queue.ts';
 import { runProgram, type Surroundings } from './handler.ts';
 import type { Options, Program } from './program.ts';
-import type { SimulatedProcess } from './simulated-process.ts';
+import { never, type SimulatedProcess } from './simulated-process.ts';
 import type { World } from './world.ts';
 
 /** One run of the handler, as it was lived. */
 export interface Live {
   readonly trace: string[];
+  readonly epoch: number;
   /** How much of the trace rests on nothing but what was in the journal when it was last written. */
   durable: number;
   readonly isOldCode: boolean;
 }
 
-const NEVER = new Promise<never>(() => {});
 const RETRY_MS = 5_000;
 const LEASE_MS = 30_000;
 
@@ -63,15 +64,21 @@ export class Worker {
 
   /** Runs the task; a delivery that fails comes again. */
   take(delivery: QueuedDelivery): void {
-    const { queue } = this.#world;
+    const { queue, deliveries } = this.#world;
     queue.take(delivery);
     this.inHand.add(delivery);
-    void this.#runner()
+    const holder = this.#nextHolder();
+    void this.#runner(holder)
       .runTask(delivery.ref, delivery.meantFor)
       .then(
-        () => this.inHand.delete(delivery),
         () => {
-          if (this.inHand.delete(delivery)) queue.repeat(delivery, RETRY_MS);
+          if (this.inHand.delete(delivery) && !this.process.isDead) deliveries.ended(holder);
+        },
+        () => {
+          if (!this.inHand.delete(delivery)) return;
+          // Storage was away: what was in time then comes later.
+          deliveries.forget();
+          queue.repeat(delivery, RETRY_MS);
         },
       );
   }
@@ -83,10 +90,13 @@ export class Worker {
   }
 
   /** Each delivery has a runner, and a name in leases, of its own, so that it is known which run does what. */
-  #runner(): Runner {
-    const { store, clock, random, name } = this.process;
+  #nextHolder(): string {
     this.#runs += 1;
-    const holder = `${name}/${this.#runs}`;
+    return `${this.process.name}/${this.#runs}`;
+  }
+
+  #runner(holder: string): Runner {
+    const { store, clock, random } = this.process;
     return new Runner({
       store,
       queue: this.#world.queue,
@@ -108,12 +118,13 @@ export class Worker {
   }
 
   async #run(task: TaskContext, holder: string): Promise<JsonValue> {
-    const live: Live = { trace: [], durable: 0, isOldCode: this.#program !== this.#world.newestCode };
-    this.#world.lives.push(live);
     const run = this.#world.actingRun(holder);
+    const isOldCode = this.#program !== this.#world.newestCode;
+    const live: Live = { trace: [], epoch: run.epoch, durable: 0, isOldCode };
+    this.#world.lives.push(live);
     this.#lives.set(run.epoch, live);
     const trace = await runProgram(this.#program, task, this.#surroundings(live, run));
-    if (this.process.isDead) return NEVER;
+    if (this.process.isDead) return never();
     return { trace };
   }
 
@@ -122,7 +133,7 @@ export class Worker {
     return {
       trace: live.trace,
       act: async (id, attempt, options) => {
-        if (this.process.isDead) return NEVER;
+        if (this.process.isDead) return never();
         const count = world.actions.begin({
           id,
           attempt,
@@ -135,10 +146,14 @@ export class Worker {
         return `${id} @${attempt}.${count}`;
       },
       look: async () => {
-        if (this.process.isDead) await NEVER;
+        if (this.process.isDead) await never();
       },
       submit: async (id, token, options) => {
-        if (this.process.isDead) return NEVER;
+        if (this.process.isDead) return never();
+        const { key } = decodeCallbackToken(token);
+        const end = world.journal.endOf(key);
+        if (!world.heads.shown.has(key) && (end === undefined || end === 'open'))
+          world.complain(`the token of ${id} left before anybody could complete the callback [I4]`);
         world.clients.receive(id, token);
         if ((options.fails ?? 0) > 0 && world.clients.submissions(id) <= 1) throw new Error(`${id} was not taken`);
         return undefined;

@@ -5,11 +5,11 @@ export interface WorldSettings {
   readonly workers: number;
   /** Whether clients are served by a process of their own, which is not told what workers change. */
   readonly areClientsApart: boolean;
-  /** The longest time ahead that the queue takes, as SQS; 0: any, and one delivery a task, as in a single process. */
+  /** The longest time ahead that the queue takes, as SQS; 0: any, and one delivery a task and time, as in a single process. */
   readonly queueHopMs: number;
   /** Of each write of a worker: that it dies with it. */
   readonly kills: number;
-  /** Of each write: that it is refused; that it lands and an error is returned. */
+  /** Of each write: that it is refused, and others after it; that it lands and an error is returned. */
   readonly refusals: number;
   readonly lostAnswers: number;
   /** Of each call of the backend: that it takes its time; that it takes longer than a lease. */

@@ -8,11 +8,12 @@ import { MemoryBackend } from '../../../src/backends/memory.ts';
 import { isTerminal } from '../../../src/domain/status.ts';
 import type { TaskRef } from '../../../src/domain/task.ts';
 import { LOCAL_LOOK_TIMES, type LookTimes } from '../../../src/runtime/queues/looker.ts';
-import { headKey, logPartition } from '../../../src/store/keys.ts';
+import { headsPartitions, logPartition } from '../../../src/store/keys.ts';
 import { Seeded } from '../seeded.ts';
 import { type ActingRun, ActionsLedger } from './actions-ledger.ts';
 import { AgendaLedger } from './agenda-ledger.ts';
 import { Clients, OWNER } from './clients.ts';
+import { DeliveryLedger } from './delivery-ledger.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { isQuiet, turnOfEventLoop } from './event-loop.ts';
 import { type Head, HeadLedger } from './head-ledger.ts';
@@ -38,6 +39,9 @@ export interface WorldOptions {
   readonly seed: number;
 }
 
+/** In which the heads of all tasks of the world's owner are. */
+const HEADS = new Set(headsPartitions(OWNER));
+
 type Event = readonly [weight: number, happen: () => void];
 
 export class World {
@@ -50,6 +54,7 @@ export class World {
   readonly journal: JournalLedger;
   readonly heads: HeadLedger;
   readonly actions: ActionsLedger;
+  readonly deliveries: DeliveryLedger;
   agenda: AgendaLedger | undefined;
   /** Of all runs, in order; those of dead workers, too. */
   readonly lives: Live[] = [];
@@ -86,7 +91,7 @@ export class World {
     this.heads = new HeadLedger({
       complain,
       now: () => (this.areTimesComparable ? this.time.now : undefined),
-      isInJournal: (key) => this.journal.endOf(key) !== 'open',
+      endInJournal: (key) => this.journal.endOf(key),
     });
     this.actions = new ActionsLedger(complain);
     this.#shared = {
@@ -111,6 +116,12 @@ export class World {
       },
     };
     this.queue = new DeliveryQueue(this.time, settings.queueHopMs, () => {});
+    this.deliveries = new DeliveryLedger({
+      queue: this.queue,
+      complain,
+      now: () => this.time.now,
+      isInHand: () => this.#workers.some(({ inHand }) => inHand.size > 0),
+    });
     this.witness = new SimulatedProcess('witness', { ...this.#shared, areFaultsOver: true }, { mayDie: false });
     this.clients = new Clients(this, new SimulatedProcess('clients', this.#shared, { mayDie: false }));
   }
@@ -206,6 +217,7 @@ export class World {
   /** What it had in hand comes again; it is replaced after a while. */
   #died(worker: Worker): void {
     this.hadFaults = true;
+    this.deliveries.forget();
     this.wereClientsCutOff ||= this.clients.areServedBy(worker.process);
     this.#workers = this.#workers.filter((other) => other !== worker);
     const isQueueInside = this.settings.workers === 1 && this.settings.queueHopMs === 0;
@@ -294,6 +306,7 @@ export class World {
 
   #jump(): void {
     this.#jumps += 1;
+    this.deliveries.forget();
     this.time.jump(this.chance.pick([-600_000, -5_000, -1, 1_000, 60_000, 900_000]));
   }
 
@@ -302,6 +315,7 @@ export class World {
     if (epoch > this.head.run.epoch && lease !== undefined) {
       this.#runs.set(lease.holder, { epoch, entries: this.journal.entries.length, actions: this.actions.count });
     }
+    this.deliveries.landed(this.head, head);
     this.heads.add(writer.name, head);
     this.agenda?.check(head);
   }
@@ -315,7 +329,7 @@ export class World {
     if (key.partition === this.#logPartition) {
       if (!this.#isEntry(key)) return;
       this.journal.add(Number(key.id), entryIn(value), this.heads.answers, this.areTimesComparable);
-    } else if (key.partition === headKey(this.ref).partition) {
+    } else if (HEADS.has(key.partition)) {
       if (key.id === this.ref.id) this.#landedHead(writer, JSON.parse(value) as Head);
       else this.clients.noteOther(key.id, JSON.parse(value) as Head);
     }

@@ -180,6 +180,20 @@ describe('an outcome', () => {
     expect(isOver).toBe(false);
   });
 
+  test('is of nothing that the journal lacks: nobody is asked what is not in it yet [EXEC-11 I4]', async () => {
+    const engine = new EngineUnderTest();
+    const asked: string[][] = [];
+    const { run, end } = engine.start((task) => Promise.all([ask(task, 'one'), ask(task, 'two')]), {
+      append: async () => {
+        asked.push(run.outstanding.map(({ key }) => key));
+      },
+    });
+    expect((await end).kind).toBe('suspended');
+
+    expect(asked).toEqual([[]]);
+    expect(run.outstanding).toHaveLength(2);
+  });
+
   test('comes with others in the order of time: an answer that came before a wait was over comes first [EXEC-11]', async () => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = (task) =>

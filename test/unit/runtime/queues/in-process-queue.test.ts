@@ -86,18 +86,37 @@ describe('the in-process queue', () => {
     expect(running).toBe(17);
   });
 
-  test('keeps a task once, at the earlier of two times [EXEC-8]', async () => {
+  test('keeps each time of a task once: the head may say that it is not due at the earlier of two [EXEC-8 I12]', async () => {
     const { clock, queue } = setUp();
     const [task] = refs(1) as [TaskRef];
     const at: number[] = [];
     queue.start(async () => at.push(clock.now()));
-    await queue.enqueue(task, { notBefore: 50 });
-    await queue.enqueue(task, { notBefore: 20 });
-    await queue.enqueue(task, { notBefore: 70 });
+    for (const notBefore of [50, 20, 70, 50, 20]) await queue.enqueue(task, { notBefore });
 
     await clock.advance(100);
 
-    expect(at).toEqual([20]);
+    expect(at).toEqual([20, 50, 70]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('has one place in the line for a task, however many of its times have come [EXEC-8]', async () => {
+    const { clock, queue } = setUp({ concurrency: 1 });
+    const [first, task] = refs(2) as [TaskRef, TaskRef];
+    const gate = new Gate();
+    let runs = 0;
+    queue.start(async ({ id }) => {
+      if (id === first.id) await gate.pass();
+      else runs += 1;
+    });
+    await queue.enqueue(first, { notBefore: 0 });
+    await gate.reached;
+    for (const notBefore of [1, 2, 3]) await queue.enqueue(task, { notBefore });
+    await clock.advance(10);
+
+    gate.open();
+    await clock.advance(10);
+
+    expect(runs).toBe(1);
   });
 
   test('never runs a task beside itself: what comes meanwhile is looked at after [EXEC-8]', async () => {
@@ -139,6 +158,21 @@ describe('the in-process queue', () => {
 
     expect(at).toEqual([0, 1000, 3000, 7000]);
     expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3);
+  });
+
+  test('delivers a task that fails once for each failure, though it is queued for several times [EXEC-8]', async () => {
+    const { clock, queue } = setUp();
+    const [task] = refs(1) as [TaskRef];
+    const at: number[] = [];
+    queue.start(async () => {
+      at.push(clock.now());
+      throw new Error('storage did not answer');
+    });
+    for (const notBefore of [0, 10, 20, 30]) await queue.enqueue(task, { notBefore });
+
+    await clock.advance(4_000);
+
+    expect(at).toEqual([0, 10, 20, 30, 1030, 3030]);
   });
 
   test('drains: what runs is waited for, and what waits is not begun [EXEC-8]', async () => {

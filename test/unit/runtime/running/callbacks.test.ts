@@ -1,13 +1,16 @@
 /** Callbacks that something outside completes, by the token that the handler gave away. */
 import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
+import { eventLoopTurn } from '../../../../src/clock.ts';
 import { newTaskId } from '../../../../src/domain/task-id.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { decodeCallbackToken, encodeCallbackToken } from '../../../../src/runtime/running/callback-token.ts';
-import type { TaskContext } from '../../../../src/runtime/running/task-context.ts';
+import type { ScopePort, TaskContext } from '../../../../src/runtime/running/task-context.ts';
+import { createScope } from '../../../../src/runtime/running/task-scope.ts';
 import { createTaskServer } from '../../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../../src/server/define-task-tool.ts';
 import { manualRandom } from '../../../../src/testing/manual-clock.ts';
+import { EngineUnderTest } from '../../engine/engine-under-test.ts';
 import { RuntimeUnderTest } from '../runtime-under-test.ts';
 
 const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] });
@@ -151,6 +154,77 @@ describe('a callback', () => {
     expect(tokens).toHaveLength(2);
     expect(new Set(tokens).size).toBe(1);
     expect((await runtime.read(task)).run.dueAt).toBeNull();
+  });
+
+  test('that is refused or withdrawn at once gives no token away: nobody could complete it [EXEC-2 EXEC-14]', async () => {
+    const { tokens, outcome } = await waiting(async (context, submit) => {
+      const nameOf = (error: unknown) => (error as Error).name;
+      const signal = AbortSignal.abort(new RangeError('given up'));
+      const withdrawn = await context.waitForCallback('withdrawn', submit, { signal }).catch(nameOf);
+      const inTime = async () => 'in time';
+      let late: unknown;
+      await context.race('race', [
+        inTime,
+        async (branch) => {
+          await branch.wait('long', { hours: 1 }).catch(() => {});
+          late = await branch.waitForCallback('refused', submit).catch(nameOf);
+          return 'late';
+        },
+      ]);
+      await context.step('afterwards', async () => {});
+      return [withdrawn, late];
+    });
+
+    expect(await outcome()).toEqual(['RangeError', 'OperationWithdrawn']);
+    expect(tokens).toEqual([]);
+  });
+
+  test('that is withdrawn while it is being opened is not submitted [EXEC-2 EXEC-14]', async () => {
+    const engine = new EngineUnderTest();
+    const submitted: string[] = [];
+    const opening = Promise.withResolvers<string>();
+    const port: ScopePort = {
+      logger: silentLogger,
+      mayAsk: undefined,
+      openCallback: () => opening.promise,
+      assertAskable: () => {},
+      readVariables: async () => ({}),
+      mergeVariables: async () => {},
+    };
+    const { end } = engine.start((root) =>
+      createScope(root, port).race('race', [
+        (branch) => branch.step('wins', async () => 'won'),
+        (branch) => branch.waitForCallback<string>('late', async (token) => void submitted.push(token)),
+      ]),
+    );
+    expect(await end).toEqual({ kind: 'returned', value: 'won' });
+
+    opening.resolve('a token');
+    await eventLoopTurn();
+
+    expect(submitted).toEqual([]);
+  });
+
+  test('that has timed out is not submitted again [EXEC-2]', async () => {
+    let tries = 0;
+    const { runtime, server, task, outcome } = await waiting(async (context) => {
+      const submit = async () => {
+        tries += 1;
+        throw new Error('away');
+      };
+      const retryStrategy = (_: Error, attempt: number) => ({ shouldRetry: attempt < 3, delay: { minutes: 10 } });
+      const late = context.waitForCallback('job', submit, { timeout: { minutes: 5 }, retryStrategy });
+      const name = await late.catch((error: unknown) => (error as Error).name);
+      await context.wait('long enough for another try', { minutes: 20 });
+      return name;
+    });
+    for (let minutes = 0; minutes < 30; minutes += 5) {
+      await runtime.clock.advance(300_000);
+      await server.runTask(task);
+    }
+
+    expect(await outcome()).toBe('CallbackTimeoutError');
+    expect(tries).toBe(1);
   });
 
   test('inside a branch that was opened by a crashed run keeps its token [EXEC-1 EXEC-2]', async () => {
