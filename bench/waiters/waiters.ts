@@ -39,7 +39,10 @@ export interface WaiterFigures {
   readonly delays: Table;
 }
 
-export async function measureWaiters(engines: readonly EngineName[], say: (line: string) => void): Promise<WaiterFigures> {
+export async function measureWaiters(
+  engines: readonly EngineName[],
+  say: (line: string) => void,
+): Promise<WaiterFigures> {
   const costs: (string | number)[][] = [];
   const delays: (string | number)[][] = [];
   for (const engine of engines) {
@@ -59,7 +62,19 @@ export async function measureWaiters(engines: readonly EngineName[], say: (line:
   const label = ['backend', 'tasks', 'age'];
   return {
     costs: {
-      head: [...label, 'waiters', 'late ms p50', 'p99', 'max', 'CPU %', 'reads/s', 'others/s', 'reads/waiter/s', 'heap KB/waiter', 'RSS KB/waiter'],
+      head: [
+        ...label,
+        'waiters',
+        'late ms p50',
+        'p99',
+        'max',
+        'CPU %',
+        'reads/s',
+        'others/s',
+        'reads/waiter/s',
+        'heap KB/waiter',
+        'RSS KB/waiter',
+      ],
       rows: costs,
     },
     delays: { head: [...label, 'own process ms p50', 'max', 'other process ms p50', 'max'], rows: delays },
