@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: throughput, backend calls and HTTP overhead on each backend, side by side in one
- * run. Other parts on request: `--costs` (the cost table of docs/costs.md), `--engine`, `--soak`. Times are
+ * run. Other parts on request: `--costs` (the cost table of docs/costs.md), `--engine`, `--waiters`, `--soak`. Times are
  * printed, never judged; the soak ends with an error when an invariant does not hold.
  */
 import { writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { VERBS } from '../test/support/counting-backend.ts';
@@ -20,6 +20,7 @@ import { soak } from './soak/soak.ts';
 import { UNATTENDED_ENGINES, unattendedSoak } from './soak/unattended.ts';
 import { measureStarts } from './start.ts';
 import { plainTable } from './text-table.ts';
+import { measureWaiters } from './waiters/waiters.ts';
 
 const USAGE = `npm run bench -- [options]
   --backends LIST    of ${ENGINES.join(',')} (default: all that can be started)
@@ -29,6 +30,7 @@ const USAGE = `npm run bench -- [options]
   --costs [--write]  only the cost table on DynamoDB Local; --write: into docs/costs.md
   --engine           only the engine: steps, resumes, the smallest task
   --start            only the start of a server with much in its store
+  --waiters          only 500 clients that wait for results at one process; with --backends
   --soak             only the soak; --seconds N (default: 60), --seed N
   --unattended ENGINE  only the soak that no client looks at, on dynamodb or redis; --seconds N (at least 120), --seed N`;
 
@@ -44,6 +46,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
     engine: { type: 'boolean', default: false },
     start: { type: 'boolean', default: false },
+    waiters: { type: 'boolean', default: false },
     soak: { type: 'boolean', default: false },
     unattended: { type: 'string' },
     seconds: { type: 'string', default: '60' },
@@ -57,6 +60,7 @@ try {
   else if (values.costs) await printCosts();
   else if (values.engine) await printEngine();
   else if (values.start) say(plainTable(await measureStarts()));
+  else if (values.waiters) await printWaiters();
   else if (values.soak) await runSoak();
   else if (values.unattended !== undefined) await runUnattended(values.unattended);
   else await compareBackends();
@@ -67,6 +71,13 @@ try {
 async function printEngine(): Promise<void> {
   const { steps, calls } = await measureEngine();
   say(`${plainTable(steps)}\n\n${plainTable(calls)}`);
+}
+
+async function printWaiters(): Promise<void> {
+  const { costs, delays } = await measureWaiters(chosenBackends(), say);
+  say(`node ${process.version}, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}\n`);
+  say(`The process of the waiters\n${plainTable(costs)}`);
+  say(`\nFrom the end of a task to its result at a client\n${plainTable(delays)}`);
 }
 
 async function compareBackends(): Promise<void> {

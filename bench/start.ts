@@ -10,17 +10,17 @@ import { SqliteBackend } from '../src/backends/sqlite.ts';
 import { systemRandom } from '../src/clock.ts';
 import { completeTask } from '../src/domain/task.ts';
 import { newTaskId } from '../src/domain/task-id.ts';
-import { ANONYMOUS, createTaskServer, defineTaskTool, GenericTaskStore, silentLogger } from '../src/index.ts';
+import { createTaskServer, defineTaskTool, GenericTaskStore, silentLogger } from '../src/index.ts';
 import { headKey } from '../src/store/keys.ts';
 import { encodeTask } from '../src/store/task-head.ts';
 import { countingBackend, VERBS } from '../test/support/counting-backend.ts';
 import type { Table } from './text-table.ts';
+import { createWaitingTask } from './waiting-tasks.ts';
 
 const SIZES = [
   { finished: 0, waiting: 0 },
   { finished: 100_000, waiting: 10_000 },
 ] as const;
-const HOUR_MS = 3_600_000;
 /** Servers look each five seconds. */
 const WATCHED_MS = 11_000;
 
@@ -71,31 +71,16 @@ export async function measureStarts(): Promise<Table> {
   };
 }
 
-/** Finished ones are copies of one, which is quicker than to run them; waiting ones have waited, each put down for its due time. */
+/** Finished ones are copies of one, which is quicker than to run them. */
 async function fill(backend: SqliteBackend, finished: number, waiting: number): Promise<void> {
   const store = new GenericTaskStore({ backend, maxActiveTasksPerOwner: null });
-  const input = {
-    owner: ANONYMOUS,
-    tool: 'waits',
-    arguments: {},
-    lifetime: { runDeadlineMs: 48 * HOUR_MS, retentionMs: 48 * HOUR_MS },
-    pollIntervalMs: 1_000,
-    maxAttempts: 3,
-  };
-  for (let made = 0; made < waiting; made += 1) {
-    const { stored } = await store.create(input);
-    const dueAt = Date.now() + 24 * HOUR_MS;
-    await store.update(stored.task, (task) => ({ ...task, run: { ...task.run, dueAt } }), stored);
-    // As whoever looks would have moved it.
-    await store.agenda.note(stored.task, dueAt);
-    await store.agenda.forgetNew(stored.task, stored.task.createdAt);
-  }
+  for (let made = 0; made < waiting; made += 1) await createWaitingTask(store, waits.name, 1_000);
   if (finished === 0) return;
-  const { stored } = await store.create(input);
-  const ended = completeTask(stored.task, { json: { content: [] } }, Date.now());
+  const last = await createWaitingTask(store, waits.name, 1_000);
+  const ended = completeTask(last, { json: { content: [] } }, Date.now());
   for (let made = 0; made < finished; made += 1) {
     const task = { ...ended, id: newTaskId(Date.now(), systemRandom) };
     await backend.putIfVersion(headKey(task), { value: encodeTask(task) }, 0);
   }
-  await store.update(stored.task, () => ended, stored);
+  await store.update(last, () => ended);
 }

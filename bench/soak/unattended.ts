@@ -4,7 +4,6 @@
  * task has ended, or waits for what nobody gives it. Read from the records themselves, since a look through the store
  * would heal.
  */
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,8 +15,7 @@ import { openBackend, parseBackendAddress } from '../../src/server/open-backend.
 import { headsPartitions } from '../../src/store/keys.ts';
 import { decodeTask } from '../../src/store/task-head.ts';
 import { manualRandom } from '../../src/testing/manual-clock.ts';
-import { startDynamoDbLocal } from '../../test/support/engines/dynamodb-local.ts';
-import { startRedisServer } from '../../test/support/engines/redis-server.ts';
+import { engineAddress } from '../engine-addresses.ts';
 import { McpCaller } from '../mcp-caller.ts';
 import { Workers } from './soak-workers.ts';
 import type { UnattendedSettings } from './unattended-server.ts';
@@ -57,7 +55,7 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
   const folder = await mkdtemp(join(tmpdir(), 'mcp-durable-tasks-soak-'));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const address = await addressOf(engine);
+  const address = await engineAddress(engine, folder);
   const opened = await openBackend(parseBackendAddress(address), { createTable: true });
   stack.defer(() => opened.close());
   const queue = await Queue.start();
@@ -107,14 +105,6 @@ export async function unattendedSoak({ engine, seconds, seed, say }: UnattendedO
     ].join('; '),
   );
   return breaches;
-}
-
-async function addressOf(engine: UnattendedOptions['engine']): Promise<string> {
-  if (engine === 'redis') return `${(await startRedisServer()).url}?keyPrefix=soak-${randomUUID()}:`;
-  const { endpoint } = await startDynamoDbLocal();
-  // What the client takes its region and credentials from, here and in the servers.
-  Object.assign(process.env, { AWS_REGION: REGION, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' });
-  return `dynamodb:soak-${randomUUID()}?endpoint=${encodeURIComponent(endpoint)}`;
 }
 
 function chosen(random: () => number): [tool: string, args: { seconds?: number }] {

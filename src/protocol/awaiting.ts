@@ -1,13 +1,17 @@
-/** Waits until something becomes true of a task: told by this process's own changes, and by looking, for those of others. */
+/**
+ * Waits until something becomes true of a task: told by this process's own changes, and by looking, for those of others.
+ * How often is the business of shared-looks.ts.
+ */
 import type { Clock } from '../clock.ts';
 import type { TaskRef } from '../domain/task.ts';
 import { isOutage } from '../store/errors.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
+import { joinLooks, type Watcher } from './shared-looks.ts';
 
 export interface WatchOptions {
   readonly store: TaskStore;
   readonly clock: Clock;
-  /** How often the store is looked at, in milliseconds. */
+  /** How often the store is looked at, in milliseconds, for a task that has changed lately or has an interval of its own. */
   readonly lookEveryMs: number;
   readonly signal?: AbortSignal;
   /** Whether storage that is away is waited for, and not the end. @default false */
@@ -21,45 +25,57 @@ export interface WatchOptions {
  * when the task is gone. Changes that come close together may be shown as one.
  */
 export async function* watchTask(ref: TaskRef, options: WatchOptions): AsyncGenerator<StoredTask> {
-  const { store, clock, lookEveryMs, signal, outlastsOutages = false, onLook } = options;
-  let wake: () => void = () => {};
+  const { store, lookEveryMs, signal, outlastsOutages = false, onLook } = options;
+  const isOver = () => signal?.aborted === true;
+  if (isOver()) return;
+  let wake = () => {};
+  let shown = 0;
   let latest: StoredTask | undefined;
-  const stop = store.onChange((stored) => {
-    if (stored.task.id !== ref.id) return;
-    latest = stored;
-    wake();
-  });
+  let failure: { readonly error: unknown } | undefined;
+  const watcher: Watcher = {
+    lookEveryMs,
+    onLook,
+    tell: (stored) => {
+      if (stored.version <= (latest?.version ?? shown)) return;
+      latest = stored;
+      wake();
+    },
+    fail: (error) => {
+      if (outlastsOutages && isOutage(error)) return;
+      failure = { error };
+      wake();
+    },
+  };
+  const looks = joinLooks(ref, watcher, options);
   const onAbort = () => wake();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    let seen = 0;
-    while (signal?.aborted !== true) {
-      const told = latest;
-      latest = undefined;
-      // What changes while the store is read stays in `latest`, for the next turn.
-      const stored =
-        told ??
-        (await store.get(ref).catch((error: unknown) => {
-          if (!outlastsOutages || !isOutage(error)) throw error;
-          return undefined;
-        }));
-      if (stored !== undefined && stored.version > seen) {
-        seen = stored.version;
+    // Not one that others have begun already: it may not see what its caller knows of.
+    let first = await store.get(ref).catch((error: unknown) => {
+      watcher.fail(error);
+      return undefined;
+    });
+    if (first !== undefined) watcher.tell(first);
+    looks.seen(first);
+    while (!isOver()) {
+      if (failure !== undefined) throw failure.error;
+      if (latest !== undefined) {
+        const stored = latest;
+        shown = stored.version;
+        latest = undefined;
         yield stored;
-        continue;
+      } else if (first !== undefined) {
+        const stored = first;
+        first = undefined;
+        await onLook?.(stored);
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
-      if (told === undefined && stored !== undefined) await onLook?.(stored);
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(lookEveryMs, resolve);
-        wake = () => {
-          cancel();
-          resolve();
-        };
-        if (latest !== undefined || signal?.aborted === true) wake();
-      });
     }
   } finally {
-    stop();
+    looks.leave();
     // A signal that is made of others is kept in memory for its listeners, as long as one of the others may fire.
     signal?.removeEventListener('abort', onAbort);
   }

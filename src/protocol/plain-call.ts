@@ -18,6 +18,7 @@ import { watchTask } from './awaiting.ts';
 import { keepOpen } from './call-progress.ts';
 import type { CallStream } from './legacy/call-stream.ts';
 import { stateOf } from './resumed-calls.ts';
+import { lookIntervalAfter } from './shared-looks.ts';
 import { failureOf, resultOf } from './task-outcome.ts';
 import { goesOn } from './task-summary.ts';
 import { toolError } from './tool.ts';
@@ -30,8 +31,8 @@ const LOOK_EVERY_MS = 1_000;
  * many clients give a request up after a minute.
  */
 const ASKED_WAIT_MS = 50_000;
-/** Whoever waits looks no later than this before its end. */
-const LAST_LOOK_MS = 2 * LOOK_EVERY_MS;
+/** Whoever waits has looked at least once in so many intervals before its end. */
+const LAST_LOOKS = 2;
 
 export interface PlainCallOptions extends Deliveries {
   readonly clock: Clock;
@@ -53,7 +54,8 @@ export function attendedUntil(ctx: ServerContext, options: PlainCallOptions): nu
   if (options.hasTaskTools) return undefined;
   const kept = keepOpen(ctx, options);
   kept.stop();
-  return options.clock.now() + Math.max(kept.maxMs - LAST_LOOK_MS, 0);
+  const lastLooksMs = LAST_LOOKS * lookIntervalAfter(kept.maxMs, LOOK_EVERY_MS);
+  return options.clock.now() + Math.max(kept.maxMs - lastLooksMs, 0);
 }
 
 /** `stream`: on which a client of the 2025 era is asked; `answerable`: the questions that a later one can answer. */

@@ -11,10 +11,11 @@ import { encodeOwner, type Owner } from '../domain/owner.ts';
 import { type Payload, type PayloadRef, refOf } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
 import { enforceDeadline, isOverdue, keptUntil, replaceVariables, type Task, type TaskRef } from '../domain/task.ts';
-import { asTaskId, isTaskId } from '../domain/task-id.ts';
+import { asTaskId, isTaskId, type TaskId } from '../domain/task-id.ts';
 import { mergeVariables } from '../domain/variables.ts';
 import { ActiveLimit, type MaxActiveTasks } from './active-limit.ts';
 import { Agenda, DEFAULT_FIRST_LOOK_MS } from './agenda.ts';
+import { ChangeListeners } from './change-listeners.ts';
 import { sha256 } from './codec.ts';
 import { mayHaveLanded } from './errors.ts';
 import { IdempotentCreation } from './idempotent-creation.ts';
@@ -63,7 +64,7 @@ export class GenericTaskStore implements TaskStore {
   readonly #limit: ActiveLimit;
   readonly #creation: TaskCreation;
   readonly #idempotent: IdempotentCreation;
-  readonly #listeners = new Set<ChangeListener>();
+  readonly #listeners = new ChangeListeners();
 
   /** Throws `invalid_definition` for settings that cannot work. */
   constructor(options: GenericTaskStoreOptions) {
@@ -90,7 +91,7 @@ export class GenericTaskStore implements TaskStore {
       idempotencyKey === undefined
         ? await this.#creation.create(this.#creation.newId(), input)
         : await this.#idempotent.create(input, idempotencyKey);
-    if (creation.created) this.#notify(creation.stored, undefined);
+    if (creation.created) this.#listeners.notify(creation.stored, undefined);
     return creation;
   }
 
@@ -160,9 +161,8 @@ export class GenericTaskStore implements TaskStore {
     return this.#payloads.load(ref, payload);
   }
 
-  onChange(listener: ChangeListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  onChange(listener: ChangeListener, taskId?: TaskId): () => void {
+    return this.#listeners.add(listener, taskId);
   }
 
   /** Changes nothing if the variables are not those of `known` any more. */
@@ -208,7 +208,7 @@ export class GenericTaskStore implements TaskStore {
     const generation = isCounted ? await this.#limit.generation(next.owner) : undefined;
     const stored = await this.#heads.swap(next, current.version);
     if (stored === undefined) return undefined;
-    this.#notify(stored, before);
+    this.#listeners.notify(stored, before);
     // What follows a change that is already durable: what fails of it heals later, or expires.
     await Promise.allSettled([
       generation === undefined ? undefined : this.#limit.giveBack(next.owner, generation),
@@ -240,10 +240,6 @@ export class GenericTaskStore implements TaskStore {
         await this.#records.write({ partition, id }, recordWrite(value, keptUntil(task)), version);
       }
     }
-  }
-
-  #notify(stored: StoredTask, before: Task | undefined): void {
-    for (const listener of this.#listeners) listener(stored, before);
   }
 }
 

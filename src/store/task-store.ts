@@ -107,9 +107,9 @@ export interface TaskStore {
 
   /**
    * Calls back after each stored change made through this store, in order for each task, with the task as it was
-   * before; a new one was not. Returns how to stop.
+   * before; a new one was not. With a `taskId`, of that task alone, at no cost to the changes of others. Returns how to stop.
    */
-  onChange(listener: ChangeListener): () => void;
+  onChange(listener: ChangeListener, taskId?: TaskId): () => void;
 
   /** When which unfinished task is to be looked at. */
   readonly agenda: Agenda;

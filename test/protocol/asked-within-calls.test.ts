@@ -172,6 +172,20 @@ describe('a task that asks when its call is long answered', () => {
     expect(task?.run.cleanup).toBeUndefined();
   });
 
+  test.each([
+    ['25 s', {}, 23_000],
+    ['four minutes', { progressToken: 'p1' }, 230_000],
+  ])('may ask until two looks before its call ends, of one kept open for %s [MOD-6]', async (_kept, meta, askingMs) => {
+    const answer = held.peer.call('asks_late', {}, { ...askable, meta });
+    await held.queue.filled();
+
+    const [task] = await tasks();
+
+    expect(Number(task?.attendedUntil) - Number(task?.createdAt)).toBe(askingMs);
+    await held.server.drain();
+    await answer;
+  });
+
   test('waits for whoever answers where there are tools for that [MOD-6]', async () => {
     held = holdServer(tools, { taskTools: true });
     const answer = held.peer.call('asks_late', {}, askable);

@@ -34,8 +34,8 @@ export function stdioWorld(): StdioWorld {
   const { store, extension } = held.server;
   const onChange = store.onChange.bind(store);
   let listeners = 0;
-  store.onChange = (listener) => {
-    const stop = onChange(listener);
+  store.onChange = (listener, taskId) => {
+    const stop = onChange(listener, taskId);
     let listening = true;
     listeners += 1;
     return () => {

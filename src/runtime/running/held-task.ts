@@ -85,8 +85,8 @@ export class HeldTask {
     this.claim = claim;
     this.#options = options;
     this.#stopListening = options.store.onChange((changed) => {
-      if (changed.task.id === stored.task.id) this.#observe(changed);
-    });
+      this.#observe(changed);
+    }, stored.task.id);
     this.#look(stored.task);
     this.#armHeartbeat();
   }
