@@ -84,7 +84,10 @@ export async function measureWaiters(
 interface CaseFigures {
   readonly idle: Measurement;
   readonly waiting: Measurement;
-  /** From the end of a task to its result at a client, in milliseconds: by its own process, and by another. */
+  /**
+   * From the end of a task to its result at a client, in milliseconds: by its own process, and by another. What follows the
+   * write of the end is part of it, and a waiter need not wait for that: so one can be a little below zero.
+   */
   readonly own: readonly number[];
   readonly other: readonly number[];
 }
