@@ -63,8 +63,10 @@ export interface Task extends TaskRef {
    * Absent: nobody noted it, and anything may be asked; or the task has ended.
    */
   readonly mayAsk?: readonly string[];
-  /** Of the call that created it, which its progress is told by. Absent: none was given, or the task has ended. */
-  readonly progressToken?: string | number;
+  /** By which progress is told to the session that made the task. Absent: none was given, or the task has ended. */
+  readonly progressTo?: ProgressTarget;
+  /** What a completed task's result says, in short, where it is an error of the tool. */
+  readonly toolError?: string;
   /**
    * Until when somebody waits who can answer: a question that comes later ends the task, since nobody would ever answer it.
    * Absent: questions wait for whoever comes.
@@ -74,6 +76,12 @@ export interface Task extends TaskRef {
   readonly keyDigest?: string;
   /** Present where the owner had no limit of active tasks when the task was created: no slot is given back for it. */
   readonly isUncounted?: true;
+}
+
+/** Tokens are each session's own: another session may have the same one for something else. */
+export interface ProgressTarget {
+  readonly token: string | number;
+  readonly session: string;
 }
 
 export interface PendingInput {
@@ -175,7 +183,7 @@ export interface NewTask extends TaskRef {
   readonly trace?: TraceContext;
   readonly related?: TaskId;
   readonly mayAsk?: readonly string[];
-  readonly progressToken?: string | number;
+  readonly progressTo?: ProgressTarget;
   readonly attendedUntil?: number;
   readonly keyDigest?: string;
 }
@@ -200,8 +208,8 @@ export function createTask(input: NewTask, now: number): Task {
 }
 
 /** Status and result change together. Throws `invalid_transition` when the task has ended. */
-export function completeTask(task: Task, result: Payload, now: number): Task {
-  return { ...ended(task, 'completed', undefined, now), result };
+export function completeTask(task: Task, result: Payload, now: number, toolError?: string): Task {
+  return { ...ended(task, 'completed', undefined, now), result, ...present({ toolError }) };
 }
 
 /** Status and error change together. Throws `invalid_transition` when the task has ended. */
@@ -241,7 +249,7 @@ function ended(
 ): Task {
   assertTransition(task.status, status);
   // Who asks nothing any more needs not know whom it may ask: finished heads are the ones that there are many of.
-  const { statusMessage: progress, mayAsk: _mayAsk, progressToken: _token, attendedUntil: _until, ...rest } = task;
+  const { statusMessage: progress, mayAsk: _mayAsk, progressTo: _to, attendedUntil: _until, ...rest } = task;
   const statusMessage = message ?? progress;
   const { lease: _lease, healedAt: _healedAt, turns: _turns, parked: _parked, ...run } = task.run;
   return letGo(
@@ -322,11 +330,16 @@ export function withInputs(task: Task, inputs: Readonly<Record<string, PendingIn
   const asksClient = Object.values(inputs).some((input) => input.request !== undefined);
   const { attendedUntil } = task;
   if (attendedUntil !== undefined && now >= attendedUntil && asksAnew(task, inputs)) {
-    return cleaningUp(task, failTask(task, runtimeFailure('unattended', UNATTENDED), now), 'ended', now);
+    return endUnattended(task, now);
   }
   const status: TaskStatus = asksClient ? 'input_required' : 'working';
   if (status !== task.status) assertTransition(task.status, status);
   return { ...task, status, inputs, updatedAt: now };
+}
+
+/** Fails a task that waits for an answer which nobody will give. Throws `invalid_transition` when it has ended. */
+export function endUnattended(task: Task, now: number): Task {
+  return cleaningUp(task, failTask(task, runtimeFailure('unattended', UNATTENDED), now), 'ended', now);
 }
 
 const UNATTENDED =
@@ -346,16 +359,19 @@ export function noteAsked(task: Task, keys: readonly string[], session: string, 
   const asked = keys.flatMap((key): [string, PendingInput][] => {
     const input = Object.hasOwn(task.inputs, key) ? task.inputs[key] : undefined;
     if (input === undefined) return [];
-    const others = Object.entries(input.askedOf ?? {}).filter(([other]) => other !== session);
+    const others = Object.entries(input.askedOf ?? {})
+      .filter(([other]) => other !== session)
+      .sort(([, a], [, b]) => a - b);
     const askedOf = Object.fromEntries([...others.slice(1 - MAX_SESSIONS), [session, now]]);
     return [[key, { ...input, askedOf }]];
   });
   return { ...task, inputs: { ...task.inputs, ...Object.fromEntries(asked) } };
 }
 
-/** Somebody waits for the task again who can be asked, until then. */
-export function attend(task: Task, until: number): Task {
-  const { attendedUntil } = task;
+/** Somebody waits for the task again who can be asked, until then; `undefined`: whoever comes can answer from now on. */
+export function attend(task: Task, until: number | undefined): Task {
+  const { attendedUntil, ...unbounded } = task;
+  if (until === undefined) return attendedUntil === undefined ? task : unbounded;
   if (isTerminal(task.status)) return task;
   return attendedUntil === undefined || attendedUntil >= until ? task : { ...task, attendedUntil: until };
 }

@@ -9,7 +9,7 @@ import {
 import { TaskError } from '../domain/errors.ts';
 import { isJsonObject } from '../domain/json.ts';
 import type { TraceContext } from '../domain/task.ts';
-import { asTaskId, isTaskId, type TaskId } from '../domain/task-id.ts';
+import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from '../store/task-store.ts';
 import { RESUMES_META_KEY } from './resumed-calls.ts';
 import { IDEMPOTENCY_META_KEY } from './wire.ts';
@@ -57,5 +57,5 @@ function isShortText(value: unknown): value is string {
 /** The task that asked for what a repeated call brings; see resumed-calls.ts. */
 export function resumedTask(ctx: ServerContext): TaskId | undefined {
   const id = ctx.mcpReq._meta?.[RESUMES_META_KEY];
-  return isTaskId(id) ? id : undefined;
+  return id === undefined ? undefined : asTaskId(id);
 }

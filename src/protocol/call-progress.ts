@@ -3,7 +3,7 @@
  * after a minute, or less, and begin to count anew with each progress that they get.
  */
 import type { ServerContext } from '@modelcontextprotocol/server';
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock, EpochMs } from '../clock.ts';
 import { present } from '../present.ts';
 
 /**
@@ -35,21 +35,29 @@ export interface KeepOpenOptions {
   readonly progressCallWaitMs: number | undefined;
 }
 
-/** Sends progress from now on, where the request asks for it and its client takes a stream for an answer. */
-export function keepOpen(ctx: ServerContext, options: KeepOpenOptions): KeptCall {
-  const { clock, plainCallWaitMs, progressCallWaitMs } = options;
-  if (progressTokenOf(ctx) === undefined || progressCallWaitMs === undefined) {
-    return { maxMs: plainCallWaitMs, ...NOTHING_TOLD };
-  }
-  const told = toldProgress(ctx, clock);
-  return { maxMs: progressCallWaitMs, show: (message) => told.show(message), stop: () => told.stop() };
+/** How long a call is kept open. */
+export function keptOpenMs(ctx: ServerContext, options: Omit<KeepOpenOptions, 'clock'>): number {
+  const { plainCallWaitMs, progressCallWaitMs } = options;
+  return progressTokenOf(ctx) === undefined ? plainCallWaitMs : (progressCallWaitMs ?? plainCallWaitMs);
 }
 
-/** The same, for a request that waits for as long as its client does. */
-export function toldProgress(ctx: ServerContext, clock: Clock): ToldProgress {
+/** Sends progress from now on, where the request asks for it and its client takes a stream for an answer. */
+export function keepOpen(ctx: ServerContext, options: KeepOpenOptions): KeptCall {
+  const maxMs = keptOpenMs(ctx, options);
+  if (progressTokenOf(ctx) === undefined || options.progressCallWaitMs === undefined) return { maxMs, ...NOTHING_TOLD };
+  const told = toldProgress(ctx, options.clock);
+  return { maxMs, show: (message) => told.show(message), stop: () => told.stop() };
+}
+
+/**
+ * The same, for a request that waits for as long as its client does. `since`: progress is the time since then, in
+ * seconds, so that it grows on from one stream to the next. @default it is counted
+ */
+export function toldProgress(ctx: ServerContext, clock: Clock, since?: EpochMs): ToldProgress {
   const token = progressTokenOf(ctx);
   if (token === undefined) return NOTHING_TOLD;
-  return new CallProgress(clock, (progress, message) => {
+  return new CallProgress(clock, (count, message) => {
+    const progress = since === undefined ? count : Math.max(clock.now() - since, 0) / 1000 + count / 1e6;
     const params = { progressToken: token, progress, ...present({ message }) };
     // Whoever has gone is noticed by the call itself.
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});

@@ -48,6 +48,14 @@ export interface Endpoint {
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { extension, clock, logger, closing, relayedAnswers, maxStreamSeconds, bufferedWaitMs } = options;
   const relay = new RelayedRequests({ answers: relayedAnswers, random: systemRandom, clock, logger });
+  // Who cannot be told is answered by what the request reaches, and has no calls until then.
+  const ownerOf = (authInfo: AuthInfo | undefined) => {
+    try {
+      return extension.knownOwner(authInfo);
+    } catch {
+      return undefined;
+    }
+  };
   const answerWaitMs = maxStreamSeconds === null ? undefined : maxStreamSeconds * 1000;
   const createServer = serverFactory({ ...options, answerWaitMs });
   const createForRequest = async (ctx: Parameters<McpServerFactory>[0]) => {
@@ -58,7 +66,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     if (session !== undefined && bufferedWaitMs === undefined) {
       declareFor(server.server, capabilitiesWith(session.askable));
     }
-    relay.watch(server, { owner: extension.knownOwner(ctx.authInfo), session: session?.id });
+    relay.watch(server, { owner: ownerOf(ctx.authInfo), session: session?.id });
     return server;
   };
   const handler = createMcpHandler(createForRequest, {
@@ -67,6 +75,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   });
   const bothEras = withLegacyEra(handler.fetch, {
     relay,
+    ownerOf,
     takeAnswer: async (answer, authInfo) => {
       await relay.take(answer, extension.knownOwner(authInfo));
       await extension.takeAnswer(answer, authInfo);

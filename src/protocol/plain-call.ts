@@ -6,16 +6,19 @@ import {
   type CallToolResult,
   type InputRequiredResult,
   inputRequired,
+  SdkError,
+  SdkErrorCode,
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
 import { BY_AGE } from '../domain/poll-interval.ts';
 import { isTerminal } from '../domain/status.ts';
-import { shownStatusMessage, type Task } from '../domain/task.ts';
+import { attend, endUnattended, shownStatusMessage, type Task } from '../domain/task.ts';
 import { cancel, type Deliveries, healForgotten } from '../runtime/queues/deliveries.ts';
+import { isOutage } from '../store/errors.ts';
 import type { StoredTask } from '../store/task-store.ts';
 import { watchTask } from './awaiting.ts';
-import { keepOpen } from './call-progress.ts';
+import { keepOpen, keptOpenMs } from './call-progress.ts';
 import type { CallStream } from './legacy/call-stream.ts';
 import { stateOf } from './resumed-calls.ts';
 import { lookIntervalAfter } from './shared-looks.ts';
@@ -49,13 +52,14 @@ export interface PlainCallOptions extends Deliveries {
   readonly hasTaskTools: boolean;
 }
 
-/** When nobody waits any more who could answer, for a call that begins now. `undefined`: somebody may come at any time. */
+/** Until when somebody waits who can answer, for a call that begins now. `undefined`: somebody may come at any time. */
 export function attendedUntil(ctx: ServerContext, options: PlainCallOptions): number | undefined {
-  if (options.hasTaskTools) return undefined;
-  const kept = keepOpen(ctx, options);
-  kept.stop();
-  const lastLooksMs = LAST_LOOKS * lookIntervalAfter(kept.maxMs, LOOK_EVERY_MS);
-  return options.clock.now() + Math.max(kept.maxMs - lastLooksMs, 0);
+  return options.hasTaskTools ? undefined : attendedFor(keptOpenMs(ctx, options), options.clock.now());
+}
+
+/** Of a call that is kept open for `ms` from now on, or from `now`. */
+function attendedFor(ms: number, now: number): number {
+  return now + Math.max(ms - LAST_LOOKS * lookIntervalAfter(ms, LOOK_EVERY_MS), 0);
 }
 
 /** `stream`: on which a client of the 2025 era is asked; `answerable`: the questions that a later one can answer. */
@@ -91,19 +95,51 @@ export async function awaitPlainCall(
         const question = await ask(stored, asked);
         if (question === 'nobody') return await goesOn(store, latest, clock.now(), options.hasTaskTools);
         if (question !== 'asked') return question;
-        patience.extend(Math.min(ASKED_WAIT_MS, options.maxCallWaitMs));
+        if (patience.extend(Math.min(ASKED_WAIT_MS, options.maxCallWaitMs))) {
+          await stayAttended(latest, patience, options);
+        }
       }
       kept.show(shownStatusMessage(latest));
     }
   } finally {
+    asked.stream?.stop();
     kept.stop();
     patience.stop();
   }
   if (signal.aborted && !closing.aborted && !patience.signal.aborted) {
-    await cancel(options, task, 'The caller went away.');
+    // In this era a connection that is lost says nothing: the client may come again, or find the task by its tools.
+    if (asked.stream === undefined || !isDisconnect(signal.reason)) {
+      await cancel(options, task, 'The caller went away.');
+    }
     return toolError('Cancelled.');
   }
-  return goesOn(store, latest, clock.now(), options.hasTaskTools);
+  const left = await leave(latest, options);
+  if (isTerminal(left.status)) return outcomeOf(left, options);
+  return goesOn(store, left, clock.now(), options.hasTaskTools);
+}
+
+/** While its client is asked, a call is kept open longer: what is asked next has somebody to answer it too. */
+async function stayAttended(task: Task, patience: Patience, { store }: PlainCallOptions): Promise<void> {
+  if (task.attendedUntil === undefined) return;
+  await store
+    .update(task, (current) => attend(current, attendedFor(patience.ms, patience.since)))
+    .catch((error: unknown) => {
+      if (!isOutage(error)) throw error;
+    });
+}
+
+/** Where nobody else can answer, a question ends with the call on whose stream it was asked. */
+async function leave(task: Task, { store }: PlainCallOptions): Promise<Task> {
+  if (task.attendedUntil === undefined || task.status !== 'input_required') return task;
+  const ended = await store.update(task, (current, now) =>
+    current.attendedUntil === undefined || current.status !== 'input_required' ? current : endUnattended(current, now),
+  );
+  return ended.task;
+}
+
+/** The SDK aborts what it answers for two reasons: its client says so, or its connection is over. */
+function isDisconnect(reason: unknown): boolean {
+  return reason instanceof SdkError && reason.code === SdkErrorCode.ConnectionClosed;
 }
 
 /** `asked`: the answer comes by itself; `nobody`: this client cannot answer; or the question as the call's own answer. */
@@ -128,13 +164,13 @@ async function outcomeOf(task: Task, { store }: PlainCallOptions): Promise<CallT
 class Patience {
   readonly #clock: Clock;
   readonly #over = new AbortController();
-  readonly #since: number;
+  readonly since: number;
   #untilMs: number;
   #cancel: () => void;
 
   constructor(clock: Clock, ms: number) {
     this.#clock = clock;
-    this.#since = clock.now();
+    this.since = clock.now();
     this.#untilMs = ms;
     this.#cancel = clock.after(ms, () => this.#over.abort());
   }
@@ -144,12 +180,18 @@ class Patience {
     return this.#over.signal;
   }
 
-  /** To that long, from the beginning, if it is not as long anyway. */
-  extend(ms: number): void {
-    if (ms <= this.#untilMs) return;
+  /** From the beginning. */
+  get ms(): number {
+    return this.#untilMs;
+  }
+
+  /** To that long, from the beginning; `false`: it is as long anyway. */
+  extend(ms: number): boolean {
+    if (ms <= this.#untilMs) return false;
     this.#untilMs = ms;
     this.#cancel();
-    this.#cancel = this.#clock.after(this.#since + ms - this.#clock.now(), () => this.#over.abort());
+    this.#cancel = this.#clock.after(this.since + ms - this.#clock.now(), () => this.#over.abort());
+    return true;
   }
 
   stop(): void {

@@ -4,7 +4,7 @@
  * host's `requestState.verify`, which knows only the host's own.
  */
 import { isJsonObject } from '../domain/json.ts';
-import { isTaskId, type TaskId } from '../domain/task-id.ts';
+import type { TaskId } from '../domain/task-id.ts';
 import type { RawRequest } from './sdk-handlers.ts';
 
 /** In `_meta` of a request, once it is here. Whoever sends it finds the tasks of its owner, and no others. */
@@ -21,8 +21,8 @@ export function takeOutState(request: RawRequest): RawRequest {
   if (method !== 'tools/call' || !isJsonObject(params)) return request;
   const { requestState, ...others } = params;
   if (typeof requestState !== 'string' || !requestState.startsWith(STATE_PREFIX)) return request;
+  // What is no task's id finds none.
   const id = requestState.slice(STATE_PREFIX.length);
-  if (!isTaskId(id)) return request;
   const meta = isJsonObject(params._meta) ? params._meta : {};
   return { ...request, params: { ...others, _meta: { ...meta, [RESUMES_META_KEY]: id } } };
 }

@@ -4,6 +4,7 @@
  */
 import type { Result, Server, ServerContext } from '@modelcontextprotocol/server';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { present } from '../present.ts';
 import { type Client, LEGACY_TASKS_REVISION, TASKS_EXTENSION } from './capability.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { SUMMARY_SCHEMA, TASK_TOOLS } from './task-summary.ts';
@@ -60,18 +61,24 @@ function shownTool(shown: JsonObject, client: Client, tools: ReadonlyMap<string,
   if (client.declaresTasks && NAMES_OF_TASK_TOOLS.includes(tool.name)) return [];
   const execution = client.knowsLegacyTasks ? { execution: { taskSupport: tool.taskSupport } } : {};
   const mayGoOn = isTaskTool(tool) && tool.taskSupport === 'optional' && !client.declaresTasks;
-  const output = mayGoOn && isJsonObject(shown.outputSchema) ? { outputSchema: orGoesOn(shown.outputSchema) } : {};
-  return [{ ...shown, ...execution, ...output }];
+  const { outputSchema, ...others } = shown;
+  const shownSchema = mayGoOn && isJsonObject(outputSchema) ? orGoesOn(outputSchema) : outputSchema;
+  return [{ ...others, ...execution, ...present({ outputSchema: shownSchema }) }];
 }
+
+/** References that are to neither of the places that stay at the root. */
+const OWN_PLACES = /"\$(?:ref|dynamicRef|recursiveRef)":"#(?!\/(?:\$defs|definitions)\/)/;
 
 /** What every reference within a schema is looked up in stays where it is, at the root. */
 const AT_THE_ROOT: readonly string[] = ['$schema', '$id', '$defs', 'definitions'];
 
 /**
- * The tool's own structured content, or how its task stands: a client that holds an answer against the schema must find
+ * `undefined`: none can say both, so that none is shown. The tool's own structured content, or how its task stands: a client that holds an answer against the schema must find
  * neither wrong.
  */
-function orGoesOn(schema: JsonObject): JsonObject {
+function orGoesOn(schema: JsonObject): JsonObject | undefined {
+  // Moved, what it says of its own places would be elsewhere.
+  if (OWN_PLACES.test(JSON.stringify(schema))) return undefined;
   const entries = Object.entries(schema);
   const root = entries.filter(([name]) => AT_THE_ROOT.includes(name));
   const own = entries.filter(([name]) => !AT_THE_ROOT.includes(name));

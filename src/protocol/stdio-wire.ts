@@ -107,7 +107,8 @@ export class StdioWire implements Transport {
 
   #receive(message: JSONRPCMessage): void {
     if (isJSONRPCRequest(message)) {
-      this.#clientName = nameIn(message) ?? this.#clientName;
+      // One connection is one client, whatever it says later.
+      this.#clientName ??= nameIn(message);
       if (message.method === 'subscriptions/listen') {
         this.#end(message.id);
         const filter = taskFilterOf(message);

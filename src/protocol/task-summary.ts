@@ -3,6 +3,7 @@
  * to do next, so that the tool is not called again for work that goes on.
  */
 import type { CallToolResult } from '@modelcontextprotocol/server';
+import { escapedBytes, roomForValues } from '../domain/answer-size.ts';
 import { neededFor } from '../domain/askable.ts';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
@@ -55,8 +56,16 @@ export async function goesOn(store: TaskStore, task: Task, now: number, hasTools
   };
 }
 
-/** How a task stands, whether it has ended or not, with the tool's own result as the tool gave it. */
-export async function standing(store: TaskStore, task: Task, now: number): Promise<CallToolResult> {
+/**
+ * How a task stands, whether it has ended or not, with the tool's own result as the tool gave it: in both places, since
+ * some hosts show their model only the one or the other, unless it is too large for an answer twice.
+ */
+export async function standing(
+  store: TaskStore,
+  task: Task,
+  now: number,
+  maxAnswerBytes: number | undefined,
+): Promise<CallToolResult> {
   if (!isTerminal(task.status)) return goesOn(store, task, now, true);
   const summary = briefSummary(task, now);
   const told = (words: string, content: CallToolResult['content'], more: JsonObject): CallToolResult => {
@@ -69,7 +78,12 @@ export async function standing(store: TaskStore, task: Task, now: number): Promi
   if (task.status === 'completed') {
     const result = await resultOf(store, task);
     const how = result.isError === true ? 'ended with an error of the tool:' : 'is completed. Its result:';
-    return told(how, result.content, { result: result as unknown as JsonObject });
+    const whole = told(how, result.content, { result: result as unknown as JsonObject });
+    const fits = (answer: CallToolResult) =>
+      escapedBytes(answer as unknown as JsonObject) <= roomForValues(maxAnswerBytes);
+    if (maxAnswerBytes === undefined || fits(whole)) return whole;
+    const once = told(how, result.content, {});
+    return fits(once) ? once : told('is completed. Its result is too large to be shown beside how it stands.', [], {});
   }
   if (task.status === 'cancelled') return told('was cancelled.', [], {});
   const { code, message, data } = await failureOf(store, task);

@@ -27,6 +27,8 @@ export interface TaskToolsOptions extends Deliveries {
   readonly healingGraceMs: number;
   /** The longest that `task_status` waits, in milliseconds, and how long it waits unless told otherwise. */
   readonly maxWaitMs: number;
+  /** The largest answer that can be carried to a client; see `answer-size.ts`. */
+  readonly maxAnswerBytes: number | undefined;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -55,7 +57,7 @@ const listArgs = z.object({
 export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
   const { store, clock } = options;
   const refOf = (owner: Owner, id: string): TaskRef => ({ owner, id: asTaskId(id) });
-  const show = (task: Task) => standing(store, task, clock.now());
+  const show = (task: Task) => standing(store, task, clock.now(), options.maxAnswerBytes);
 
   return [
     plain(

@@ -154,7 +154,8 @@ export class TasksExtension {
     const { server } = mcp;
     const connection = Buffer.from(systemRandom(CONNECTION_BYTES)).toString('hex');
     const client = (ctx: ServerContext) => clientOf(server, ctx, connection);
-    const streamOf = (caller: Client, ctx: ServerContext) => new CallStream(caller, server, ctx, this.#options.store);
+    const streamOf = (caller: Client, ctx: ServerContext) =>
+      new CallStream(caller, server, ctx, { store: this.#options.store, clock: this.#clock });
 
     this.#registerTools(mcp);
     this.#routeToolCalls(mcp, client, streamOf);

@@ -20,7 +20,7 @@ import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '..
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { BY_AGE } from '../domain/poll-interval.ts';
-import type { Task } from '../domain/task.ts';
+import { attend, type ProgressTarget, type Task } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
@@ -110,8 +110,10 @@ export class ToolCalls {
     }
     const call = this.#contextOf(caller, related, ctx);
     if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
-    const resumed = form.kind === 'plain' ? resumedTask(ctx) : undefined;
-    if (resumed !== undefined) return this.#awaitResult(await this.#resume(tool, resumed, caller, ctx), caller, ctx);
+    const resumed = resumedTask(ctx);
+    if (resumed !== undefined) {
+      return this.#answer(tool, await this.#resume(tool, resumed, caller, form, ctx), form, caller, ctx);
+    }
 
     const made = tool.admit === undefined ? undefined : await this.#madeBefore(tool, raw, owner, ctx);
     const admission = made === undefined ? await tool.admit?.(args, call) : undefined;
@@ -124,11 +126,26 @@ export class ToolCalls {
       if (error instanceof MisuseError) return toolError(error.message);
       throw error;
     }
-    const task = made ?? (await this.#createTask(tool, { raw, recorded, admission, related, caller, form, ctx }));
+    const task =
+      made === undefined
+        ? await this.#createTask(tool, { raw, recorded, admission, related, caller, form, ctx })
+        : await this.#attended(made, form, ctx);
+    return this.#answer(tool, task, form, caller, ctx);
+  }
+
+  /** The answer to a call that is a task. */
+  #answer(tool: TaskTool, task: Task, form: CallForm, caller: Caller, ctx: ServerContext) {
     const now = this.#services.clock.now();
     if (form.kind === 'task') throw new TaskCreated(createTaskResult(task, now));
     if (form.kind === 'legacy_task') throw new TaskCreated(createdLegacyTask(task, now, tool.immediateResponse));
     return this.#awaitResult(task, caller, ctx);
+  }
+
+  /** A task that another call has made: this one waits for it too, or its client holds it. */
+  async #attended(task: Task, form: CallForm, ctx: ServerContext): Promise<Task> {
+    if (task.attendedUntil === undefined) return task;
+    const until = form.kind === 'plain' ? attendedUntil(ctx, this.#services) : undefined;
+    return (await this.#services.store.update(task, (current) => attend(current, until))).task;
   }
 
   /** Resolves when no call waits for a task any more: soon after `closing` has fired. */
@@ -194,14 +211,14 @@ export class ToolCalls {
       lifetime: grantLifetime(policy, form.kind === 'legacy_task' ? form.ttlMs : undefined),
       pollIntervalMs: tool.pollIntervalMs ?? BY_AGE,
       maxAttempts: tool.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-      mayAsk: this.#mayAsk(caller.client, form),
+      mayAsk: this.#mayAsk(caller, form),
       ...present({
         toolVersion: tool.version,
         admission: input.admission,
         related: input.related,
         trace: traceOf(ctx),
         idempotencyKey: idempotencyKeyOf(ctx),
-        progressToken: form.kind === 'legacy_task' ? progressTokenOf(ctx) : undefined,
+        progressTo: form.kind === 'legacy_task' ? progressTarget(caller.client, ctx) : undefined,
         attendedUntil: form.kind === 'plain' ? attendedUntil(ctx, this.#services) : undefined,
       }),
     });
@@ -209,20 +226,22 @@ export class ToolCalls {
     if (created) {
       logger.info('Task created', { task: task.id, tool: tool.name });
       await nudge(this.#services, task);
-    } else {
-      await healForgotten(this.#services, stored, clock.now(), healingGraceMs);
+      return task;
     }
-    return task;
+    await healForgotten(this.#services, stored, clock.now(), healingGraceMs);
+    return this.#attended(task, form, ctx);
   }
 
   /** Where a plain client finds the tools for tasks, people are asked by them, whatever the client has declared. */
-  #mayAsk({ askable }: Client, form: CallForm): readonly Askable[] {
+  #mayAsk({ client, stream }: Caller, form: CallForm): readonly Askable[] {
+    const isReached = form.kind !== 'plain' || client.era === 'modern' || stream !== undefined;
+    const askable = isReached ? client.askable : [];
     if (form.kind !== 'plain' || !this.#services.hasTaskTools) return askable;
     return [...new Set<Askable>([...askable, 'elicitation.form', 'elicitation.url'])];
   }
 
   /** The task that a repeated call brings answers for, with those answers. */
-  async #resume(tool: TaskTool, id: TaskId, { owner }: Caller, ctx: ServerContext): Promise<Task> {
+  async #resume(tool: TaskTool, id: TaskId, { owner }: Caller, form: CallForm, ctx: ServerContext): Promise<Task> {
     const { store } = this.#services;
     const known = await store.get({ owner, id });
     if (known.task.tool !== tool.name) {
@@ -230,9 +249,10 @@ export class ToolCalls {
     }
     const { inputResponses: accepted = {}, droppedInputResponseKeys: dropped = [] } = ctx.mcpReq;
     const answers = await checkAnswers(store, known.task, { accepted, dropped });
-    const until = attendedUntil(ctx, this.#services);
-    await deliverAnswers(this.#services, known, answers, until);
-    return (await store.get(known.task)).task;
+    // Before the answers, which have the task go on.
+    const attended = await this.#attended(known.task, form, ctx);
+    await deliverAnswers(this.#services, await store.get(attended), answers);
+    return (await store.get(attended)).task;
   }
 
   /** For a client that cannot hold a task: its result, or where it stands when the client has waited long enough. */
@@ -290,6 +310,11 @@ function formOf(tool: AnyTool, { task, name }: CallToolRequest['params'], client
     ProtocolErrorCode.MethodNotFound,
     `Tool ${name} can only be called as a task: call it with the task parameter, in revision ${LEGACY_TASKS_REVISION}. ${offered}`,
   );
+}
+
+function progressTarget({ session }: Client, ctx: ServerContext): ProgressTarget | undefined {
+  const token = progressTokenOf(ctx);
+  return token === undefined ? undefined : { token, session };
 }
 
 /** Throws `invalid_arguments` for what is no object, too deep, or names a prototype's key. */

@@ -15,6 +15,7 @@ import type { Askable } from '../domain/askable.ts';
 import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
+import { shorten } from '../domain/text.ts';
 import { StepError } from '../engine/recorded-error.ts';
 import { describeThrown } from '../engine/thrown.ts';
 import { present } from '../present.ts';
@@ -162,6 +163,15 @@ function outcomeOfError(error: unknown): RunOutcome {
   return { kind: 'result', result: toolError(message) as unknown as JsonObject };
 }
 
+const MAX_SHOWN_ERROR_LENGTH = 200;
+
+/** What a result says that is an error of the tool's, in short; `undefined`: it is none. */
+export function toolErrorIn(result: unknown): string | undefined {
+  if (!isCallToolResult(result) || result.isError !== true) return undefined;
+  const words = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
+  return shorten(words === '' ? 'The tool failed.' : words, MAX_SHOWN_ERROR_LENGTH);
+}
+
 /** Also one that a step threw, which comes back from the journal as what was recorded of it. */
 function isProtocolError(error: unknown): error is Pick<ProtocolError, 'code' | 'message' | 'data'> {
   return (
@@ -191,6 +201,7 @@ export function toRunnable(tool: TaskTool): RunnableTool {
     name: tool.name,
     ...present({ version: tool.version, cleanupMs: tool.cleanupMs }),
     outcomeOf: outcomeOfError,
+    toolErrorIn,
     assertAskable,
     run: async (args, task) => (await checkResult(tool, await tool.run(args, task))) as unknown as JsonObject,
   };

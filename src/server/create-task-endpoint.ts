@@ -76,7 +76,8 @@ export interface EndpointSettings {
   /**
    * Whether clients that do not support tasks find tools with which their model follows, answers, cancels and lists tasks:
    * `task_status`, `task_respond`, `task_cancel`, `task_list`. Without them such a client cannot come back to a task
-   * that takes longer than its call is kept open. @default false
+   * that takes longer than its call is kept open. Callers that cannot be told apart (`allowAnonymous`) are one owner, and
+   * find each other's tasks by `task_list`. @default false
    */
   readonly taskTools?: boolean;
   /** How long a task must be overdue before a client's poll takes its delivery for lost, in milliseconds. @default 10000 */

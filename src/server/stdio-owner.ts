@@ -5,7 +5,7 @@
 import { encodeOwner, type Owner } from '../domain/owner.ts';
 
 const ISSUER = 'stdio';
-/** Of a client that does not say its name before it asks for tasks, which no era allows. */
+/** Of a client that does not say its name before it asks for tasks, which no era allows, or none that an owner can have. */
 const UNNAMED = 'a client without a name';
 
 /** A sentence, or `undefined` if it can be the name of an owner. */
@@ -21,5 +21,10 @@ export function problemWithOwnerName(name: string): string | undefined {
 /** From what a client calls itself to its owner. `name`: instead of that, for every client. Throws `invalid_owner`. */
 export function ownerOfClient(name: string | undefined): (clientName: string | undefined) => Owner {
   if (name !== undefined) encodeOwner({ issuer: ISSUER, subject: name });
-  return (clientName) => ({ issuer: ISSUER, subject: name ?? clientName ?? UNNAMED });
+  return (clientName) => ({ issuer: ISSUER, subject: name ?? usable(clientName) });
+}
+
+/** A client may call itself anything; one whose name no owner can have shares its tasks with others of that kind. */
+function usable(clientName: string | undefined): string {
+  return clientName === undefined || problemWithOwnerName(clientName) !== undefined ? UNNAMED : clientName;
 }

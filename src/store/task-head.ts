@@ -11,6 +11,7 @@ import {
   type Lease,
   type Parking,
   type PendingInput,
+  type ProgressTarget,
   type RunState,
   type Task,
   type TaskRef,
@@ -48,6 +49,11 @@ const pendingInput = {
   timeoutAt: z.int().exactOptional(),
   askedOf: z.record(z.string(), z.int()).exactOptional(),
 } satisfies ShapeOf<PendingInput>;
+
+const progressTo = {
+  token: z.union([z.string(), z.int()]),
+  session: z.string(),
+} satisfies ShapeOf<ProgressTarget>;
 
 const lease = { holder: z.string(), until: z.int() } satisfies ShapeOf<Lease>;
 const parking = { reason: z.string(), looks: z.int() } satisfies ShapeOf<Parking>;
@@ -96,7 +102,8 @@ const body = {
   trace: z.looseObject(trace).exactOptional(),
   related: z.custom<TaskId>(isTaskId).exactOptional(),
   mayAsk: z.array(z.string()).exactOptional(),
-  progressToken: z.union([z.string(), z.int()]).exactOptional(),
+  progressTo: z.looseObject(progressTo).exactOptional(),
+  toolError: z.string().exactOptional(),
   attendedUntil: z.int().exactOptional(),
   keyDigest: z.string().exactOptional(),
   isUncounted: z.literal(true).exactOptional(),

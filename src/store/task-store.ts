@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Lifetime } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { Payload } from '../domain/payload.ts';
-import type { Task, TaskRef, TraceContext } from '../domain/task.ts';
+import type { ProgressTarget, Task, TaskRef, TraceContext } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import type { Agenda } from './agenda.ts';
 import type { PayloadKind } from './payload-store.ts';
@@ -33,9 +33,9 @@ export interface CreateTask {
   readonly related?: TaskId;
   /** What its client can be asked for. @default anything */
   readonly mayAsk?: readonly string[];
-  /** Of the call, for progress on later streams. */
-  readonly progressToken?: string | number;
-  /** When the last of those is gone who could answer a question. @default questions wait for whoever comes */
+  /** For progress on streams after that of the call. */
+  readonly progressTo?: ProgressTarget;
+  /** Until when somebody waits who could answer a question. @default questions wait for whoever comes */
   readonly attendedUntil?: number;
   /** The same key with the same tool and arguments gives the same task. At most 256 characters of valid Unicode. */
   readonly idempotencyKey?: string;

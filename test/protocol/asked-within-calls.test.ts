@@ -131,6 +131,7 @@ describe('a plain call whose client can be asked', () => {
 
   test.each([
     ['of another tool', (id: unknown) => ({ name: 'greet', arguments: { name: 'Ada' }, requestState: id })],
+    ['of what is no task', () => ({ name: 'asks_twice', arguments: {}, requestState: 'mcp-durable-tasks:task:zzz' })],
     [
       'of no task',
       () => ({ name: 'asks_twice', arguments: {}, requestState: `mcp-durable-tasks:task:${'0'.repeat(44)}` }),
@@ -142,6 +143,21 @@ describe('a plain call whose client can be asked', () => {
 
     expect(message?.error).toMatchObject({ code: -32602 });
     expect(await tasks()).toHaveLength(1);
+  });
+
+  test('by a client that holds tasks now is answered with that task, its answers taken [MOD-6 MOD-1]', async () => {
+    const first = (await call('asks_twice'))?.result;
+    const keys = Object.keys(first?.['inputRequests'] as JsonMap);
+    const inputResponses = Object.fromEntries(keys.map((key) => [key, { action: 'accept', content: { name: 'Ada' } }]));
+    const params = { name: 'asks_twice', arguments: {}, inputResponses, requestState: first?.['requestState'] };
+
+    const taken = await held.peer.result('tools/call', params);
+    await held.runDue();
+
+    const made = await tasks();
+    expect(made).toHaveLength(1);
+    expect(taken).toMatchObject({ resultType: 'task', taskId: made[0]?.id });
+    expect(await held.peer.task(String(made[0]?.id))).toMatchObject({ status: 'input_required' });
   });
 
   test('with the state of another owner’s task finds nothing [MOD-6 I6]', async () => {

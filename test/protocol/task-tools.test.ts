@@ -214,6 +214,24 @@ describe('task_status', () => {
   );
 });
 
+test('a result that does not fit an answer twice is shown once, and no completed task is an error [MOD-6 AWS-2]', async () => {
+  const big = defineTaskTool({
+    name: 'big',
+    description: 'Has a large result.',
+    inputSchema: noArguments,
+    run: async () => text('x'.repeat(40_000)),
+  });
+  held = holdServer([big], { taskTools: true, maxAnswerBytes: 65_536 });
+  const taskId = await begun('big');
+  await held.runDue();
+
+  const result = await use('task_status', { taskId });
+
+  expect(result).not.toHaveProperty('isError');
+  expect(words(result).at(-1)).toHaveLength(40_000);
+  expect(standing(result)).not.toHaveProperty('result');
+});
+
 describe('task_respond', () => {
   test('answers the question, and says what came of it [MOD-6]', async () => {
     const taskId = taskIdIn(standing(await handedOver('asks_name')));

@@ -72,6 +72,15 @@ export class LegacyClient {
     return other;
   }
 
+  /** Another caller that sends this one's session. */
+  as(authInfo: AuthInfo): LegacyClient {
+    const other = new LegacyClient(this.#fetch, { ...this.#options, authInfo });
+    other.#session = this.#session;
+    other.#revision = this.#revision;
+    other.#lastId = this.#lastId + 1000;
+    return other;
+  }
+
   open(method: string, params: object = {}, signal?: AbortSignal): Promise<Response> {
     this.#lastId += 1;
     return this.post({ id: this.#lastId, method, params }, signal);
@@ -82,17 +91,16 @@ export class LegacyClient {
     return this.#lastId;
   }
 
-  post(message: object, signal?: AbortSignal): Promise<Response> {
+  post(message: object, signal?: AbortSignal, contentType = 'application/json'): Promise<Response> {
     const body = JSON.stringify({ jsonrpc: '2.0', ...message });
-    return this.#send(
-      new Request(this.#url, { method: 'POST', headers: this.#headers(), body, ...present({ signal }) }),
-    );
+    const headers = { ...this.#headers(), 'content-type': contentType };
+    return this.#send(new Request(this.#url, { method: 'POST', headers, body, ...present({ signal }) }));
   }
 
   /** Several messages in one request, as revision 2025-03-26 has them. */
   postBatch(messages: readonly object[]): Promise<Response> {
     const body = JSON.stringify(messages);
-    return this.#send(new Request('http://localhost/mcp', { method: 'POST', headers: this.#headers(), body }));
+    return this.#send(new Request(this.#url, { method: 'POST', headers: this.#headers(), body }));
   }
 
   /** Goes on with a stream that was cut after the event of this id. */

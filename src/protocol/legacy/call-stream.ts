@@ -8,9 +8,11 @@ import {
   type Server,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import type { CancelTimer, Clock } from '../../clock.ts';
 import type { InputRequest } from '../../domain/inputs.ts';
 import { isJsonObject } from '../../domain/json.ts';
-import { noteAsked, type Task } from '../../domain/task.ts';
+import { noteAsked, type Task, type TaskRef } from '../../domain/task.ts';
+import { isOutage } from '../../store/errors.ts';
 import type { StoredTask, TaskStore } from '../../store/task-store.ts';
 import type { Client } from '../capability.ts';
 import { questionsOf } from '../wire.ts';
@@ -22,6 +24,14 @@ import { requestIdOf } from './question-ids.ts';
  * that there is a question.
  */
 const ASK_AGAIN_AFTER_MS = 30_000;
+
+/** Until storage that was away is asked again. */
+const AFTER_OUTAGE_MS = 1_000;
+
+export interface CallStreamOptions {
+  readonly store: TaskStore;
+  readonly clock: Clock;
+}
 
 export interface AskOptions {
   /**
@@ -36,13 +46,16 @@ export class CallStream {
   readonly #server: Server;
   readonly #ctx: ServerContext;
   readonly #store: TaskStore;
+  readonly #clock: Clock;
   readonly #asked = new Set<string>();
+  #cancelAgain: CancelTimer = () => {};
 
-  constructor(client: Client, server: Server, ctx: ServerContext, store: TaskStore) {
+  constructor(client: Client, server: Server, ctx: ServerContext, { store, clock }: CallStreamOptions) {
     this.client = client;
     this.#server = server;
     this.#ctx = ctx;
     this.#store = store;
+    this.#clock = clock;
   }
 
   /**
@@ -50,6 +63,22 @@ export class CallStream {
    * is any that this client has been asked, now or before.
    */
   async ask(stored: StoredTask, { again }: AskOptions): Promise<boolean> {
+    this.stop();
+    try {
+      return await this.#ask(stored, again);
+    } catch (error) {
+      if (!again || !isOutage(error)) throw error;
+      this.#askLater(stored.task, AFTER_OUTAGE_MS);
+      return true;
+    }
+  }
+
+  /** To be called when the stream is over. */
+  stop(): void {
+    this.#cancelAgain();
+  }
+
+  async #ask(stored: StoredTask, again: boolean): Promise<boolean> {
     const questions = await questionsOf(this.#store, stored.task, this.client.askable);
     const answerable = new Map(Object.entries(questions as unknown as Record<string, InputRequest>));
     if (answerable.size === 0) return false;
@@ -69,7 +98,20 @@ export class CallStream {
       this.#asked.add(key);
       await this.#send(task, key, request);
     }
+    const others = [...answerable.keys()].filter((key) => !this.#asked.has(key));
+    if (again && others.length > 0) this.#askLater(task, ASK_AGAIN_AFTER_MS);
     return true;
+  }
+
+  /** What was put on another stream, which may have been cut, is put on this one if it is still open then. */
+  #askLater(ref: TaskRef, ms: number): void {
+    this.#cancelAgain = this.#clock.after(ms, () => {
+      // The task's end is told by whoever waits for it.
+      void this.#store.get(ref).then(
+        (stored) => this.ask(stored, { again: true }),
+        (error: unknown) => isOutage(error) && this.#askLater(ref, AFTER_OUTAGE_MS),
+      );
+    });
   }
 
   #isDue({ inputs }: Task, key: string, again: boolean, now: number): boolean {

@@ -5,15 +5,19 @@
  */
 import {
   type AuthInfo,
+  isJsonContentType,
   LATEST_PROTOCOL_VERSION,
   type McpHandlerRequestOptions,
+  ProtocolErrorCode,
   readRequestBody,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/server';
 import type { Clock, RandomBytes } from '../../clock.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import type { Owner } from '../../domain/owner.ts';
 import { present } from '../../present.ts';
 import { askableWith } from '../capability.ts';
+import { BUSY, toProtocolError } from '../errors.ts';
 import type { RelayedRequests } from './relayed-requests.ts';
 import { decodeResumption, encodeResumption, resumableStream } from './resumable-results.ts';
 import { encodeSession, SESSION_HEADER, sessionOf } from './session.ts';
@@ -25,6 +29,8 @@ export interface LegacyHttpOptions {
   readonly relay: RelayedRequests;
   /** Takes a client's answer to what a task or a call asked. */
   readonly takeAnswer: (answer: JsonObject, authInfo: AuthInfo | undefined) => Promise<void>;
+  /** `undefined`: the caller can have no tasks. */
+  readonly ownerOf: (authInfo: AuthInfo | undefined) => Owner | undefined;
   readonly random: RandomBytes;
   readonly clock: Clock;
   readonly maxRequestBodySize: number;
@@ -50,7 +56,9 @@ export function withLegacyEra(entry: Fetch, options: LegacyHttpOptions): Fetch {
         ? entry(request, requestOptions)
         : answer(entry, postOf(request), { ...present({ authInfo }), parsedBody: resumed }, options);
     }
-    if (request.method !== 'POST') return entry(request, requestOptions);
+    if (request.method !== 'POST' || !isJsonContentType(request.headers.get('content-type'))) {
+      return entry(request, requestOptions);
+    }
     const parsedBody = requestOptions.parsedBody ?? (await parseBody(request, options.maxRequestBodySize));
     if (parsedBody === undefined) return entry(request, requestOptions);
     return answer(entry, request, { ...present({ authInfo }), parsedBody }, options);
@@ -65,35 +73,50 @@ async function answer(
 ): Promise<Response> {
   const { parsedBody: message, authInfo } = requestOptions;
   if (Array.isArray(message) && message.some(isAnswer)) {
-    const others: unknown[] = [];
-    for (const each of message as unknown[]) {
-      if (isAnswer(each)) await options.takeAnswer(each as JsonObject, authInfo);
-      else others.push(each);
-    }
+    const refused = await takeAnswers(message.filter(isAnswer) as JsonObject[], authInfo, options);
+    if (refused !== undefined) return refused;
+    const others = message.filter((each) => !isAnswer(each));
     if (others.length > 0) return entry(request, { ...requestOptions, parsedBody: others });
     return new Response(null, { status: 202 });
   }
   if (!isJsonObject(message)) return entry(request, requestOptions);
   if (isAnswer(message)) {
-    await options.takeAnswer(message, authInfo);
-    return new Response(null, { status: 202 });
+    return (await takeAnswers([message], authInfo, options)) ?? new Response(null, { status: 202 });
   }
   switch (message.method) {
     case 'initialize':
       return withSession(await entry(request, requestOptions), message, options);
     case 'notifications/cancelled': {
       const session = sessionOf(request.headers);
-      if (session !== undefined) options.relay.cancelled(message, session.id);
+      if (session !== undefined)
+        options.relay.cancelled(message, { owner: options.ownerOf(authInfo), session: session.id });
       return entry(request, requestOptions);
     }
     case 'tasks/result': {
       const left = new AbortController();
       const signal = AbortSignal.any([left.signal, request.signal]);
       const response = await entry(new Request(request, { signal, body: null }), requestOptions);
-      return resumableStream(response, { id: encodeResumption(message), leave: () => left.abort(), ...options });
+      const resumable = { id: encodeResumption(message), leave: () => left.abort(), gone: request.signal };
+      return resumableStream(response, { ...resumable, ...options });
     }
     default:
       return entry(request, requestOptions);
+  }
+}
+
+/** The answer to who could not be heard, `undefined` where all were: they may send their answers again. */
+async function takeAnswers(
+  answers: readonly JsonObject[],
+  authInfo: AuthInfo | undefined,
+  { takeAnswer }: LegacyHttpOptions,
+): Promise<Response | undefined> {
+  try {
+    for (const each of answers) await takeAnswer(each, authInfo);
+    return undefined;
+  } catch (error) {
+    const { code, message, data } = toProtocolError(error);
+    const status = code === BUSY ? 503 : code === ProtocolErrorCode.InternalError ? 500 : 400;
+    return Response.json({ jsonrpc: '2.0', id: null, error: { code, message, data } }, { status });
   }
 }
 

@@ -38,8 +38,8 @@ export class LegacyTasks {
     await this.#heal(stored);
     const { task } = stored;
     if (task.status === 'input_required') await stream.ask(stored, { again: false });
-    if (task.status === 'working') this.#tellProgress(task, ctx);
-    return legacyTask(store, task, clock.now());
+    if (task.status === 'working') this.#tellProgress(task, stream, ctx);
+    return legacyTask(task, clock.now());
   }
 
   /** Resolves when the task has ended, or rejects with its error; until then its questions are asked on the stream. */
@@ -47,7 +47,8 @@ export class LegacyTasks {
     const { store, clock } = this.#options;
     const { task } = await store.get(ref);
     const { signal } = ctx.mcpReq;
-    const progress = toldProgress(ctx, clock);
+    // From one stream to the next it has to grow, whichever instance each is of.
+    const progress = toldProgress(ctx, clock, task.createdAt);
     let status = task.status;
     try {
       const lookEveryMs = task.pollIntervalMs === BY_AGE ? LOOK_EVERY_MS : Math.max(task.pollIntervalMs, LOOK_EVERY_MS);
@@ -59,10 +60,11 @@ export class LegacyTasks {
         if (now.status !== status) await this.#tellStatus(now, ctx);
         status = now.status;
         progress.show(shownStatusMessage(now));
-        this.#tellProgress(now, ctx);
+        this.#tellProgress(now, stream, ctx);
         if (now.status === 'input_required') await stream.ask(stored, { again: true });
       }
     } finally {
+      stream.stop();
       progress.stop();
     }
     throw new ProtocolError(ProtocolErrorCode.InternalError, 'The request was given up before the task had ended.');
@@ -79,7 +81,7 @@ export class LegacyTasks {
     }
     const page = await store.list(owner, { limit: TASKS_PER_PAGE, cursor });
     const now = clock.now();
-    const tasks = await Promise.all(page.tasks.map((task) => legacyTask(store, task, now)));
+    const tasks = page.tasks.map((task) => legacyTask(task, now));
     return { tasks, ...present({ nextCursor: page.cursor }) };
   }
 
@@ -89,7 +91,7 @@ export class LegacyTasks {
     if (isTerminal(known.status)) throw alreadyEnded(known);
     const task = await cancel(this.#options, ref, 'Cancelled by the client.');
     if (task.status !== 'cancelled') throw alreadyEnded(task);
-    return legacyTask(store, task, clock.now());
+    return legacyTask(task, clock.now());
   }
 
   #heal(stored: StoredTask): Promise<void> {
@@ -107,19 +109,18 @@ export class LegacyTasks {
   }
 
   async #tellStatus(task: Task, ctx: ServerContext): Promise<void> {
-    const { store, clock } = this.#options;
-    const params = { ...(await legacyTask(store, task, clock.now())), _meta: relatedTo(task) };
+    const params = { ...legacyTask(task, this.#options.clock.now()), _meta: relatedTo(task) };
     await ctx.mcpReq.notify({ method: 'notifications/tasks/status', params }).catch(() => {});
   }
 
-  /** By the token of the call that made the task, which lasts as long as the task. */
-  #tellProgress(task: Task, ctx: ServerContext): void {
-    const { progressToken } = task;
+  /** By the token of the call that made the task, which lasts as long as the task; to the session that has it. */
+  #tellProgress(task: Task, { client }: CallStream, ctx: ServerContext): void {
+    const { progressTo } = task;
     const message = shownStatusMessage(task);
-    if (progressToken === undefined || message === undefined) return;
+    if (progressTo?.session !== client.session || message === undefined) return;
     // It has to grow from one notification to the next, whichever instance sends it.
     const progress = Math.max(this.#options.clock.now() - task.createdAt, 1) / 1000;
-    const params = { progressToken, progress, message, _meta: relatedTo(task) };
+    const params = { progressToken: progressTo.token, progress, message, _meta: relatedTo(task) };
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   }
 }

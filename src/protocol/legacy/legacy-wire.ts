@@ -1,21 +1,18 @@
 /** A task as the revision 2025-11-25 shows it. */
-import { isCallToolResult, RELATED_TASK_META_KEY } from '@modelcontextprotocol/server';
+import { RELATED_TASK_META_KEY } from '@modelcontextprotocol/server';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { pollIntervalAt } from '../../domain/poll-interval.ts';
 import type { TaskStatus } from '../../domain/status.ts';
 import { shownStatusMessage, type Task } from '../../domain/task.ts';
-import { shorten } from '../../domain/text.ts';
 import { present } from '../../present.ts';
-import type { TaskStore } from '../../store/task-store.ts';
+import { toolErrorIn } from '../tool.ts';
 
 /** In `_meta` of the answer to a call that became a task: what the client may tell its model at once. */
 const IMMEDIATE_RESPONSE_META_KEY = 'io.modelcontextprotocol/model-immediate-response';
 
-const MAX_REASON_LENGTH = 500;
-
 /** In this era a tool's own error is a failure of the task, and some clients show nothing of it but the message. */
-export async function legacyTask(store: TaskStore, task: Task, now: number): Promise<JsonObject> {
-  const error = task.status === 'completed' ? await errorOf(store, task) : undefined;
+export function legacyTask(task: Task, now: number): JsonObject {
+  const error = task.toolError ?? inlineToolError(task);
   return error === undefined
     ? shown(task, task.status, shownStatusMessage(task), now)
     : shown(task, 'failed', error, now);
@@ -46,10 +43,7 @@ function shown(task: Task, status: TaskStatus, statusMessage: string | undefined
   };
 }
 
-/** What a tool's own error says. `undefined`: the result is none. */
-async function errorOf(store: TaskStore, task: Task): Promise<string | undefined> {
-  const result = task.result === undefined ? undefined : await store.load(task, task.result);
-  if (!isCallToolResult(result) || result.isError !== true) return undefined;
-  const words = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
-  return shorten(words === '' ? 'The tool failed.' : words, MAX_REASON_LENGTH);
+/** Of a task that an older build completed, which noted nothing: no result is loaded for it. */
+function inlineToolError({ result }: Task): string | undefined {
+  return result !== undefined && 'json' in result ? toolErrorIn(result.json) : undefined;
 }

@@ -4,11 +4,21 @@
  * come by requests of their own, to any instance: so the ids that clients see are made here, and what they answer is
  * brought back.
  */
-import { isJSONRPCRequest, type JSONRPCMessage, type McpServer } from '@modelcontextprotocol/server';
+/* oxlint-disable unicorn/prefer-add-event-listener -- The SDK's transports have no such method. */
+import {
+  isJSONRPCErrorResponse,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type McpServer,
+} from '@modelcontextprotocol/server';
 import type { CancelTimer, Clock, RandomBytes } from '../../clock.ts';
 import { ANSWER_LIMITS } from '../../domain/inputs.ts';
 import { type JsonObject, jsonBytes } from '../../domain/json.ts';
 import { encodeOwner, type Owner } from '../../domain/owner.ts';
+import { present } from '../../present.ts';
 import { describeError, type Logger } from '../../runtime/logger.ts';
 import type { RelayedAnswers } from '../../store/relayed-answers.ts';
 import { answeredBy, REQUEST_ID_PREFIX, requestIdOf } from './question-ids.ts';
@@ -37,7 +47,7 @@ export interface RelayedCaller {
 export class RelayedRequests {
   readonly #options: RelayedRequestsOptions;
   readonly #waiting = new Map<string, WaitingRequest>();
-  /** By session: the calls that are being answered. */
+  /** By owner and session: the calls that are being answered. */
   readonly #open = new Map<string, Set<Transport>>();
 
   constructor(options: RelayedRequestsOptions) {
@@ -45,20 +55,30 @@ export class RelayedRequests {
   }
 
   /** To be called before the server of one request is connected. */
-  watch(mcp: McpServer, { owner, session }: RelayedCaller): void {
+  watch(mcp: McpServer, caller: RelayedCaller): void {
+    const { owner } = caller;
+    const key = keyOf(caller);
     const connect = mcp.connect.bind(mcp);
     mcp.connect = async (transport) => {
       const made = new Set<WaitingRequest>();
+      let call: JSONRPCRequest['id'] | undefined;
       const send = transport.send.bind(transport);
-      transport.send = async (message, options) => send(await this.#named(message, transport, owner, made), options);
-      if (session !== undefined) this.#callsOf(session).add(transport);
+      transport.send = async (message, options) => {
+        // One request has one stream: what a host's own tool asks goes there, though it may not say so.
+        const related = options?.relatedRequestId ?? (isJSONRPCRequest(message) ? call : undefined);
+        const named = cancelledByName(await this.#named(message, transport, owner, made), made);
+        await send(named, { ...options, ...present({ relatedRequestId: related }) });
+      };
+      if (key !== undefined) this.#callsOf(key).add(transport);
       await connect(transport);
-      const { onclose } = transport;
-      // A transport of the protocol has no events but this.
-      // oxlint-disable-next-line unicorn/prefer-add-event-listener
+      const { onclose, onmessage } = transport;
+      transport.onmessage = (message, extra) => {
+        if (isJSONRPCRequest(message)) call ??= message.id;
+        onmessage?.(message, extra);
+      };
       transport.onclose = () => {
         for (const request of made) this.#forget(request);
-        if (session !== undefined) this.#leave(session, transport);
+        if (key !== undefined) this.#leave(key, transport);
         onclose?.();
       };
     };
@@ -70,13 +90,13 @@ export class RelayedRequests {
     if (answered?.kind !== 'call') return;
     const { name } = answered;
     const waiting = this.#waiting.get(name);
-    if (waiting !== undefined && isSame(waiting.owner, owner)) this.#deliver(waiting, answer);
+    if (waiting !== undefined && isSame(waiting.owner, owner)) this.#deliver(waiting, fitting(answer));
     else if (owner !== undefined) await this.#options.answers.leave(owner, name, fitting(answer));
   }
 
-  /** Lets the calls of a session that are being answered here know what their client has given up. */
-  cancelled(notification: JsonObject, session: string): void {
-    for (const transport of this.#open.get(session) ?? []) {
+  /** Lets the calls of a caller that are being answered here know what their client has given up. */
+  cancelled(notification: JsonObject, caller: RelayedCaller): void {
+    for (const transport of this.#open.get(keyOf(caller) ?? '') ?? []) {
       transport.onmessage?.(notification as unknown as JSONRPCMessage);
     }
   }
@@ -130,16 +150,16 @@ export class RelayedRequests {
     this.#options.answers.forget(owner, name).catch(() => {});
   }
 
-  #callsOf(session: string): Set<Transport> {
-    const calls = this.#open.get(session) ?? new Set();
-    this.#open.set(session, calls);
+  #callsOf(key: string): Set<Transport> {
+    const calls = this.#open.get(key) ?? new Set();
+    this.#open.set(key, calls);
     return calls;
   }
 
-  #leave(session: string, transport: Transport): void {
-    const calls = this.#open.get(session);
+  #leave(key: string, transport: Transport): void {
+    const calls = this.#open.get(key);
     calls?.delete(transport);
-    if (calls?.size === 0) this.#open.delete(session);
+    if (calls?.size === 0) this.#open.delete(key);
   }
 }
 
@@ -156,10 +176,27 @@ function isSame(a: Owner | undefined, b: Owner | undefined): boolean {
   return a === undefined || b === undefined ? a === b : encodeOwner(a) === encodeOwner(b);
 }
 
-/** An answer between instances may be as large as one to a task; who sends a larger one has the call be told. */
+/** Two callers may come to have one session id, which is the client's to say. */
+function keyOf({ owner, session }: RelayedCaller): string | undefined {
+  return session === undefined ? undefined : JSON.stringify([owner === undefined ? null : encodeOwner(owner), session]);
+}
+
+/** A question that is given up is known to its client by its name. */
+function cancelledByName(message: JSONRPCMessage, made: ReadonlySet<WaitingRequest>): JSONRPCMessage {
+  if (!isJSONRPCNotification(message) || message.method !== 'notifications/cancelled') return message;
+  const request = [...made].find(({ id }) => id === message.params?.requestId);
+  if (request === undefined) return message;
+  const requestId = requestIdOf({ kind: 'call', name: request.name });
+  return { ...message, params: { ...message.params, requestId } };
+}
+
+/** An answer may be as large as one to a task; who sends a larger one, or what is none, has the call be told. */
 function fitting(answer: JsonObject): JsonObject {
   const { maxAnswerBytes } = ANSWER_LIMITS;
-  if (jsonBytes(answer) <= maxAnswerBytes) return answer;
-  const message = `The client's answer is larger than ${maxAnswerBytes} bytes.`;
+  const isOne = isJSONRPCResultResponse(answer) || isJSONRPCErrorResponse(answer);
+  if (isOne && jsonBytes(answer) <= maxAnswerBytes) return answer;
+  const message = isOne
+    ? `The client's answer is larger than ${maxAnswerBytes} bytes.`
+    : "The client's answer is no JSON-RPC response.";
   return { jsonrpc: '2.0', id: answer.id ?? null, error: { code: -32600, message } };
 }

@@ -18,12 +18,14 @@ export interface ResumableOptions {
   readonly maxStreamMs: number | null;
   readonly isBuffered: boolean;
   readonly closing: AbortSignal;
+  /** Fires when the client has gone. */
+  readonly gone: AbortSignal;
   /** Ends the request that the stream answers. */
   readonly leave: () => void;
 }
 
 export function resumableStream(response: Response, options: ResumableOptions): Response {
-  const { id, clock, maxStreamMs, isBuffered, closing, leave } = options;
+  const { id, clock, maxStreamMs, isBuffered, closing, gone, leave } = options;
   const { body, status, headers } = response;
   if (body === null || id === undefined || headers.get('content-type')?.startsWith('text/event-stream') !== true) {
     return response;
@@ -38,6 +40,7 @@ export function resumableStream(response: Response, options: ResumableOptions): 
         cut = () => {};
         cancelTimer();
         closing.removeEventListener('abort', onClosing);
+        gone.removeEventListener('abort', onClosing);
         leave();
         reader.cancel().catch(() => {});
         try {
@@ -48,7 +51,8 @@ export function resumableStream(response: Response, options: ResumableOptions): 
       };
       const onClosing = () => cut();
       closing.addEventListener('abort', onClosing, { once: true });
-      if (closing.aborted) cut();
+      gone.addEventListener('abort', onClosing, { once: true });
+      if (closing.aborted || gone.aborted) cut();
     },
     async pull(controller) {
       const { value } = await reader.read().catch(() => ({ value: undefined }));

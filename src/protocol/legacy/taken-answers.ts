@@ -31,7 +31,9 @@ export async function takeTaskAnswer(answer: JsonObject, owner: Owner, deliverie
   const { key } = answered;
   try {
     const known = await deliveries.store.get(ref);
-    if (!Object.hasOwn(known.task.inputs, key)) return;
+    // A callback is no question to a client, which must not fail it either.
+    const input = Object.hasOwn(known.task.inputs, key) ? known.task.inputs[key] : undefined;
+    if (input?.request === undefined) return;
     const answers = await outcomesOf(answer, key, () =>
       checkAnswers(deliveries.store, known.task, { accepted: { [key]: answer.result }, dropped: [] }),
     );

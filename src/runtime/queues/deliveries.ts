@@ -4,7 +4,7 @@
  */
 import { heal, isForgotten } from '../../domain/run.ts';
 import { isTerminal } from '../../domain/status.ts';
-import { type AnswerOutcome, acceptAnswers, attend, cancelTask, type Task, type TaskRef } from '../../domain/task.ts';
+import { type AnswerOutcome, acceptAnswers, cancelTask, type Task, type TaskRef } from '../../domain/task.ts';
 import { isOutage } from '../../store/errors.ts';
 import type { StoredTask, TaskStore } from '../../store/task-store.ts';
 import { describeError, type Logger } from '../logger.ts';
@@ -31,20 +31,15 @@ export async function nudge({ queue, logger }: Deliveries, task: Task): Promise<
   }
 }
 
-/**
- * Accepts answers, and has the task run with them. A run that is going on finds them by itself. `attendedUntil`: for how
- * long somebody who can answer waits again.
- */
+/** Accepts answers, and has the task run with them. A run that is going on finds them by itself. */
 export async function deliverAnswers(
   deliveries: Deliveries,
   known: StoredTask,
   answers: Readonly<Record<string, AnswerOutcome>>,
-  attendedUntil?: number,
 ): Promise<void> {
-  const attended = (task: Task) => (attendedUntil === undefined ? task : attend(task, attendedUntil));
   const { task, changed } = await deliveries.store.update(
     known.task,
-    (current, now) => acceptAnswers(attended(current), answers, now),
+    (current, now) => acceptAnswers(current, answers, now),
     known,
   );
   if (changed && task.run.dueAt !== null && task.run.lease === undefined) await nudge(deliveries, task);

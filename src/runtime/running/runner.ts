@@ -19,7 +19,15 @@ import {
   suspendTask,
 } from '../../domain/run.ts';
 import { isTerminal } from '../../domain/status.ts';
-import { completeTask, type Failure, failTask, runtimeFailure, type Task, type TaskRef } from '../../domain/task.ts';
+import {
+  completeTask,
+  type Failure,
+  type FailureReason,
+  failTask,
+  runtimeFailure,
+  type Task,
+  type TaskRef,
+} from '../../domain/task.ts';
 import { present } from '../../present.ts';
 import type { StoredTask, TaskStore } from '../../store/task-store.ts';
 import { describeError, describeFailure, type Logger, silentLogger, withFields } from '../logger.ts';
@@ -199,7 +207,7 @@ export class Runner {
       await held.throughOutages(() =>
         outcome === undefined
           ? this.#suspend(held, run, end.kind === 'suspended' ? end.dueAt : null, message)
-          : this.#finish(held, outcome, message),
+          : this.#finish(held, tool, outcome, message),
       );
     } catch (error) {
       if (held.stopReason !== undefined) return this.#stopped(held, logger);
@@ -213,8 +221,8 @@ export class Runner {
     if (isTerminal(status)) {
       if (end.kind === 'threw') logger.warn('The tool threw', describeFailure(end.error));
       // A message of the task's would be its client's; why the runtime itself failed it is ours to say.
-      const reason = outcome === undefined ? 'unattended' : outcome.kind === 'failure' && reasonOf(outcome.failure);
-      logger.info('Task ended', { status, ...(typeof reason === 'string' ? { reason } : {}) });
+      const reason = outcome?.kind === 'failure' ? reasonOf(outcome.failure) : inlineReason(held.task);
+      logger.info('Task ended', { status, ...present({ reason }) });
       return 'finished';
     }
     return 'suspended';
@@ -273,7 +281,7 @@ export class Runner {
     return 'parked';
   }
 
-  async #finish(held: HeldTask, outcome: RunOutcome, message: string | undefined): Promise<void> {
+  async #finish(held: HeldTask, tool: RunnableTool, outcome: RunOutcome, message: string | undefined): Promise<void> {
     const withMessage = (task: Task, now: number) =>
       message === undefined ? task : setStatusMessage(task, held.claim, message, now);
     if (outcome.kind === 'failure') {
@@ -285,7 +293,8 @@ export class Runner {
     }
     assertCarried(outcome.result, this.#options.maxAnswerBytes, 'The result');
     const result = await this.#keepResult(held, outcome.result);
-    await held.change((task, _claim, now) => completeTask(withMessage(task, now), result, now));
+    const toolError = tool.toolErrorIn?.(outcome.result);
+    await held.change((task, _claim, now) => completeTask(withMessage(task, now), result, now, toolError));
   }
 
   /** A result that is too large to keep becomes a tool error that says so. */
@@ -375,6 +384,11 @@ export class Runner {
     if (dueAt === null || dueAt - this.#clock.now() > reachMs) return;
     await nudge({ store, queue, logger: this.#logger }, task);
   }
+}
+
+/** Of a task that ended over a question that it was to wait for. */
+function inlineReason({ error }: Task): FailureReason | undefined {
+  return error !== undefined && 'json' in error ? reasonOf(error.json as unknown as Failure) : undefined;
 }
 
 function fieldsOf(task: Task) {

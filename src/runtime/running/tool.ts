@@ -16,6 +16,8 @@ export interface RunnableTool {
   assertAskable?(request: InputRequest): void;
   /** What a rejection of `run` means: a result that says so, or the failure of the task. */
   outcomeOf(error: unknown): RunOutcome;
+  /** What a result says, in short, where it is an error of the tool's. @default no result is */
+  toolErrorIn?(result: JsonValue): string | undefined;
 }
 
 export type RunOutcome =

@@ -3,9 +3,10 @@
  * of their own; and what becomes of questions where no stream reaches a client.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { TaskError } from '../../../src/domain/errors.ts';
 import { inputRequired, inputResponse } from '../../../src/protocol/sdk.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
-import { asksName, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
+import { asksName, asksTwice, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
 import { LegacyClient, type LegacyClientOptions, readerOf, taskIdIn } from '../../support/legacy-client.ts';
 import { credentials } from '../../support/mcp-requests.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
@@ -70,6 +71,7 @@ describe('a plain call', () => {
   });
 
   test('waits for a person fifty seconds, and the answer counts after that as well [MOD-6]', async () => {
+    held = holdServer(tools, { taskTools: true });
     const client = await connect();
     const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
     await held.queue.filled();
@@ -85,6 +87,69 @@ describe('a plain call', () => {
     expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
   });
 
+  test('that nobody answers in that time ends its task where nobody could answer it later [MOD-6 I13]', async () => {
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
+    await held.queue.filled();
+    await held.runDue();
+    await stream.message();
+    await held.clock.advance(50_000);
+
+    expect((await stream.message()).error).toMatchObject({ code: -32603, data: { reason: 'unattended' } });
+    const { tasks } = await client.result('tasks/list');
+    expect(tasks).toMatchObject([{ status: 'failed' }]);
+  });
+
+  test('that is asked late has somebody to answer what is asked next [MOD-6 I13]', async () => {
+    held = holdServer([asksTwice]);
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'asks_twice', arguments: {} });
+    await held.queue.filled();
+    await held.runDue();
+    for (const name of ['Ada', 'Bob']) {
+      const question = await stream.message();
+      await held.clock.advance(24_000);
+      await client.answer(question.id, accept(name));
+      await held.runDue();
+    }
+
+    expect((await stream.message()).result).toEqual(text('Ada and Bob'));
+  });
+
+  test('whose connection is lost goes on: only a notification gives it up [LEG-2]', async () => {
+    const client = await connect();
+    const gone = new AbortController();
+    const call = client.open('tools/call', { name: 'asks_name', arguments: {} }, gone.signal);
+    await held.queue.filled();
+    gone.abort();
+    await call.catch(() => {});
+    await held.runDue();
+    await held.clock.advance(1_000);
+
+    const { tasks } = await client.result('tasks/list');
+    expect(tasks).toMatchObject([{ status: 'input_required' }]);
+    expect(held.clock.pendingTimers).toBe(0);
+  });
+
+  test('goes on asking when storage was away for a moment [MOD-6 EXEC-22]', async () => {
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
+    await held.queue.filled();
+    const { store } = held.server;
+    const update = store.update.bind(store);
+    let failures = 0;
+    store.update = async (ref, transition, known) => {
+      if (known?.task.status !== 'input_required' || failures > 0) return update(ref, transition, known);
+      failures += 1;
+      throw new TaskError('unavailable', 'The store is away.');
+    };
+    await held.runDue();
+    await held.clock.advance(1_000);
+
+    expect((await stream.message()).method).toBe('elicitation/create');
+    expect(failures).toBe(1);
+  });
+
   test('waits no longer for a person than streams stay open [MOD-6 LEG-2]', async () => {
     held = holdServer(tools, { maxStreamSeconds: 30 });
     const client = await connect();
@@ -95,7 +160,7 @@ describe('a plain call', () => {
 
     await held.clock.advance(30_000);
 
-    expect((await stream.message()).result).toMatchObject({ structuredContent: { status: 'input_required' } });
+    expect((await stream.message()).error).toMatchObject({ data: { reason: 'unattended' } });
   });
 
   test('of a tool without tasks waits no longer either, and is told so [MOD-5 LEG-2]', async () => {
@@ -192,9 +257,25 @@ describe('a plain call', () => {
 
     expect(await cancelled).toBe('The caller went away.');
   });
+
+  test('is not given up by another caller, whose session has the same name [LEG-2 I6]', async () => {
+    const client = await connect();
+    const stream = await client.stream('tools/call', { name: 'asks_name', arguments: {} });
+    await held.queue.filled();
+    await held.runDue();
+    const question = await stream.message();
+    const bob = client.as(credentials('bob'));
+
+    await bob.post({ method: 'notifications/cancelled', params: { requestId: client.lastId } });
+    await client.answer(question.id, accept('Ada'));
+    await held.runDue();
+
+    expect((await stream.message()).result).toEqual(text('accept Ada'));
+  });
 });
 
 test('a plain call is told of progress on its stream, and kept open for as long as that counts [MOD-9 LEG-3]', async () => {
+  held = holdServer(tools, { taskTools: true });
   const client = await connect();
   const params = { name: 'asks_name', arguments: {}, _meta: { progressToken: 'p1' } };
   const stream = await client.stream('tools/call', params);
@@ -244,13 +325,13 @@ describe('behind something that buffers answers', () => {
     expect(await stream.rest()).toEqual([]);
   });
 
-  test('a call is not asked within, and says where it stands [MOD-6 MOD-8]', async () => {
+  test('a call is not asked within: its tool is told, and without tools for tasks nothing is left [MOD-6 MOD-8 I13]', async () => {
     const client = await connect();
     const answer = client.call('asks_name');
     await held.queue.filled();
     await held.runDue();
 
-    expect((await answer).result).toMatchObject({ structuredContent: { status: 'input_required' } });
+    expect((await answer).result).toMatchObject({ content: [{ text: expect.stringContaining('cannot be asked') }] });
     expect((await client.call('plain_asks')).result).toMatchObject({ isError: true });
   });
 });

@@ -3,6 +3,7 @@
  * comes by a request of its own, is taken by any instance, without a session.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { TaskError } from '../../../src/domain/errors.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { asksName, asksTwice, NAME_FORM, noArguments, text } from '../../support/asking-tools.ts';
 import { LegacyClient, type LegacyClientOptions, readerOf } from '../../support/legacy-client.ts';
@@ -24,7 +25,16 @@ const asksAll = defineTaskTool({
 });
 
 let held: HeldServer;
-const tools = [asksName, asksTwice, asksAll];
+const waitsForJob = defineTaskTool({
+  name: 'waits_for_job',
+  description: 'Waits for a job elsewhere.',
+  inputSchema: noArguments,
+  run: async (_args, task) => {
+    const answer = await task.waitForCallback('job', async () => {});
+    return text(JSON.stringify(answer));
+  },
+});
+const tools = [asksName, asksTwice, asksAll, waitsForJob];
 
 beforeEach(() => {
   held = holdServer(tools);
@@ -110,6 +120,35 @@ describe('a question of a task', () => {
 
     expect((await second.message()).method).toBe('elicitation/create');
     await second.leave();
+  });
+
+  test('comes on a stream of the result that stays open, where an earlier stream lost it [LEG-4]', async () => {
+    const client = await connect();
+    const taskId = await asking('asks_name', client);
+    await (await client.open('tasks/get', { taskId })).body?.cancel();
+    await held.clock.advance(5_000);
+    const stream = await client.stream('tasks/result', { taskId });
+    await held.clock.advance(30_000);
+
+    expect((await stream.message()).method).toBe('elicitation/create');
+    await stream.leave();
+  });
+
+  test('comes once to each of the sessions that look at it last, whatever their names are [LEG-4]', async () => {
+    const taskId = await asking('asks_name', await connect());
+    const sessions = [];
+    for (let session = 0; session < 5; session += 1) {
+      const client = await connect();
+      await client.messages('tasks/get', { taskId });
+      await held.clock.advance(1);
+      sessions.push(client);
+    }
+    const asked = [];
+    for (let poll = 0; poll < 3; poll += 1) {
+      for (const client of sessions.slice(-2)) asked.push(...questions(await client.messages('tasks/get', { taskId })));
+    }
+
+    expect(asked).toEqual([]);
   });
 
   test('comes anew to a client that has begun a new session [LEG-4]', async () => {
@@ -213,6 +252,45 @@ describe('a question of a task', () => {
     await held.runDue();
     await client.answer(question?.id, accept('Bob'));
     expect(await client.result('tasks/result', { taskId })).toMatchObject(text('accept Ada'));
+  });
+
+  test('and no callback of an outside job is what a client can answer [LEG-4 SEC-3]', async () => {
+    const client = await connect();
+    const taskId = await asking('waits_for_job', client);
+    const before = await held.stored();
+
+    await client.answer(`mcp-durable-tasks:task:${taskId}:input-000000`, { error: { code: -1, message: 'forged' } });
+
+    expect(await held.stored()).toEqual(before);
+  });
+
+  test('whose answer cannot be stored now is answered with why, and can be sent again [LEG-4 EXEC-22]', async () => {
+    const client = await connect();
+    const taskId = await asking('asks_name', client);
+    const [question] = questions(await client.messages('tasks/get', { taskId }));
+    const { store } = held.server;
+    const get = store.get.bind(store);
+    store.get = () => Promise.reject(new TaskError('unavailable', 'The store is away.'));
+
+    const refused = await client.post({ id: question?.id, ...accept('Ada') });
+    store.get = get;
+    await client.answer(question?.id, accept('Ada'));
+    await held.runDue();
+
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ id: null, error: { code: -32000, message: 'The store is away.' } });
+    expect(await client.task(taskId)).toMatchObject({ status: 'completed' });
+  });
+
+  test('is answered with JSON that says that it is some, as browsers may not send to others [LEG-4 SEC-3]', async () => {
+    const client = await connect();
+    const taskId = await asking('asks_name', client);
+    const [question] = questions(await client.messages('tasks/get', { taskId }));
+
+    const refused = await client.post({ id: question?.id, ...accept('Ada') }, undefined, 'text/plain');
+
+    expect(refused.status).toBe(415);
+    expect(await client.task(taskId)).toMatchObject({ status: 'input_required' });
   });
 
   test('is asked of whom it can be asked, each kind as this era has it [LEG-4 MOD-8 I13]', async () => {

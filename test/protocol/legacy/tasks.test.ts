@@ -1,5 +1,6 @@
 /** Tasks of revision 2025-11-25: what is offered to whom, and each method, from creation to the end. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { fromJsonSchema } from '@modelcontextprotocol/server';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { noArguments, protocolError, structured, text, toolError } from '../../support/asking-tools.ts';
 import { greet } from '../../support/hostile-world.ts';
@@ -291,4 +292,26 @@ describe('a task', () => {
       old,
     ]);
   });
+});
+
+test('a tool whose output schema speaks of its own places is listed without it, so that clients can list [LEG-1 MOD-6]', async () => {
+  const own = defineTaskTool({
+    name: 'own_places',
+    description: 'Has a schema that refers to itself.',
+    inputSchema: noArguments,
+    outputSchema: fromJsonSchema({
+      type: 'object',
+      properties: { a: { type: 'string' }, b: { $ref: '#/properties/a' } },
+    }),
+    run: async () => ({ content: [], structuredContent: { a: 'x', b: 'y' } }),
+  });
+  held = holdServer([own, structured]);
+
+  const { tools } = await (await connect()).result('tools/list');
+
+  const schemas = (tools as JsonMap[]).map(({ name, outputSchema }) => [name, outputSchema !== undefined]);
+  expect(schemas).toEqual([
+    ['own_places', false],
+    ['structured', true],
+  ]);
 });
