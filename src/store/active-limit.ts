@@ -72,10 +72,13 @@ export class ActiveLimit {
     await this.#records.add(activeCountKey(owner), -1, encodeCount({ generation, active: CLOSED - 2 }));
   }
 
-  /** Counts a slot that was given back wrongly, whatever the limit. */
-  async restore(owner: Owner): Promise<void> {
+  /**
+   * Counts a slot that was given back wrongly, whatever the limit. `takenIn`: the generation in which it was given back
+   * rightly, if it was in that one.
+   */
+  async restore(owner: Owner, takenIn?: number): Promise<void> {
     const generation = await this.generation(owner);
-    if (generation === undefined) return;
+    if (generation === undefined || generation === takenIn) return;
     await this.#records.add(activeCountKey(owner), 1, encodeCount({ generation, active: CLOSED - 1 }));
   }
 

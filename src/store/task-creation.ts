@@ -34,10 +34,13 @@ export interface TaskCreationOptions {
 }
 
 interface Undoing {
+  /** `undefined`: not written, or not known to be. */
+  readonly stored: StoredTask | undefined;
   readonly generation: number | undefined;
   readonly kept: readonly Payload[];
   readonly isShared: boolean;
-  readonly isInDoubt: boolean;
+  /** Why the creation failed. */
+  readonly error: unknown;
 }
 
 export class TaskCreation {
@@ -79,7 +82,7 @@ export class TaskCreation {
         throw error;
       }
       const isShared = keyed !== undefined || isTaken;
-      await this.#undo(draft, { generation, kept, isShared, isInDoubt: mayHaveLanded(error) });
+      await this.#undo(draft, { stored, generation, kept, isShared, error });
       const existing = isTaken ? await heads.read(draft) : undefined;
       if (existing === undefined) throw error;
       return { stored: existing, created: false };
@@ -118,31 +121,38 @@ export class TaskCreation {
    * the task before, it gave back a slot that another task holds: `restore` takes that slot again.
    */
   async #refuse(created: StoredTask, error: unknown): Promise<void> {
-    const { records, heads, limit } = this.#options;
+    if (!(await this.#end(created, error))) await this.#options.limit.restore(created.task.owner);
+  }
+
+  /** `false`: the task was ended, or removed, by somebody else before. */
+  async #end(created: StoredTask, error: unknown): Promise<boolean> {
+    const { records, heads } = this.#options;
     const failure = runtimeFailure('refused', error instanceof Error ? error.message : 'The task was refused.');
     let current: StoredTask | undefined = created;
     while (current !== undefined && !isTerminal(current.task.status)) {
       const { task, version }: StoredTask = current;
       // As long as its key is: what a key that is open names, and is not there, is made again.
       const refused = { ...failTask(task, failure, records.now()), promisedUntil: task.promisedUntil };
-      if ((await heads.swap(refused, version)) !== undefined) return;
+      if ((await heads.swap(refused, version)) !== undefined) return true;
       current = await heads.read(task);
     }
-    await limit.restore(created.task.owner);
+    return false;
   }
 
   /**
-   * In this order, and no further than storage answers: the slot is given back only if the task is surely gone. Where
-   * the id is, or may be, another creation's as well (`isShared`), the task that has it stays, and so does its record
-   * on the agenda, which may be the same record. So does the record of a head that may still land (`isInDoubt`), however
-   * late: the looker takes it off.
+   * In this order, and no further than storage answers: the slot is given back only if the task is surely gone, and nobody
+   * has given it back before. Where the id is, or may be, another creation's as well (`isShared`), the task that has it
+   * stays, and so does its record on the agenda, which may be the same record. So does the record of a head that may still
+   * land, however late: the looker takes it off.
    */
-  async #undo(task: Task, { generation, kept, isShared, isInDoubt }: Undoing): Promise<void> {
+  async #undo(task: Task, undoing: Undoing): Promise<void> {
     const { agenda, heads, limit, payloads } = this.#options;
+    const { kept, isShared, error: cause } = undoing;
     try {
+      const ownSlot = isShared ? undoing.generation : await this.#ownSlot(task, undoing);
       if (!isShared) {
         await heads.remove(task);
-        if (!isInDoubt) await agenda.forgetNew(task, task.createdAt);
+        if (!mayHaveLanded(cause)) await agenda.forgetNew(task, task.createdAt);
       }
       await Promise.all(
         kept.map(async (payload) => {
@@ -150,10 +160,29 @@ export class TaskCreation {
           if (ref !== undefined) await payloads.remove(task, ref);
         }),
       );
-      if (generation !== undefined) await limit.giveBack(task.owner, generation);
+      if (ownSlot !== undefined) await limit.giveBack(task.owner, ownSlot);
     } catch (error) {
       if (!mayHaveLanded(error)) throw error;
     }
+  }
+
+  /**
+   * The slot of a task that is taken back, if it is this creation's to give back; to be asked before the task is removed.
+   * The task may have been seen in a list, and ended: then its slot was given back with its end. It is ended here first, so
+   * that nobody does so between this look and its removal.
+   */
+  async #ownSlot(task: Task, { stored, generation, error: cause }: Undoing): Promise<number | undefined> {
+    const { heads, limit } = this.#options;
+    if (generation === undefined) return undefined;
+    try {
+      const landed = stored ?? (await heads.read(task));
+      if (landed === undefined || (await this.#end(landed, cause))) return generation;
+      await limit.restore(task.owner, generation);
+    } catch (error) {
+      // The task is to go all the same. Nobody knows whose the slot is: too many is repaired.
+      if (!mayHaveLanded(error)) throw error;
+    }
+    return undefined;
   }
 }
 

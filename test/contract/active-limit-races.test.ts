@@ -1,5 +1,6 @@
 /** The limit of active tasks while a repair of its count, slow creators and tasks that end cross each other's way. */
 import { expect, test } from '@jest/globals';
+import { BackendUnavailableError } from '../../src/backends/errors.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import { isTerminal } from '../../src/domain/status.ts';
 import { cancelTask } from '../../src/domain/task.ts';
@@ -141,6 +142,48 @@ onEveryBackend('the limit of active tasks, while it is repaired,', (open) => {
     await ended;
 
     expect(await fullCount(stores)).toBe(2);
+  });
+});
+
+onEveryBackend('a task that is taken back after somebody has found it in a list and ended it', (open) => {
+  test('gives its slot back once, where its creator had no answer when it was written [LIFE-8 I8]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 2 });
+    const { store, other, backend, owner } = stores;
+    const kept = await createdTask(other, call(owner));
+    let isLost = false;
+    backend.intercept(async (made, proceed) => {
+      const landed = await proceed();
+      if (isLost || !onHead(made)) return landed;
+      isLost = true;
+      const found = (await tasksOf(other, owner)).filter(({ id }) => id !== kept.id);
+      expect(found).toHaveLength(1);
+      for (const task of found) await other.update(task, complete);
+      throw new BackendUnavailableError('the answer got lost');
+    });
+
+    await expect(store.create(call(owner))).rejects.toMatchObject({ code: 'unavailable' });
+
+    expect((await tasksOf(other, owner)).map(({ id }) => id)).toEqual([kept.id]);
+    expect(await fullCount(stores)).toBe(2);
+  });
+
+  test('leaves the slot of another, where it had none in the generation that counts [LIFE-8 I8]', async () => {
+    const stores = await open({ maxActiveTasksPerOwner: 1 });
+    const { store, other, backend, owner } = stores;
+    const writing = hold(backend, onHead);
+    const slow = store.create(call(owner)).catch((error: unknown) => error);
+    await writing.reached;
+    // The counter is full, yet no task is to be seen: a recount takes the slow one for dead.
+    const quick = await createdTask(other, call(owner));
+    const takingBack = hold(backend, onHead);
+    writing.release();
+    await Promise.race([takingBack.reached, slow]);
+    for (const task of await tasksOf(other, owner)) if (task.id !== quick.id) await other.update(task, complete);
+    takingBack.release();
+
+    expect(await slow).toMatchObject(REFUSED);
+    expect((await tasksOf(other, owner)).map(({ id }) => id)).toEqual([quick.id]);
+    expect(await fullCount(stores)).toBe(1);
   });
 });
 

@@ -7,7 +7,7 @@ import type { CancelTimer, Clock } from '../../clock.ts';
 import { assertCarried, escapedBytes, roomForValues } from '../../domain/answer-size.ts';
 import { ANSWER_LIMITS, type InputRequest } from '../../domain/inputs.ts';
 import { closeOverdueInputs, showInputs } from '../../domain/run.ts';
-import type { Answer, PendingInput, Task } from '../../domain/task.ts';
+import { type Answer, type PendingInput, type Task, without } from '../../domain/task.ts';
 import type { HandlerRun } from '../../engine/handler-run.ts';
 import { MisuseError } from '../../engine/misuse.ts';
 import type { Delivery } from '../../engine/tries.ts';
@@ -195,7 +195,8 @@ export class ShownInputs {
     const show = async () => {
       const inputs = await this.pending();
       for (const key of Object.keys(inputs)) this.#offered.add(key);
-      await held.change((task, claim, now) => showInputs(task, claim, inputs, now));
+      // What the engine was given meanwhile is over: an answer to it, by a clock that is behind, would be accepted and lost.
+      await held.change((task, claim, now) => showInputs(task, claim, without(inputs, this.#taken), now));
       this.#lookSoon();
     };
     // Nothing else would show them before the run has something new to show.

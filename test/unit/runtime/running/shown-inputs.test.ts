@@ -63,6 +63,30 @@ describe('a run that is busy besides', () => {
     gate.open();
     expect(await running).toBe('finished');
   });
+
+  test('does not show what timed out while its request was being written, so that no clock lets an answer in [EXEC-3 I4]', async () => {
+    const { runtime, clock, gate, running, heardAt } = await busyAsking({ seconds: 2 });
+    const shown: string[] = [];
+    runtime.store.onChange(({ task }) => shown.push(...Object.keys(task.inputs)));
+    const writing = new Gate();
+    const { store } = runtime;
+    const keep = store.keep.bind(store);
+    jest.spyOn(store, 'keep').mockImplementationOnce(async (...asked) => {
+      await writing.pass();
+      return keep(...asked);
+    });
+    await clock.advance(250);
+    await writing.reached;
+    await clock.advance(2_000);
+    expect(heardAt).toEqual([2_000]);
+
+    writing.open();
+    await clock.advance(1_000);
+
+    expect(shown).toEqual([]);
+    gate.open();
+    expect(await running).toBe('finished');
+  });
 });
 
 describe('requests in the head of a task', () => {
