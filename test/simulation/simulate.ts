@@ -78,11 +78,19 @@ async function faultsWithoutTraces<History>(
   return again.length === 0 ? faults : again;
 }
 
-async function shrunk<History>(kind: HistoryKind<History>, faulty: Faulty<History>): Promise<Faulty<History>> {
+/** How long a smaller history is looked for: what is found by then is told, however large it is. */
+const SHRINK_MS = 20_000;
+
+async function shrunk<History>(
+  kind: HistoryKind<History>,
+  faulty: Faulty<History>,
+  until = Date.now() + SHRINK_MS,
+): Promise<Faulty<History>> {
   for (const history of kind.smaller(faulty.history)) {
     for (const seed of kind.seedsFor(faulty.seed)) {
+      if (Date.now() > until) return faulty;
       const faults = await faultsIn(kind, history, seed);
-      if (faults.length > 0) return shrunk(kind, { history, seed, faults });
+      if (faults.length > 0) return shrunk(kind, { history, seed, faults }, until);
     }
   }
   return faulty;
