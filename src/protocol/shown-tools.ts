@@ -73,8 +73,8 @@ const OWN_PLACES = /"\$(?:ref|dynamicRef|recursiveRef)":"#(?!\/(?:\$defs|definit
 const AT_THE_ROOT: readonly string[] = ['$schema', '$id', '$defs', 'definitions'];
 
 /**
- * `undefined`: none can say both, so that none is shown. The tool's own structured content, or how its task stands: a client that holds an answer against the schema must find
- * neither wrong.
+ * The tool's own structured content, or how its task stands: a client that holds an answer against the schema must find
+ * neither wrong. `undefined`: this schema cannot be made to say both, and none is shown.
  */
 function orGoesOn(schema: JsonObject): JsonObject | undefined {
   // Moved, what it says of its own places would be elsewhere.

@@ -88,7 +88,7 @@ const CONNECTION_BYTES = 8;
 
 /** What a method does for a client of its era; `undefined`: the era has no such method. */
 interface Served {
-  readonly modern?: () => Promise<Result>;
+  readonly modern?: (client: Client) => Promise<Result>;
   readonly legacy?: (client: Client) => Promise<Result>;
 }
 
@@ -161,7 +161,7 @@ export class TasksExtension {
     this.#routeToolCalls(mcp, client, streamOf);
     server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) =>
       this.#answer(ctx, client(ctx), {
-        modern: () => this.#get(taskId, client(ctx), ctx),
+        modern: (caller) => this.#get(taskId, caller, ctx),
         legacy: (caller) => this.#legacy.get(this.#refOf(taskId, ctx), streamOf(caller, ctx), ctx),
       }),
     );
@@ -270,7 +270,7 @@ export class TasksExtension {
     }
     if (modern === undefined) throw methodNotFound();
     if (!client.declaresTasks) throw tasksRequired();
-    return this.#translated(ctx, modern);
+    return this.#translated(ctx, () => modern(client));
   }
 
   async #translated<T>(ctx: ServerContext, work: () => Promise<T>): Promise<T> {
