@@ -4,12 +4,11 @@
  * Where nobody says that a client has gone (AWS Lambda), a stream would else be paid for until the platform cuts it
  * off.
  */
-import { type McpHandlerRequestOptions, SUBSCRIPTION_ID_META_KEY } from '@modelcontextprotocol/server';
+import { SUBSCRIPTION_ID_META_KEY } from '@modelcontextprotocol/server';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { isJsonObject } from '../domain/json.ts';
+import type { Fetch } from './entry.ts';
 import { readEvents, writeEvent } from './event-stream.ts';
-
-type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 /** As long as a stream stays open unless told otherwise. */
 export const DEFAULT_MAX_STREAM_SECONDS = 300;

@@ -4,9 +4,8 @@
  */
 import type { McpHandlerRequestOptions } from '@modelcontextprotocol/server';
 import type { Logger } from '../runtime/logger.ts';
+import type { Fetch } from './entry.ts';
 import { refusedRequest } from './http-requests.ts';
-
-type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 const HAND_IT_ON =
   'Hand on what was made of it: `createNodeHandler(server)(req, res, body)` or `server.fetch(request, { parsedBody })`; ' +

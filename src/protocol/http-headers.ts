@@ -14,13 +14,12 @@ import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { shorten } from '../domain/text.ts';
 import { present } from '../present.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Fetch } from './entry.ts';
 import { refusedRequest } from './http-requests.ts';
 
 export const HEADER_MODES = ['strict', 'lenient'] as const;
 /** `strict`: as the specification has it. `lenient`: a missing `Mcp-Name` or `Mcp-Method` passes, a wrong one does not. */
 export type HeaderMode = (typeof HEADER_MODES)[number];
-
-type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 /** Which of the parameters `Mcp-Name` repeats. The SDK has the same table and does not export it. */
 const NAME_IN_PARAMS: Readonly<Record<string, string>> = {

@@ -3,14 +3,13 @@
  * method and knows no task ids; so it is asked first, for everything else that the client listens to and for all its
  * checks, and its stream is carried on here with the tasks' changes added.
  */
-import { type AuthInfo, type McpHandlerRequestOptions, readRequestBody } from '@modelcontextprotocol/server';
+import type { AuthInfo } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
 import { present } from '../present.ts';
+import { type Fetch, readParsed } from './entry.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { KEEP_ALIVE, readEvents, writeEvent } from './event-stream.ts';
 import { type TaskFilter, type TaskSubscription, type TaskSubscriptions, taskFilterOf } from './task-subscriptions.ts';
-
-type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 const KEEP_ALIVE_MS = 15_000;
 
@@ -24,7 +23,7 @@ export interface ListenOptions {
 export function withTaskSubscriptions(entry: Fetch, options: ListenOptions): Fetch {
   return async (request, requestOptions) => {
     if (request.headers.get('mcp-method')?.trim() !== 'subscriptions/listen') return entry(request, requestOptions);
-    const body = requestOptions?.parsedBody ?? (await parseBody(request.clone(), options.maxRequestBodySize));
+    const body = requestOptions?.parsedBody ?? (await readParsed(request, options.maxRequestBodySize));
     const asked = taskFilterOf(body);
     if (asked === undefined) return entry(request, requestOptions);
     return serve(entry, request, asked, { ...options, authInfo: requestOptions?.authInfo });
@@ -117,15 +116,5 @@ async function carry(entry: ReadableStream<Uint8Array>, merge: Merge, send: (mes
       return;
     }
     send(event);
-  }
-}
-
-/** `undefined` for what is no JSON or too large: the entry answers that. */
-async function parseBody(request: Request, maxBytes: number): Promise<unknown> {
-  try {
-    const body = await readRequestBody(request, maxBytes);
-    return body.tooLarge ? undefined : JSON.parse(body.text);
-  } catch {
-    return undefined;
   }
 }

@@ -9,7 +9,6 @@ import {
   LATEST_PROTOCOL_VERSION,
   type McpHandlerRequestOptions,
   ProtocolErrorCode,
-  readRequestBody,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/server';
 import type { Clock, RandomBytes } from '../../clock.ts';
@@ -17,13 +16,12 @@ import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { Owner } from '../../domain/owner.ts';
 import { present } from '../../present.ts';
 import { askableWith } from '../capability.ts';
+import { type Fetch, readParsed } from '../entry.ts';
 import { BUSY, toProtocolError } from '../errors.ts';
 import type { RelayedRequests } from './relayed-requests.ts';
 import { decodeResumption, encodeResumption, resumableStream } from './resumable-results.ts';
 import { encodeSession, SESSION_HEADER, sessionOf } from './session.ts';
 import { isAnswer } from './taken-answers.ts';
-
-type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
 
 export interface LegacyHttpOptions {
   readonly relay: RelayedRequests;
@@ -59,7 +57,7 @@ export function withLegacyEra(entry: Fetch, options: LegacyHttpOptions): Fetch {
     if (request.method !== 'POST' || !isJsonContentType(request.headers.get('content-type'))) {
       return entry(request, requestOptions);
     }
-    const parsedBody = requestOptions.parsedBody ?? (await parseBody(request, options.maxRequestBodySize));
+    const parsedBody = requestOptions.parsedBody ?? (await readParsed(request, options.maxRequestBodySize));
     if (parsedBody === undefined) return entry(request, requestOptions);
     return answer(entry, request, { ...present({ authInfo }), parsedBody }, options);
   };
@@ -146,14 +144,4 @@ function postOf(request: Request): Request {
   headers.set('content-type', 'application/json');
   headers.delete('last-event-id');
   return new Request(request.url, { method: 'POST', headers, signal: request.signal });
-}
-
-/** `undefined` for what is no JSON or too large: the entry answers that, and reads the request itself. */
-async function parseBody(request: Request, maxBytes: number): Promise<unknown> {
-  try {
-    const body = await readRequestBody(request.clone(), maxBytes);
-    return body.tooLarge ? undefined : JSON.parse(body.text);
-  } catch {
-    return undefined;
-  }
 }
