@@ -26,7 +26,7 @@ import type { WorldSettings } from './world-settings.ts';
 
 /** After so many events nothing goes wrong any more; and after so many the world has no end. */
 const FAULTY_EVENTS = 150;
-const MOST_EVENTS = 3_000;
+const MOST_EVENTS = 20_000;
 const LONG_MS = 24 * 3_600_000;
 const RESTART_MS = [0, 1_000, 60_000];
 const TAKE_OVER_MS = 60_000;
@@ -160,7 +160,7 @@ export class World {
     let events = 0;
     for (let turns = 0; this.problems.length === 0; turns += 1) {
       await turnOfEventLoop();
-      if (turns > 100_000) throw new Error('The world does not come to rest.');
+      if (turns > 300_000) throw new Error('The world does not come to rest.');
       if (!isQuiet() && !(this.settings.haste > 0 && this.chance.chance(this.settings.haste))) continue;
       const next = this.#possible();
       if (next.length === 0) {
