@@ -92,8 +92,8 @@ export class ShownInputs {
     });
   }
 
-  /** Makes a callback known before its token leaves the process. */
-  async open(key: string): Promise<void> {
+  /** Makes a callback known before its token leaves the process. `false`: it is over, so nobody could complete it. */
+  async open(key: string): Promise<boolean> {
     const open = this.#run.outstanding.filter(({ kind }) => kind === 'callback').length;
     if (open > MAX_OPEN_CALLBACKS) {
       throw new MisuseError(
@@ -102,6 +102,8 @@ export class ShownInputs {
     }
     this.#opened.add(key);
     await this.#show();
+    // It may have timed out while storage was away, without the handler having heard of it in its turn.
+    return Object.hasOwn(this.#options.held.task.inputs, key);
   }
 
   /**

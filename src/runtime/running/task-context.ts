@@ -183,8 +183,8 @@ export interface ScopePort {
   readonly mayAsk: readonly string[] | undefined;
   /** See `RunnableTool.assertAskable`. */
   assertAskable(request: InputRequest): void;
-  /** Makes an external callback known before its token leaves the process. */
-  openCallback(key: string): Promise<string>;
+  /** Makes an external callback known before its token leaves the process; `undefined`: it is over. */
+  openCallback(key: string): Promise<string | undefined>;
   readVariables(): Promise<JsonObject>;
   mergeVariables(changes: JsonObject): Promise<void>;
 }

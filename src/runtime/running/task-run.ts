@@ -188,8 +188,8 @@ export class TaskRun {
       mayAsk: held.task.mayAsk,
       assertAskable: (request) => tool.assertAskable?.(request),
       openCallback: async (key) => {
-        await this.#inputs?.open(key);
-        return encodeCallbackToken({ ref: held.task, key });
+        const isOpen = await this.#inputs?.open(key);
+        return isOpen === true ? encodeCallbackToken({ ref: held.task, key }) : undefined;
       },
       // In turn with nothing, and the same however often it is done: an outage need not fail the step that it is a part of.
       readVariables: () => held.throughOutages(() => store.readVariables(held.task), this.#giveUp.signal),
