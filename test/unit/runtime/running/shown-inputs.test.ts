@@ -106,6 +106,45 @@ describe('requests in the head of a task', () => {
   });
 });
 
+describe('a callback that times out while storage is away', () => {
+  test('gives no token away, though its handler has not heard of the time-out: nobody could complete it [EXEC-2 I4]', async () => {
+    const runtime = new RuntimeUnderTest();
+    const { clock, store } = runtime;
+    const tokens: string[] = [];
+    const submit = async (token: string) => void tokens.push(token);
+    const tool = toolOf('calls', async (task) => ({
+      heard: await task.waitForCallback('job', submit, { timeout: { seconds: 2 } }).catch(String),
+    }));
+    const recording = new Gate();
+    const update = store.update.bind(store);
+    const append = store.log.append.bind(store.log);
+    let isAway = true;
+    jest.spyOn(store, 'update').mockImplementation(async (...change) => {
+      const [, , known] = change;
+      if (isAway && known?.task.run.lease !== undefined) throw new TaskError('unavailable', 'Storage did not answer.');
+      return update(...change);
+    });
+    jest.spyOn(store.log, 'append').mockImplementation(async (...entry) => {
+      if (clock.now() >= startedAt + 2_000) await recording.pass();
+      return append(...entry);
+    });
+    const startedAt = clock.now();
+    const task = await runtime.create('calls');
+    const running = runtime.runner([tool]).runTask(task);
+    while (clock.now() < startedAt + 2_000) await clock.advance(100);
+    await recording.reached;
+    isAway = false;
+
+    for (let seconds = 0; seconds < 10; seconds += 1) await clock.advance(1_000);
+
+    expect(tokens).toEqual([]);
+    recording.open();
+    await clock.advance(1_000);
+    expect(await running).toBe('finished');
+    expect(await runtime.result(task)).toEqual({ heard: expect.stringContaining('CallbackTimeoutError') });
+  });
+});
+
 describe('callbacks that are open at the same time', () => {
   test.each([
     [1_000, 'suspended', 1_000],
