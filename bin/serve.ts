@@ -32,12 +32,14 @@ const UNFINISHED = {
 /** One Ctrl-C under `npm start` may arrive twice: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 500;
 
+type Served = Pick<TaskServerOptions, 'tools' | 'workflows' | 'resources'>;
+
 /** Their definitions are checked when the server is made of them. */
-async function loadTools(module: string): Promise<TaskServerOptions['tools']> {
+async function loadTools(module: string): Promise<Served> {
   const path = resolve(module);
   if (!existsSync(path))
     throw new Error(`--tools: there is no file ${path}: name a module that exports a list of tools`);
-  let exported: { readonly default?: unknown };
+  let exported: { readonly default?: unknown; readonly workflows?: unknown; readonly resources?: unknown };
   try {
     exported = await import(pathToFileURL(path).href);
   } catch (error) {
@@ -46,7 +48,16 @@ async function loadTools(module: string): Promise<TaskServerOptions['tools']> {
   if (!Array.isArray(exported.default) || exported.default.length === 0) {
     throw new Error(`--tools: ${path} exports no list of tools: write \`export default [myTool];\``);
   }
-  return exported.default;
+  const { default: tools, workflows = [], resources = [] } = exported;
+  for (const [name, list] of Object.entries({ workflows, resources })) {
+    if (!Array.isArray(list))
+      throw new Error(`--tools: what ${path} exports as ${name} is no list: write \`export const ${name} = [...];\``);
+  }
+  return { tools, workflows, resources } as Served;
+}
+
+function namesOf(named: readonly { readonly name: string }[]): string {
+  return [...new Set(named.map(({ name }) => name))].join(', ');
 }
 
 function versionOf(): string {
@@ -55,7 +66,7 @@ function versionOf(): string {
 }
 
 /** What serves, by whatever way. */
-interface Served {
+interface Serving {
   /** How it is reached, for a person. */
   readonly address: string;
   /** What stops it, for a person. */
@@ -69,7 +80,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const { concurrency, stdio } = options;
   // Before any code of others runs, which might write there.
   const stdout = stdio ? reserveStdout().stream : process.stdout;
-  const tools = await loadTools(options.tools);
+  const loaded = await loadTools(options.tools);
   const logger = createLineLogger(options.logLevel, systemClock, (line) => process.stderr.write(line));
   // What tasks hold is nobody else's business on a machine of several people.
   if (stdio && options.backend.engine === 'sqlite') makePrivateFolder(options.backend.file);
@@ -80,14 +91,14 @@ async function serve(options: ServeOptions): Promise<void> {
     taskTools: options.taskTools,
     name: 'mcp-durable-tasks',
     version: versionOf(),
-    tools,
+    ...loaded,
     backend: opened.backend,
     ...present({ queue: queued?.queue, consumer: queued?.consumer, concurrency }),
     maxActiveTasksPerOwner: options.maxActiveTasks,
     strayErrors: 'log',
     logger,
   };
-  let served: Served;
+  let served: Serving;
   try {
     served = stdio ? await serveStdio(settings, options, stdout) : await serveHttp(settings, options);
   } catch (error) {
@@ -100,7 +111,10 @@ async function serve(options: ServeOptions): Promise<void> {
   banner.write(
     `MCP server  ${address}\nTasks       ${opened.description}\n` +
       (queued === undefined ? '' : `Queue       ${queued.description}\n`) +
-      `Tools       ${tools.map(({ name }) => name).join(', ')}\n` +
+      `Tools       ${namesOf(loaded.tools)}\n` +
+      (loaded.workflows === undefined || loaded.workflows.length === 0
+        ? ''
+        : `Workflows   ${namesOf(loaded.workflows)}\n`) +
       `${stop} stops it; ${UNFINISHED[options.backend.engine]}.\n`,
   );
   const end = async () => {
@@ -113,7 +127,7 @@ async function serve(options: ServeOptions): Promise<void> {
   onStop(end);
 }
 
-async function serveHttp(settings: TaskServerOptions, options: ServeOptions): Promise<Served> {
+async function serveHttp(settings: TaskServerOptions, options: ServeOptions): Promise<Serving> {
   const { port, host, allowedOrigins, headers } = options;
   const server = await startLocalServer({
     ...settings,
@@ -130,7 +144,7 @@ async function serveHttp(settings: TaskServerOptions, options: ServeOptions): Pr
   return { address: server.url, stop: 'Ctrl-C', close: () => server.close() };
 }
 
-async function serveStdio(settings: TaskServerOptions, { owner }: ServeOptions, stdout: Writable): Promise<Served> {
+async function serveStdio(settings: TaskServerOptions, { owner }: ServeOptions, stdout: Writable): Promise<Serving> {
   const server = await startStdioServer({ ...settings, owner, stdout });
   return {
     address: 'over stdin and stdout, for the host that started it',

@@ -49,7 +49,7 @@ export const researchNotes: PlainTool = defineTaskTool({
         isError: true,
       };
     }
-    const variables = await call.related.variables();
+    const variables = await call.related.variables.all();
     return { ...text(JSON.stringify(variables, null, 2)), structuredContent: variables };
   },
 });

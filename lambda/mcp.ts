@@ -6,7 +6,7 @@ import { executionModeStandard } from '@middy/core/Standard';
 import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import type { Context } from 'aws-lambda';
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
-import tools from '#tools';
+import * as toolsFile from '#tools';
 import { NO_ORIGINS_KNOWN, onlyOrigins } from '../src/protocol/cross-origin.ts';
 import { createTaskEndpoint } from '../src/server/create-task-endpoint.ts';
 import { createAuthenticate } from './authentication/authentication.ts';
@@ -14,6 +14,7 @@ import { createRequestHandler } from './endpoint/request-handler.ts';
 import { foundation, once } from './shared/composition.ts';
 import { oneOf, readEnvironment, unlessEmpty, wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
+import { servedBy } from './shared/served.ts';
 import { HEADER_MODES, RESPONSE_MODES, SERVICE, SWITCH } from './shared/words.ts';
 
 const settings = readEnvironment(process.env);
@@ -29,7 +30,7 @@ const server = once(async () => {
     name: environment.serverName ?? SERVICE,
     version: environment.serverVersion ?? '0.0.0',
     allowAnonymous: environment.authMode === 'none',
-    tools,
+    ...servedBy(toolsFile),
     store,
     queue,
     logger,

@@ -8,7 +8,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 // The construct points this name at the team's own file; here it is lambda/tools.ts.
-import tools from '#tools';
+import * as toolsFile from '#tools';
 import { systemClock } from '../src/clock.ts';
 import { decodeReceived, runDelivered } from '../src/runtime/queues/delivery.ts';
 import type { RunDelivery } from '../src/runtime/queues/queue.ts';
@@ -16,6 +16,7 @@ import { createTaskWorker } from '../src/server/create-task-worker.ts';
 import { foundation, leaseMsIn, once } from './shared/composition.ts';
 import { wholeNumber } from './shared/environment.ts';
 import { logger, powertoolsLogger } from './shared/observability.ts';
+import { servedBy } from './shared/served.ts';
 
 /** Left for giving tasks back: their checkpoints, their heads and a message each. */
 const GIVE_BACK_MS = 15_000;
@@ -27,7 +28,7 @@ const worker = once(async () => {
   const leaseMs = leaseMsIn(environment);
   const heartbeatMs = wholeNumber(environment, 'heartbeatMs') ?? Math.floor(leaseMs / 6);
   return createTaskWorker({
-    tools,
+    ...servedBy(toolsFile),
     store,
     queue,
     logger,

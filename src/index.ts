@@ -71,3 +71,26 @@ export { createNodeHandler, type NodeHandler, type NodeRequest } from './server/
 export { type StdioServer, type StdioServerOptions, startStdioServer } from './server/stdio-server.ts';
 export { GenericTaskStore, type GenericTaskStoreOptions } from './store/generic-task-store.ts';
 export type { CreateTask, StoredTask, TaskPage, TaskStore } from './store/task-store.ts';
+export {
+  type ClientStepDefinition,
+  defineWorkflow,
+  type ManualStepDefinition,
+  type PathOf,
+  type ResourceStepDefinition,
+  type Sources,
+  type ToolStepDefinition,
+  type WorkflowDefinition,
+  WorkflowSteps,
+} from './workflow/define-workflow.ts';
+export { defineResource, type ResourceCall, type TaskResource } from './workflow/resources.ts';
+export { defineVariables, type TypedVariables } from './workflow/typed-variables.ts';
+export type {
+  MissingForm,
+  PauseReason,
+  ResourceUse,
+  Source,
+  StepRetry,
+  StepStatus,
+  Workflow,
+  WorkflowStep,
+} from './workflow/workflow.ts';

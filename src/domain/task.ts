@@ -222,6 +222,11 @@ export function cancelTask(task: Task, message: string | undefined, now: number)
   return cleaningUp(task, ended(task, 'cancelled', message ?? 'Cancelled.', now), 'cancelled', now);
 }
 
+/** Its client says what came of it; a handler that had begun is woken to clean up. Throws `invalid_transition` when it has ended. */
+export function completeByClient(task: Task, result: Payload, now: number): Task {
+  return cleaningUp(task, completeTask(task, result, now), 'ended', now);
+}
+
 /** Gives the handler of a task that something else has ended its time to clean up; a run that holds the task keeps it. */
 function cleaningUp(before: Task, after: Task, cause: EndCause, now: number): Task {
   const { epoch, lease, turns } = before.run;

@@ -53,7 +53,11 @@ function assertVariableKey(key: string): void {
   if (isForbiddenKey(key)) throw invalid(`"${key}"`, 'this key is not allowed');
 }
 
+export function isInternalVariable(key: string): boolean {
+  return key.startsWith(INTERNAL_PREFIX);
+}
+
 /** Without internal ones: what a client may see. */
 export function visibleVariables(variables: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(variables).filter(([key]) => !key.startsWith(INTERNAL_PREFIX)));
+  return Object.fromEntries(Object.entries(variables).filter(([key]) => !isInternalVariable(key)));
 }

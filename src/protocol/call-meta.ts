@@ -7,7 +7,7 @@ import {
   TRACESTATE_META_KEY,
 } from '@modelcontextprotocol/server';
 import { TaskError } from '../domain/errors.ts';
-import { isJsonObject } from '../domain/json.ts';
+import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { TraceContext } from '../domain/task.ts';
 import { asTaskId, type TaskId } from '../domain/task-id.ts';
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from '../store/task-store.ts';
@@ -16,11 +16,24 @@ import { IDEMPOTENCY_META_KEY } from './wire.ts';
 
 const MAX_TRACE_LENGTH = 512;
 
+/** As pmcp-tasks names a call's task: in its `_meta`, or among its arguments, for models that can set nothing else. */
+export const TASK_ID_KEY = '_task_id';
+
 /** The task that a call is bound to. */
 export function relatedIdOf(ctx: ServerContext): TaskId | undefined {
-  const related = ctx.mcpReq._meta?.[RELATED_TASK_META_KEY];
-  if (related === undefined) return undefined;
-  return asTaskId(isJsonObject(related) ? related.taskId : undefined);
+  const { [RELATED_TASK_META_KEY]: related, [TASK_ID_KEY]: id } = ctx.mcpReq._meta ?? {};
+  if (related !== undefined) return asTaskId(isJsonObject(related) ? related.taskId : undefined);
+  return id === undefined ? undefined : asTaskId(id);
+}
+
+/** The arguments without the task's id, where they have it and their tool has no argument of that name. */
+export function takeOutTaskId(
+  raw: JsonObject,
+  hasArgument: (name: string) => boolean,
+): { readonly raw: JsonObject; readonly id: TaskId | undefined } {
+  if (!Object.hasOwn(raw, TASK_ID_KEY) || hasArgument(TASK_ID_KEY)) return { raw, id: undefined };
+  const { [TASK_ID_KEY]: id, ...others } = raw;
+  return { raw: others, id: asTaskId(id) };
 }
 
 export function idempotencyKeyOf(ctx: ServerContext): string | undefined {

@@ -5,6 +5,7 @@
 import type { Result, Server, ServerContext } from '@modelcontextprotocol/server';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { present } from '../present.ts';
+import { TASK_ID_KEY } from './call-meta.ts';
 import { type Client, LEGACY_TASKS_REVISION, TASKS_EXTENSION } from './capability.ts';
 import { replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { SUMMARY_SCHEMA, TASK_TOOLS } from './task-summary.ts';
@@ -14,6 +15,8 @@ export interface ShownToolsOptions {
   /** By name: the tools that this extension calls. */
   readonly tools: ReadonlyMap<string, AnyTool>;
   readonly clientOf: (ctx: ServerContext) => Client;
+  /** Names of tools by which a client goes on with a workflow: they take the task's id among their arguments. */
+  readonly continuing: ReadonlySet<string>;
   /** Whether the caller of this request may list its tasks. */
   readonly mayList: (ctx: ServerContext) => boolean;
 }
@@ -25,7 +28,7 @@ export function showByClient(server: Server, options: ShownToolsOptions): void {
     const client = options.clientOf(ctx);
     const { tools } = result as { tools?: unknown };
     if (!Array.isArray(tools)) return result;
-    return { ...result, tools: (tools as JsonObject[]).flatMap((tool) => shownTool(tool, client, options.tools)) };
+    return { ...result, tools: (tools as JsonObject[]).flatMap((tool) => shownTool(tool, client, options)) };
   });
 }
 
@@ -54,16 +57,29 @@ function withLegacyTasks(result: Result, mayList: boolean): Result {
 
 const NAMES_OF_TASK_TOOLS: readonly string[] = Object.values(TASK_TOOLS);
 
-function shownTool(shown: JsonObject, client: Client, tools: ReadonlyMap<string, AnyTool>): readonly JsonObject[] {
+function shownTool(shown: JsonObject, client: Client, { tools, continuing }: ShownToolsOptions): readonly JsonObject[] {
   const tool = typeof shown.name === 'string' ? tools.get(shown.name) : undefined;
   if (tool === undefined) return [shown];
   // Who holds tasks itself would only be confused by a second way.
   if (client.declaresTasks && NAMES_OF_TASK_TOOLS.includes(tool.name)) return [];
   const execution = client.knowsLegacyTasks ? { execution: { taskSupport: tool.taskSupport } } : {};
   const mayGoOn = isTaskTool(tool) && tool.taskSupport === 'optional' && !client.declaresTasks;
-  const { outputSchema, ...others } = shown;
+  const { outputSchema, ...others } = continuing.has(tool.name) ? takingTaskId(shown) : shown;
   const shownSchema = mayGoOn && isJsonObject(outputSchema) ? orGoesOn(outputSchema) : outputSchema;
   return [{ ...others, ...execution, ...present({ outputSchema: shownSchema }) }];
+}
+
+/** For models that can set nothing but arguments. */
+function takingTaskId(shown: JsonObject): JsonObject {
+  const { inputSchema } = shown;
+  if (!isJsonObject(inputSchema)) return shown;
+  const properties = isJsonObject(inputSchema.properties) ? inputSchema.properties : {};
+  if (Object.hasOwn(properties, TASK_ID_KEY)) return shown;
+  const taskId = {
+    type: 'string',
+    description: 'The id of the workflow’s task that this call is a step of, if it is one.',
+  };
+  return { ...shown, inputSchema: { ...inputSchema, properties: { ...properties, [TASK_ID_KEY]: taskId } } };
 }
 
 /** References that are to neither of the places that stay at the root. */

@@ -18,7 +18,7 @@ import { TaskError } from '../domain/errors.ts';
 import { isJsonObject } from '../domain/json.ts';
 import { DEFAULT_LIFETIME, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
-import type { TaskRef } from '../domain/task.ts';
+import type { Task, TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { present } from '../present.ts';
 import { describeError, type Logger, silentLogger } from '../runtime/logger.ts';
@@ -36,7 +36,15 @@ import { type Client, clientOf, TASKS_EXTENSION } from './capability.ts';
 import { tasksRequired, toProtocolError } from './errors.ts';
 import { CallStream } from './legacy/call-stream.ts';
 import { LegacyTasks, mayList } from './legacy/legacy-tasks.ts';
+import { legacyTask } from './legacy/legacy-wire.ts';
 import { takeTaskAnswer } from './legacy/taken-answers.ts';
+import {
+  type PromptServices,
+  registerPrompts,
+  registerResources,
+  type ServedPrompt,
+  type ServedResource,
+} from './prompts.ts';
 import { takeOutState } from './resumed-calls.ts';
 import { changeRawRequests, replaceStoredHandler, storedHandler } from './sdk-handlers.ts';
 import { showByClient } from './shown-tools.ts';
@@ -49,6 +57,16 @@ import { refuseWrongTypes } from './wrong-parameters.ts';
 
 export interface TasksExtensionOptions {
   readonly tools: readonly AnyTool[];
+  /** Prompts that have tasks. @default none */
+  readonly prompts?: readonly ServedPrompt[] | undefined;
+  /** @default none */
+  readonly resources?: readonly ServedResource[] | undefined;
+  /** Names of tools that are steps of the prompts' tasks: they take a task's id among their arguments. @default none */
+  readonly continuing?: ReadonlySet<string> | undefined;
+  /** Told of each call that is bound to a task and has ended within itself. Rejects never. @default nobody is told */
+  readonly onRelatedCall?: ToolCallServices['onRelatedCall'];
+  /** What `tasks/cancel` does where a client of the 2025 era gives a `result` with it. @default it cancels */
+  readonly onCompletion?: ((ref: TaskRef, result: unknown) => Promise<Task>) | undefined;
   readonly store: TaskStore;
   readonly queue: TaskQueue;
   /** The owner of what this request does; `undefined` refuses it. Must rest on verified claims alone. */
@@ -82,6 +100,7 @@ export const DEFAULT_PLAIN_CALL_WAIT_MS = 25_000;
 export const DEFAULT_PROGRESS_CALL_WAIT_MS = 240_000;
 
 const taskParams = z.looseObject({ taskId: z.string() });
+const cancelParams = z.looseObject({ taskId: z.string(), result: z.unknown().optional() });
 const listParams = z.looseObject({ cursor: z.string().optional() });
 
 const CONNECTION_BYTES = 8;
@@ -131,6 +150,7 @@ export class TasksExtension {
       healingGraceMs: options.healingGraceMs ?? HEALING_GRACE_MS,
       maxAnswerBytes: options.maxAnswerBytes,
       hasTaskTools: options.taskTools === true,
+      onRelatedCall: options.onRelatedCall,
     };
     const forTasks = services.hasTaskTools ? taskTools({ ...services, maxWaitMs: services.plainCallWaitMs }) : [];
     this.#tools = newestOf([...options.tools, ...forTasks]);
@@ -158,6 +178,14 @@ export class TasksExtension {
       new CallStream(caller, server, ctx, { store: this.#options.store, clock: this.#clock });
 
     this.#registerTools(mcp);
+    const prompts: PromptServices = {
+      knownOwner: (ctx) => this.knownOwner(ctx.http?.authInfo),
+      clientOf: client,
+      askableByTools: this.#options.taskTools === true ? ['elicitation.form', 'elicitation.url'] : [],
+      translated: (ctx, work) => this.#translated(ctx, work),
+    };
+    registerPrompts(mcp, this.#options.prompts ?? [], prompts);
+    registerResources(mcp, this.#options.resources ?? [], prompts);
     this.#routeToolCalls(mcp, client, streamOf);
     server.setRequestHandler('tasks/get', { params: taskParams }, ({ taskId }, ctx) =>
       this.#answer(ctx, client(ctx), {
@@ -176,13 +204,18 @@ export class TasksExtension {
     server.setRequestHandler('tasks/update', { params: taskParams }, ({ taskId }, ctx) =>
       this.#answer(ctx, client(ctx), { modern: () => this.#update(taskId, ctx) }),
     );
-    server.setRequestHandler('tasks/cancel', { params: taskParams }, ({ taskId }, ctx) =>
+    server.setRequestHandler('tasks/cancel', { params: cancelParams }, ({ taskId, result }, ctx) =>
       this.#answer(ctx, client(ctx), {
         modern: () => this.#cancel(taskId, ctx),
-        legacy: () => this.#legacy.cancel(this.#refOf(taskId, ctx)),
+        legacy: () => this.#cancelOrComplete(this.#refOf(taskId, ctx), result),
       }),
     );
-    showByClient(server, { tools: this.#tools, clientOf: client, mayList: (ctx) => this.#mayList(ctx) });
+    showByClient(server, {
+      tools: this.#tools,
+      continuing: this.#options.continuing ?? new Set(),
+      clientOf: client,
+      mayList: (ctx) => this.#mayList(ctx),
+    });
     changeRawRequests(server, takeOutState);
     refuseWrongTypes(server);
     server.registerCapabilities({ extensions: { [TASKS_EXTENSION]: {} } });
@@ -247,6 +280,12 @@ export class TasksExtension {
   async #cancel(taskId: string, ctx: ServerContext): Promise<Result> {
     await cancel(this.#deliveries, this.#refOf(taskId, ctx), 'Cancelled by the client.');
     return { resultType: 'complete' };
+  }
+
+  async #cancelOrComplete(ref: TaskRef, result: unknown): Promise<Result> {
+    const { onCompletion } = this.#options;
+    if (result === undefined || onCompletion === undefined) return this.#legacy.cancel(ref);
+    return legacyTask(await onCompletion(ref, result), this.#clock.now());
   }
 
   #refOf(taskId: string, ctx: ServerContext): TaskRef {

@@ -13,6 +13,7 @@ import {
   type Result,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import { systemRandom } from '../clock.ts';
 import { assertCarried } from '../domain/answer-size.ts';
 import { type Askable, includesAskable } from '../domain/askable.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
@@ -20,7 +21,7 @@ import { findJsonFault, isJsonObject, type JsonObject, type JsonValue } from '..
 import { grantLifetime, type LifetimePolicy } from '../domain/lifetime.ts';
 import type { Owner } from '../domain/owner.ts';
 import { BY_AGE } from '../domain/poll-interval.ts';
-import { attend, type ProgressTarget, type Task } from '../domain/task.ts';
+import { attend, type ProgressTarget, type Task, type TaskRef } from '../domain/task.ts';
 import type { TaskId } from '../domain/task-id.ts';
 import { shorten } from '../domain/text.ts';
 import { MisuseError } from '../engine/misuse.ts';
@@ -30,8 +31,9 @@ import { present } from '../present.ts';
 import { describeFailure } from '../runtime/logger.ts';
 import { deliverAnswers, healForgotten, nudge } from '../runtime/queues/deliveries.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
+import { isOutage } from '../store/errors.ts';
 import { checkAnswers } from './answers.ts';
-import { idempotencyKeyOf, relatedIdOf, resumedTask, traceOf } from './call-meta.ts';
+import { idempotencyKeyOf, relatedIdOf, resumedTask, takeOutTaskId, traceOf } from './call-meta.ts';
 import { progressTokenOf } from './call-progress.ts';
 import { type Client, LEGACY_TASKS_REVISION } from './capability.ts';
 import { tasksRequired } from './errors.ts';
@@ -44,6 +46,7 @@ import {
   checkResult,
   isTaskTool,
   parseArguments,
+  type RelatedCall,
   type TaskTool,
   ToolInputError,
   toolError,
@@ -55,11 +58,14 @@ const MAX_ARGUMENT_DEPTH = 64;
 /** A path is made of the caller's own keys, which may be of any length. */
 const MAX_SHOWN_PATH_LENGTH = 200;
 const DEFAULT_MAX_ATTEMPTS = 5;
+const CALL_ID_BYTES = 12;
 
 export interface ToolCallServices extends PlainCallOptions {
   readonly lifetime: LifetimePolicy;
   /** The largest answer that can be carried to a client; see `answer-size.ts`. */
   readonly maxAnswerBytes: number | undefined;
+  /** Told of each call that is bound to a task and has ended within itself. Rejects never. */
+  readonly onRelatedCall?: ((related: TaskRef, call: RelatedCall) => Promise<void>) | undefined;
 }
 
 /** Who calls. */
@@ -98,9 +104,9 @@ export class ToolCalls {
   ): Promise<CallToolResult | InputRequiredResult> {
     const { owner } = caller;
     const form = formOf(tool, params, caller.client);
-    const raw = (params.arguments ?? {}) as JsonObject;
-    const related = relatedIdOf(ctx);
-    if (related !== undefined) await this.#services.store.get({ owner, id: related });
+    const { raw, id: named } = takeOutTaskId((params.arguments ?? {}) as JsonObject, (name) => hasArgument(tool, name));
+    const related = relatedIdOf(ctx) ?? named;
+    if (related !== undefined) await this.#assertRelated({ owner, id: related });
     let args: unknown;
     try {
       args = await parseArguments(tool, raw);
@@ -109,7 +115,16 @@ export class ToolCalls {
       throw error;
     }
     const call = this.#contextOf(caller, related, ctx);
-    if (!isTaskTool(tool)) return this.#callPlain(tool, args, call);
+    if (!isTaskTool(tool)) {
+      const result = await this.#callPlain(tool, args, call);
+      if (related !== undefined && !isInputRequiredResult(result)) {
+        await this.#services.onRelatedCall?.(
+          { owner, id: related },
+          { id: newCallId(), tool: tool.name, arguments: raw, result: result as unknown as JsonObject },
+        );
+      }
+      return result;
+    }
     const resumed = resumedTask(ctx);
     if (resumed !== undefined) {
       return this.#answer(tool, await this.#resume(tool, resumed, caller, form, ctx), form, caller, ctx);
@@ -131,6 +146,13 @@ export class ToolCalls {
         ? await this.#createTask(tool, { raw, recorded, admission, related, caller, form, ctx })
         : await this.#attended(made, form, ctx);
     return this.#answer(tool, task, form, caller, ctx);
+  }
+
+  /** Of this owner, or nothing is done. Storage that does not answer is no reason not to call a tool that may do without it. */
+  async #assertRelated(ref: TaskRef): Promise<void> {
+    await this.#services.store.get(ref).catch((error: unknown) => {
+      if (!isOutage(error)) throw error;
+    });
   }
 
   /** The answer to a call that is a task. */
@@ -282,6 +304,15 @@ export class ToolCalls {
       requestState: ctx.mcpReq.requestState<JsonValue>(),
     };
   }
+}
+
+function newCallId(): string {
+  return Buffer.from(systemRandom(CALL_ID_BYTES)).toString('hex');
+}
+
+function hasArgument({ inputSchema }: AnyTool, name: string): boolean {
+  const { properties } = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
+  return isJsonObject(properties) && Object.hasOwn(properties, name);
 }
 
 /** In which form a call is answered, if it becomes a task. */

@@ -85,6 +85,16 @@ interface TaskSettings {
   readonly immediateResponse?: string;
 }
 
+/** A call that is bound to a task, when it has ended. */
+export interface RelatedCall {
+  /** Another for each call. */
+  readonly id: string;
+  readonly tool: string;
+  readonly arguments: JsonObject;
+  /** A `CallToolResult`. */
+  readonly result: JsonObject;
+}
+
 /** A tool whose calls become tasks. */
 export interface TaskTool extends ToolDeclaration, TaskSettings {
   readonly taskSupport: 'optional' | 'required';

@@ -18,10 +18,13 @@ import {
 } from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { deliverAnswers } from '../runtime/queues/deliveries.ts';
+import { deliverAnswers, HEALING_GRACE_MS } from '../runtime/queues/deliveries.ts';
 import type { TaskQueue } from '../runtime/queues/queue.ts';
 import { decodeCallbackToken } from '../runtime/running/callback-token.ts';
 import type { TaskStore } from '../store/task-store.ts';
+import type { TaskResource } from '../workflow/resources.ts';
+import { serveWorkflows } from '../workflow/serving.ts';
+import type { Workflow } from '../workflow/workflow.ts';
 import { assertOrigins } from './allowed-origins.ts';
 import { assertTools } from './define-task-tool.ts';
 import { ownerOfAuthInfo } from './owner-of-auth-info.ts';
@@ -34,6 +37,17 @@ export interface EndpointSettings {
   /** Shown to the client's model. */
   readonly instructions?: string;
   readonly tools: readonly AnyTool[];
+  /** Prompts that own tasks: see `defineWorkflow`. @default none */
+  readonly workflows?: readonly Workflow[] | undefined;
+  /** What workflows read, and clients with them: see `defineResource`. @default none */
+  readonly resources?: readonly TaskResource[] | undefined;
+  /**
+   * How long getting a workflow's prompt waits for the steps that the server runs, in milliseconds, from 1 to an hour; they go
+   * on after it. @default 20000
+   */
+  readonly promptBudgetMs?: number | undefined;
+  /** The largest reply of a workflow's prompt, about, in bytes; what is larger is there by its beginning and a link. @default 65536 */
+  readonly maxPromptBytes?: number | undefined;
   /** Makes the MCP server of a request, for one that offers more than these tools. */
   readonly createServer?: McpServerFactory;
   /** The owner of what a request does. @default from `authInfo`: issuer, tenant, subject or client id */
@@ -128,20 +142,36 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     none: 'no progress',
   });
   const closing = new AbortController();
-  const extension = new TasksExtension({
-    closing: closing.signal,
+  const lifetime = options.lifetime ?? DEFAULT_LIFETIME;
+  const healingGraceMs = options.healingGraceMs ?? HEALING_GRACE_MS;
+  const workflows = serveWorkflows({
+    workflows: options.workflows ?? [],
+    resources: options.resources ?? [],
     tools,
     store,
     queue,
     clock,
     logger,
-    lifetime: options.lifetime ?? DEFAULT_LIFETIME,
+    lifetime,
+    healingGraceMs,
+    closing: closing.signal,
+    budgetMs: options.promptBudgetMs,
+    maxReplyBytes: options.maxPromptBytes,
+  });
+  const extension = new TasksExtension({
+    closing: closing.signal,
+    ...workflows,
+    store,
+    queue,
+    clock,
+    logger,
+    lifetime,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
     plainCallWaitMs,
     progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
     maxCallWaitMs: maxWaitMs,
     maxAnswerBytes,
-    healingGraceMs: options.healingGraceMs,
+    healingGraceMs,
     taskTools: options.taskTools,
   });
   const { name, version, instructions, createServer } = options;

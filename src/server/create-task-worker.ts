@@ -2,7 +2,7 @@
 import { type Clock, type RandomBytes, systemClock, systemRandom } from '../clock.ts';
 import { assertAnswerBound } from '../domain/answer-size.ts';
 import type { TaskRef } from '../domain/task.ts';
-import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
+import type { AnyTool } from '../protocol/tool.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { Looker, type LookOptions, type LookReport, type LookTimes } from '../runtime/queues/looker.ts';
 import type { TaskQueue } from '../runtime/queues/queue.ts';
@@ -10,11 +10,17 @@ import { DEFAULT_LEASE_TIMES, type LeaseTimes } from '../runtime/running/held-ta
 import { isGone, processName } from '../runtime/running/process-name.ts';
 import { Runner, type RunReport } from '../runtime/running/runner.ts';
 import { guardStrayErrors, type StrayErrorOptions } from '../runtime/running/stray-errors.ts';
-import { toolKey } from '../runtime/running/tool.ts';
 import type { TaskStore } from '../store/task-store.ts';
+import type { TaskResource } from '../workflow/resources.ts';
+import { runnableTools } from '../workflow/serving.ts';
+import type { Workflow } from '../workflow/workflow.ts';
 
 export interface WorkerSettings {
   readonly tools: readonly AnyTool[];
+  /** Prompts that own tasks: see `defineWorkflow`. @default none */
+  readonly workflows?: readonly Workflow[] | undefined;
+  /** What workflows read: see `defineResource`. @default none */
+  readonly resources?: readonly TaskResource[] | undefined;
   /** @default a lease of 30 s, a heartbeat every 5 s */
   readonly leaseTimes?: LeaseTimes;
   /** @default for a process that looks every few seconds */
@@ -72,9 +78,15 @@ export function createTaskWorker(options: TaskWorkerOptions): TaskWorker {
   const runner = new Runner({
     store,
     queue,
-    tools: new Map(
-      options.tools.filter(isTaskTool).map((tool) => [toolKey(tool.name, tool.version), toRunnable(tool)]),
-    ),
+    tools: runnableTools({
+      tools: options.tools,
+      workflows: options.workflows ?? [],
+      resources: options.resources ?? [],
+      store,
+      queue,
+      clock,
+      logger,
+    }),
     holder: processName(Buffer.from(random(12)).toString('hex')),
     isGone,
     clock,

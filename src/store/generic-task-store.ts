@@ -31,6 +31,7 @@ import type {
   ChangeListener,
   CreateTask,
   KeyedCall,
+  MergeOptions,
   StoredTask,
   TaskPage,
   TaskStore,
@@ -125,17 +126,20 @@ export class GenericTaskStore implements TaskStore {
     return (await this.#variablesOf(await this.get(ref))).variables;
   }
 
-  async mergeVariables(ref: TaskRef, changes: JsonObject, guard?: (task: Task) => void): Promise<StoredTask> {
+  async mergeVariables(ref: TaskRef, changes: JsonObject, options: MergeOptions = {}): Promise<StoredTask> {
     let stored = await this.get(ref);
     for await (const _attempt of this.#records.attempts(UPDATE_ATTEMPTS)) {
       const current = await this.#variablesOf(stored);
       const { task } = current.stored;
-      guard?.(task);
-      const payload = await this.keep(task, 'variables', mergeVariables(current.variables, changes));
-      const updated = await this.#replaceVariables(current.stored, payload, guard).catch(async (error: unknown) => {
-        if (!mayHaveLanded(error)) await this.#discard(task, refOf(payload));
-        throw error;
-      });
+      options.guard?.(task);
+      const merged = mergeVariables(current.variables, changes);
+      const payload = await this.keep(task, 'variables', merged);
+      const updated = await this.#replaceVariables(current.stored, { payload, merged }, options).catch(
+        async (error: unknown) => {
+          if (!mayHaveLanded(error)) await this.#discard(task, refOf(payload));
+          throw error;
+        },
+      );
       if (updated.changed) return updated;
       await this.#discard(task, refOf(payload));
       stored = updated;
@@ -166,12 +170,16 @@ export class GenericTaskStore implements TaskStore {
   }
 
   /** Changes nothing if the variables are not those of `known` any more. */
-  #replaceVariables(known: StoredTask, payload: Payload, guard?: (task: Task) => void): Promise<UpdatedTask> {
+  #replaceVariables(
+    known: StoredTask,
+    { payload, merged }: { readonly payload: Payload; readonly merged: JsonObject },
+    { guard, also = (task) => task }: MergeOptions,
+  ): Promise<UpdatedTask> {
     const readBefore = JSON.stringify(known.task.variables);
     const replace = (newest: Task, now: number) => {
       if (JSON.stringify(newest.variables) !== readBefore) return newest;
       guard?.(newest);
-      return replaceVariables(newest, payload, now);
+      return also(replaceVariables(newest, payload, now), merged, now);
     };
     return this.update(known.task, replace, known);
   }

@@ -14,7 +14,7 @@ import { valuesPartition } from './keys.ts';
 import { type Records, recordWrite } from './records.ts';
 
 /** Where a value belongs, which decides how much of the head it may take. */
-export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer';
+export type PayloadKind = 'arguments' | 'result' | 'variables' | 'request' | 'further_request' | 'answer' | 'report';
 
 /** Of UTF-8. Below every backend's limit for one value. */
 const CHUNK_BYTES = 300 * 1024;
@@ -35,6 +35,7 @@ const BOUNDS: Readonly<Record<PayloadKind | 'log_entry', Bounds>> = {
   request: inHead(500),
   further_request: inHead(0),
   answer: inHead(300),
+  report: inHead(0),
   // The largest holds a batch whose largest outcome has the largest size a value may have, escaped as a string in JSON.
   log_entry: { inlineBytes: 200 * 1024, maxBytes: 16 * 1024 * 1024 },
 };

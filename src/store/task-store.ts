@@ -58,6 +58,13 @@ export interface UpdatedTask extends StoredTask {
 /** Pure; returns the very same task where nothing is to change. */
 export type Transition = (task: Task, now: number) => Task;
 
+export interface MergeOptions {
+  /** May refuse, by throwing, before anything is changed. */
+  readonly guard?: (task: Task) => void;
+  /** What else changes with it, in the same write; `variables` are the merged ones. */
+  readonly also?: (task: Task, variables: JsonObject, now: number) => Task;
+}
+
 export type ChangeListener = (stored: StoredTask, before: Task | undefined) => void;
 
 /** All methods reject with a `TaskError`; see its codes. */
@@ -88,8 +95,8 @@ export interface TaskStore {
    */
   update(ref: TaskRef, transition: Transition, known?: StoredTask): Promise<UpdatedTask>;
 
-  /** Merges variables (see `mergeVariables`) by the same compare-and-swap; `guard` may refuse first. */
-  mergeVariables(ref: TaskRef, changes: JsonObject, guard?: (task: Task) => void): Promise<StoredTask>;
+  /** Merges variables (see `mergeVariables`) by the same compare-and-swap. */
+  mergeVariables(ref: TaskRef, changes: JsonObject, options?: MergeOptions): Promise<StoredTask>;
 
   /** All variables, internal ones included. */
   readVariables(ref: TaskRef): Promise<JsonObject>;

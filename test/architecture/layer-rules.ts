@@ -16,6 +16,7 @@ const ZONES = [
   ['engine', /^src\/engine\//],
   ['runtime', /^src\/runtime\//],
   ['protocol', /^src\/protocol\//],
+  ['workflow', /^src\/workflow\//],
   ['composition', /^src\/server\/local-engines\.ts$/],
   ['server', /^src\/server\//],
   ['testing', /^src\/testing\//],
@@ -92,18 +93,23 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     rule: 'the protocol stands on the runtime and knows no backend and no server',
     instead: 'use the TaskStore interface, or let src/server hand the thing in',
   },
+  workflow: {
+    may: ['protocol', 'runtime', 'engine', 'store', 'domain', 'clock'],
+    rule: 'workflows stand on the protocol’s tools and on the runtime, and know no backend and no server',
+    instead: 'use the TaskStore interface, or let src/server hand the thing in',
+  },
   server: {
-    may: ['protocol', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
+    may: ['workflow', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
     rule: 'src/server assembles what it is given; only src/server/local-engines.ts opens a driver',
     instead: 'take a StorageBackend as an argument, or do it in src/server/local-engines.ts',
   },
   composition: {
-    may: ['server', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam', 'driver'],
+    may: ['server', 'workflow', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam', 'driver'],
     rule: 'a composition root wires everything in src, but neither test material nor the public index',
     instead: 'import the concept’s own file',
   },
   index: {
-    may: ['server', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam'],
+    may: ['server', 'workflow', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', 'seam'],
     rule: 'src/index.ts exports no driver and no test material: they are sub-path exports, so that clients stay optional',
     instead: 'add a sub-path to `exports` in package.json',
   },
@@ -113,7 +119,7 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     instead: 'put a test of a higher layer, or its support code, into test/',
   },
   shared: {
-    may: ['runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
+    may: ['workflow', 'protocol', 'runtime', 'store', 'domain', 'clock', 'seam', 'driver'],
     rule: 'lambda/shared/ is what several functions have in common, and knows none of them',
     instead: 'put what one function needs beside its handler, or into lambda/endpoint/ or lambda/authentication/',
   },
@@ -192,8 +198,8 @@ export const VENDORS: readonly VendorHome[] = [
   { packages: /^(aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/|esbuild)/, homes: /^(lib|bin)\//, where: 'lib/ and bin/' },
   {
     packages: /^zod(\/|$)/,
-    homes: /^src\/(store|engine|runtime|protocol)\//,
-    where: 'src/store/, src/engine/, src/runtime/ and src/protocol/',
+    homes: /^src\/(store|engine|runtime|protocol|workflow)\//,
+    where: 'src/store/, src/engine/, src/runtime/, src/protocol/ and src/workflow/',
   },
   {
     packages: /^@standard-schema\/spec$/,

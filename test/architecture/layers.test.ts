@@ -57,7 +57,7 @@ describe('a layer violation is refused', () => {
   const cases: readonly (readonly [from: string, specifier: string, because: string])[] = [
     ['src/domain/task.ts', '../clock.ts', 'the domain is pure'],
     ['src/domain/task.ts', 'node:crypto', 'any layer but src/domain'],
-    ['src/domain/task.ts', 'zod', 'src/runtime/ and src/protocol/'],
+    ['src/domain/task.ts', 'zod', 'src/protocol/ and src/workflow/'],
     ['src/clock.ts', './domain/task.ts', 'is a leaf'],
     ['src/present.ts', './clock.ts', 'is a leaf'],
     ['src/backends/backend.ts', '../domain/task.ts', 'knows neither engines nor tasks'],

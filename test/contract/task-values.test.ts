@@ -370,7 +370,7 @@ onEveryBackend('variables', (open) => {
       return proceed();
     });
 
-    await expect(store.mergeVariables(task, { a: textOf(2000) }, guard)).rejects.toThrow('stopped');
+    await expect(store.mergeVariables(task, { a: textOf(2000) }, { guard })).rejects.toThrow('stopped');
     expect(await other.readVariables(task)).toEqual({});
     expect(await recordsOf(backend, [valuesPartition(task)])).toEqual([]);
   });

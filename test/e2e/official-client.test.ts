@@ -117,7 +117,7 @@ const tools: readonly AnyTool[] = [
     description: 'Reads the variables of the task that the call is bound to.',
     taskSupport: 'forbidden',
     inputSchema: z.object({}),
-    run: async (_args, call) => text(JSON.stringify(await call.related?.variables())),
+    run: async (_args, call) => text(JSON.stringify(await call.related?.variables.all())),
   }),
 ];
 

@@ -70,7 +70,7 @@ const recall = defineTaskTool({
   description: 'Says which variables it sees of the task it is bound to.',
   taskSupport: 'forbidden',
   inputSchema: empty,
-  run: async (_args, call) => text(JSON.stringify((await call.related?.variables()) ?? null)),
+  run: async (_args, call) => text(JSON.stringify((await call.related?.variables.all()) ?? null)),
 });
 
 const traced = defineTaskTool({

@@ -146,7 +146,7 @@ export class HeldTask {
   mergeVariables(changes: JsonObject): Promise<Task> {
     return this.#inTurn(async () => {
       const guard = (task: Task) => assertLease(task, this.claim);
-      return this.#observe(await this.#options.store.mergeVariables(this.task, changes, guard));
+      return this.#observe(await this.#options.store.mergeVariables(this.task, changes, { guard }));
     });
   }
 

@@ -9,6 +9,7 @@
 import type { Askable } from '../../domain/askable.ts';
 import type { InputRequest } from '../../domain/inputs.ts';
 import type { JsonObject, JsonValue } from '../../domain/json.ts';
+import type { Owner } from '../../domain/owner.ts';
 import type { TraceContext } from '../../domain/task.ts';
 import type { TaskId } from '../../domain/task-id.ts';
 import type { ConditionConfig, InputConfig, StepConfig, StepTry, WaitConfig } from '../../engine/branch.ts';
@@ -118,6 +119,8 @@ export interface CallbackOptions extends InputConfig {
 
 export interface TaskContext extends TaskScope {
   readonly id: TaskId;
+  /** Whose task it is. */
+  readonly owner: Owner;
   /** Fires when the task is cancelled or fails, when another run has taken it over, and at shutdown. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
@@ -145,10 +148,15 @@ export interface TaskVariables {
   delete(key: string): Promise<void>;
 }
 
-/** Another task of the same owner: what a tool call can see of the task it is bound to. */
+/** Another task of the same owner: what a tool call can see and change of the task it is bound to. */
 export interface RelatedTask {
   readonly id: TaskId;
-  variables(): Promise<JsonObject>;
+  /**
+   * Those of the task, without internal ones, read and written at once, by any number of calls on any instance. Writing
+   * rejects with `invalid_transition` once the task has ended, and with `invalid_variables` for internal names. In a task
+   * tool, use them inside a step: they are not recorded.
+   */
+  readonly variables: TaskVariables;
 }
 
 /** After `timeout` the call rejects with `CallbackTimeoutError`; without one it waits until the run deadline. */

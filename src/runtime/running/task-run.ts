@@ -163,6 +163,7 @@ export class TaskRun {
     return {
       ...scope,
       id: task.id,
+      owner: task.owner,
       signal: held.signal,
       logger: onceOnly(port.logger, run),
       admission,

@@ -1,0 +1,172 @@
+/**
+ * What clients do for a workflow outside of its prompt: a call that carries the task's id is recorded, a step without a tool is
+ * reported, and the whole may be completed. Recording never fails a call, and holds it up for a moment at the most.
+ */
+import * as z from 'zod';
+import type { Clock } from '../clock.ts';
+import { isTaskError, TaskError } from '../domain/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { isTerminal } from '../domain/status.ts';
+import { completeByClient, type Task, type TaskRef } from '../domain/task.ts';
+import { asTaskId } from '../domain/task-id.ts';
+import { isCallToolResult } from '../protocol/sdk.ts';
+import { type PlainTool, type RelatedCall, toolError } from '../protocol/tool.ts';
+import { describeError } from '../runtime/logger.ts';
+import { type Deliveries, nudge } from '../runtime/queues/deliveries.ts';
+import type { RunnableTool } from '../runtime/running/tool.ts';
+import { type Reported, sendReport } from './reports.ts';
+import { isWorkflow } from './workflow-name.ts';
+
+/** What a call waits for its recording, at most; it goes on behind. */
+const RECORDING_MS = 1_000;
+
+export interface ContinuingOptions extends Deliveries {
+  readonly clock: Clock;
+}
+
+/** Records the call of a tool against the workflow that it is bound to; resolves in any case. */
+export async function recordCall(ref: TaskRef, call: RelatedCall, options: ContinuingOptions): Promise<void> {
+  const { clock, logger } = options;
+  const recorded = send(ref, call, options).catch((error: unknown) =>
+    logger.warn('A call was not recorded in its workflow', { task: ref.id, tool: call.tool, ...describeError(error) }),
+  );
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(RECORDING_MS, resolve);
+    void recorded.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+async function send(ref: TaskRef, call: RelatedCall, options: ContinuingOptions): Promise<void> {
+  const outcome = await sendReport(options, ref, { kind: 'call', ...call }, options.clock.now());
+  if (outcome === 'full')
+    options.logger.warn('A call was not recorded in its workflow: too many wait there', {
+      task: ref.id,
+      tool: call.tool,
+    });
+}
+
+/** The same for a task tool: when its own task ends, as a step of it, so that it is recorded however often that is run. */
+export function recordedAtEnd(tool: RunnableTool, options: ContinuingOptions): RunnableTool {
+  return {
+    ...tool,
+    run: async (args, task) => {
+      const { related } = task;
+      if (related === undefined) return tool.run(args, task);
+      const record = (result: JsonObject) =>
+        task.step('record in workflow', () =>
+          recordCall(
+            { owner: task.owner, id: related.id },
+            { id: task.id, tool: tool.name, arguments: args, result },
+            options,
+          ),
+        );
+      let result: JsonValue;
+      try {
+        result = await tool.run(args, task);
+      } catch (error) {
+        const outcome = tool.outcomeOf(error);
+        // What has ended already has nothing to say any more.
+        if (!task.signal.aborted) {
+          const said = outcome.kind === 'result' ? outcome.result : toolError(outcome.failure.message);
+          await record(said as unknown as JsonObject);
+        }
+        throw error;
+      }
+      await record(result as JsonObject);
+      return result;
+    },
+  };
+}
+
+export const WORKFLOW_TOOLS = { complete: 'task_complete', report: 'task_report' } as const;
+
+const completeArgs = z.object({
+  taskId: z.string().describe('The id of the workflow’s task.'),
+  result: z.unknown().optional().describe('What came of it: any JSON.'),
+});
+const reportArgs = z.object({
+  taskId: z.string().describe('The id of the workflow’s task.'),
+  step: z.string().describe('The name of the step.'),
+  result: z.unknown().describe('What came of the step: any JSON.'),
+});
+
+/** Tools for what no other tool of the workflow says. */
+export function workflowTools(options: ContinuingOptions & { readonly newId: () => string }): readonly PlainTool[] {
+  return [
+    {
+      name: WORKFLOW_TOOLS.report,
+      title: 'Report a step',
+      description: 'Reports what came of a step of a workflow that is not done by a tool.',
+      taskSupport: 'forbidden',
+      inputSchema: reportArgs,
+      annotations: { openWorldHint: false },
+      run: (args, { owner }) =>
+        mistakesTold(async () => {
+          const { taskId, step, result } = args as z.infer<typeof reportArgs>;
+          const report = { kind: 'step', id: options.newId(), step, result: resultFrom(result ?? null) } as const;
+          const reported = await sendReport(options, { owner, id: asTaskId(taskId) }, report, options.clock.now());
+          return reported === 'recorded' ? said(`Recorded for step ${step}.`) : toolError(REFUSED[reported]);
+        }),
+    },
+    {
+      name: WORKFLOW_TOOLS.complete,
+      title: 'Complete a workflow',
+      description: 'Completes a workflow with a result, whether all of its steps are done or not.',
+      taskSupport: 'forbidden',
+      inputSchema: completeArgs,
+      annotations: { openWorldHint: false },
+      run: (args, { owner }) =>
+        mistakesTold(async () => {
+          const { taskId, result } = args as z.infer<typeof completeArgs>;
+          const task = await completeWorkflow(options, { owner, id: asTaskId(taskId) }, result);
+          return said(`Task ${task.id} is completed.`);
+        }),
+    },
+  ];
+}
+
+/** Completes a workflow's task with what its client says. Rejects with `invalid_transition` for one that has ended, or is no workflow. */
+export async function completeWorkflow(deliveries: Deliveries, ref: TaskRef, given: unknown): Promise<Task> {
+  const { store } = deliveries;
+  const known = await store.get(ref);
+  if (!isWorkflow(known.task.tool)) throw new TaskError('invalid_transition', REFUSED.no_workflow);
+  if (isTerminal(known.task.status)) throw new TaskError('invalid_transition', `The task is ${known.task.status}.`);
+  const result = await store.keep(known.task, 'result', resultFrom(given ?? null));
+  const { task } = await store.update(ref, (current, now) => completeByClient(current, result, now), known);
+  if (task.run.cleanup !== undefined && task.run.lease === undefined) await nudge(deliveries, task);
+  return task;
+}
+
+const REFUSED: Readonly<Record<Exclude<Reported, 'recorded'>, string>> = {
+  no_workflow: 'The task is no workflow: only a workflow’s task is reported to, and completed, by its client.',
+  ended: 'The task has ended.',
+  full: 'Too many reports wait to be taken in; try again in a moment.',
+};
+
+/** Any JSON as a tool's result. */
+function resultFrom(given: unknown): JsonObject {
+  const value = given as JsonValue;
+  if (isCallToolResult(given)) return value as JsonObject;
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return { content: [{ type: 'text', text }], ...(isJsonObject(value) ? { structuredContent: value } : {}) };
+}
+
+function said(text: string) {
+  return { content: [{ type: 'text' as const, text }] };
+}
+
+/** The model's mistake, which it is told of, and nobody else. */
+async function mistakesTold(work: () => ReturnType<PlainTool['run']>): ReturnType<PlainTool['run']> {
+  try {
+    return await work();
+  } catch (error) {
+    const isMistake = ['task_not_found', 'invalid_transition', 'value_too_large'].some((code) =>
+      isTaskError(error, code as 'task_not_found'),
+    );
+    if (isMistake) return toolError((error as Error).message);
+    throw error;
+  }
+}

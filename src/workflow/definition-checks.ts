@@ -1,0 +1,205 @@
+/** What is wrong with a workflow: by itself, and beside the tools and resources of a server. */
+import { TaskError } from '../domain/errors.ts';
+import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { durationMs } from '../engine/duration.ts';
+import { type AnyTool, newestOf } from '../protocol/tool.ts';
+import { pathFault } from './paths.ts';
+import type { ResourceRegistry } from './resources.ts';
+import { placeholdersIn } from './templates.ts';
+import type { ResourceUse, Source, Workflow, WorkflowStep } from './workflow.ts';
+import { usesItem } from './workflow-state.ts';
+
+const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
+/** Part of variables' keys; without the marks of paths and placeholders. */
+const STEP_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const MAX_STEPS = 200;
+const MAX_ATTEMPTS = 20;
+
+/** Throws `invalid_definition` for what is wrong whatever server it is on. */
+export function assertWorkflow(workflow: Workflow): void {
+  const { name, description, steps } = workflow;
+  const shown = typeof name === 'string' ? name : '(unnamed)';
+  const wrong = (problem: string, step?: string): TaskError => fault(shown, problem, step);
+  if (typeof name !== 'string' || !NAME.test(name)) throw wrong('a name has 1 to 128 letters, digits, "_", "-" or "."');
+  if (typeof description !== 'string' || description === '') throw wrong('it needs a description');
+  const properties = argumentsOf(workflow);
+  if (properties === undefined)
+    throw wrong('arguments must be a Standard Schema that also gives JSON Schema, of an object');
+  if (steps.length === 0 || steps.length > MAX_STEPS)
+    throw wrong(`it has ${steps.length} steps, not 1 to ${MAX_STEPS}`);
+  for (const setting of ['version', 'runDeadlineMs', 'retentionMs'] as const) {
+    const value = workflow[setting];
+    if (value !== undefined && value !== null && !(Number.isSafeInteger(value) && value > 0))
+      throw wrong(`${setting} must be a positive whole number`);
+  }
+  const before = new Set<string>();
+  const later = new Set(steps.map((step) => step.name));
+  for (const step of steps) {
+    const problem = stepFault(step, { properties, before, later });
+    if (problem !== undefined) throw wrong(problem, step.name);
+    before.add(step.name);
+  }
+  for (const [what, template] of [
+    ['goal', workflow.goal],
+    ['instructions', workflow.instructions],
+  ] as const) {
+    const problem = templateFault(template ?? '', { properties, before, later }, false);
+    if (problem !== undefined) throw wrong(`in ${what}, ${problem}`);
+  }
+}
+
+/** Throws `invalid_definition` for names that are taken, and for tools, arguments and resources that a server lacks. */
+export function assertWorkflows(
+  workflows: readonly Workflow[],
+  tools: readonly AnyTool[],
+  resources: ResourceRegistry,
+): void {
+  const byName = newestOf(tools);
+  const names = new Set<string>();
+  for (const workflow of workflows) {
+    assertWorkflow(workflow);
+    const key = `${workflow.name}@${workflow.version ?? ''}`;
+    if (names.has(key))
+      throw fault(workflow.name, 'the name is taken by another workflow; give versions of one a `version` each');
+    names.add(key);
+    for (const step of workflow.steps) {
+      const problem = toolFault(step, byName) ?? resourceFault(step, resources);
+      if (problem !== undefined) throw fault(workflow.name, problem, step.name);
+    }
+  }
+}
+
+interface Around {
+  readonly properties: JsonObject;
+  readonly before: ReadonlySet<string>;
+  /** All steps of the workflow. */
+  readonly later: ReadonlySet<string>;
+}
+
+function stepFault(step: WorkflowStep, around: Around): string | undefined {
+  const { name, when, forEach, guidance } = step;
+  if (!STEP_NAME.test(name)) return 'the name of a step has 1 to 64 letters, digits, "_" or "-"';
+  if (around.before.has(name)) return 'the name is taken by an earlier step';
+  if (step.kind === 'manual' && (guidance ?? '') === '')
+    return 'a step without a tool needs guidance that says what is to be done';
+  const isLoop = forEach !== undefined;
+  for (const source of [when, forEach]) {
+    const problem =
+      source === undefined
+        ? undefined
+        : (sourceFault(source, around) ?? (usesItem(source) ? 'there is no item yet' : undefined));
+    if (problem !== undefined) return problem;
+  }
+  for (const [argument, source] of step.kind === 'tool' ? Object.entries(step.arguments) : []) {
+    const problem = sourceFault(source, around) ?? itemFault(source, isLoop);
+    if (problem !== undefined) return `argument "${argument}": ${problem}`;
+  }
+  for (const { uri, bindings = {} } of usesIn(step)) {
+    for (const [variable, source] of Object.entries(bindings)) {
+      const problem = sourceFault(source, around) ?? itemFault(source, isLoop);
+      if (problem !== undefined) return `"${variable}" of ${uri}: ${problem}`;
+    }
+  }
+  const askFor = step.kind === 'tool' ? step.askFor : undefined;
+  for (const field of Object.keys(askFor?.fields ?? {}))
+    if (step.kind === 'tool' && !Object.hasOwn(step.arguments, field))
+      return `askFor: the step has no argument "${field}"`;
+  const retry = step.kind === 'manual' ? undefined : step.retry;
+  if (retry !== undefined) {
+    if (!Number.isInteger(retry.maxAttempts) || retry.maxAttempts < 1 || retry.maxAttempts > MAX_ATTEMPTS)
+      return `retry.maxAttempts must be from 1 to ${MAX_ATTEMPTS}`;
+    if (retry.delay !== undefined) durationMs(retry.delay, `retry.delay of step "${name}"`);
+  }
+  return templateFault(guidance ?? '', around, isLoop) ?? templateFault(askFor?.message ?? '', around, isLoop);
+}
+
+function sourceFault(source: Source, around: Around): string | undefined {
+  if (source.from === 'computed') {
+    const faults = Object.values(source.of).map((part) => sourceFault(part, around));
+    return faults.find((problem) => problem !== undefined);
+  }
+  if (source.from === 'constant') return undefined;
+  const problem = source.path === undefined ? undefined : pathFault(source.path);
+  if (problem !== undefined) return problem;
+  if (source.from === 'argument' && !Object.hasOwn(source.from === 'argument' ? around.properties : {}, source.name))
+    return `the prompt has no argument "${source.name}"`;
+  if (source.from === 'output' && !around.before.has(source.step)) {
+    return around.later.has(source.step)
+      ? `step "${source.step}" comes later, or is the step itself; an output comes from an earlier step`
+      : `there is no step "${source.step}"`;
+  }
+  return undefined;
+}
+
+function itemFault(source: Source, isLoop: boolean): string | undefined {
+  return usesItem(source) && !isLoop ? 'there is no item in a step without forEach' : undefined;
+}
+
+function templateFault(template: string, around: Around, isLoop: boolean): string | undefined {
+  for (const { text, source } of placeholdersIn(template)) {
+    const problem =
+      source === undefined ? 'it names nothing' : (sourceFault(source, around) ?? itemFault(source, isLoop));
+    if (problem !== undefined) return `the placeholder ${text} cannot be filled: ${problem}`;
+  }
+  return undefined;
+}
+
+function toolFault(step: WorkflowStep, tools: ReadonlyMap<string, AnyTool>): string | undefined {
+  if (step.kind !== 'tool') return undefined;
+  const tool = tools.get(step.tool);
+  // Another server of the same client may have it.
+  if (tool === undefined) return step.by === 'client' ? undefined : `the server has no tool "${step.tool}"`;
+  const { properties, required, additionalProperties } = objectSchema(tool);
+  for (const argument of Object.keys(step.arguments)) {
+    if (!Object.hasOwn(properties, argument) && !isJsonObject(additionalProperties) && additionalProperties !== true)
+      return `tool "${step.tool}" has no argument "${argument}"; it has ${Object.keys(properties).join(', ') || 'none'}`;
+  }
+  const without =
+    step.by === 'server' ? required.find((argument) => !Object.hasOwn(step.arguments, argument)) : undefined;
+  return without === undefined
+    ? undefined
+    : `tool "${step.tool}" needs the argument "${without}": say where it comes from`;
+}
+
+function resourceFault(step: WorkflowStep, resources: ResourceRegistry): string | undefined {
+  for (const use of usesIn(step)) {
+    const problem = resources.faultOf(use);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function usesIn(step: WorkflowStep): readonly ResourceUse[] {
+  return [...(step.attach ?? []), ...(step.kind === 'resources' ? step.resources : [])];
+}
+
+interface ObjectSchema {
+  readonly properties: JsonObject;
+  readonly required: readonly string[];
+  readonly additionalProperties: unknown;
+}
+
+/** Of the arguments that a caller gives. */
+export function objectSchema({ inputSchema }: Pick<AnyTool, 'inputSchema'>): ObjectSchema {
+  const json = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
+  return {
+    properties: isJsonObject(json.properties) ? json.properties : {},
+    required: Array.isArray(json.required) ? (json.required as string[]) : [],
+    additionalProperties: json.additionalProperties,
+  };
+}
+
+/** The JSON Schemas of a prompt's arguments, by name; `undefined`: it is no object's. */
+function argumentsOf({ arguments: schema }: Workflow): JsonObject | undefined {
+  try {
+    const json = schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
+    return json.type === 'object' ? (isJsonObject(json.properties) ? json.properties : {}) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fault(workflow: string, problem: string, step?: string): TaskError {
+  const where = step === undefined ? `Workflow "${workflow}"` : `Workflow "${workflow}", step "${step}"`;
+  return new TaskError('invalid_definition', `${where}: ${problem}.`);
+}

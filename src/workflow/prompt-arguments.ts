@@ -1,0 +1,76 @@
+/** A prompt's arguments: they come as text, of which its schema says what is to be made. */
+import { TaskError } from '../domain/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { recordable } from '../engine/recordable.ts';
+import { checkInput } from '../protocol/tool-input.ts';
+import type { Workflow } from './workflow.ts';
+
+/** Throws `invalid_arguments`, naming the argument, for what does not fit. */
+export async function parsePromptArguments(
+  workflow: Workflow,
+  raw: Readonly<Record<string, string>>,
+): Promise<JsonObject> {
+  const checked = await checkInput(workflow.arguments, coerced(workflow, raw));
+  if (checked.issues === undefined)
+    return recordable(checked.value, `The arguments of prompt "${workflow.name}" make`) as JsonObject;
+  const problems = checked.issues.map(({ message, path }) => {
+    const at = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
+    return at === '' ? message : `${at}: ${message}`;
+  });
+  throw new TaskError('invalid_arguments', `Invalid arguments for prompt ${workflow.name}: ${problems.join('; ')}`);
+}
+
+/** Of a prompt that goes on: what is given, by itself. Throws `invalid_arguments`. */
+export async function parseMoreArguments(
+  workflow: Workflow,
+  raw: Readonly<Record<string, string>>,
+  known: JsonObject,
+): Promise<JsonObject> {
+  if (Object.keys(raw).length === 0) return {};
+  const whole = await checkInput(workflow.arguments, { ...known, ...coerced(workflow, raw) });
+  if (whole.issues !== undefined) {
+    await parsePromptArguments(workflow, raw);
+    return {};
+  }
+  const parsed = recordable(whole.value, `The arguments of prompt "${workflow.name}" make`) as JsonObject;
+  return Object.fromEntries(Object.entries(parsed).filter(([name]) => Object.hasOwn(raw, name)));
+}
+
+function coerced({ arguments: schema }: Workflow, raw: Readonly<Record<string, string>>): JsonObject {
+  const json = schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
+  const properties = isJsonObject(json.properties) ? json.properties : {};
+  return Object.fromEntries(
+    Object.entries(raw).map(([name, text]) => [name, valueOfText(text, typesOf(properties[name]))]),
+  );
+}
+
+/** As the schema says; text that is none of what it may be stays text, which the schema then refuses by name. */
+function valueOfText(text: string, types: ReadonlySet<string>): JsonValue {
+  if (types.has('string') || typeof text !== 'string') return text;
+  const trimmed = text.trim();
+  const isNumber =
+    (types.has('number') || types.has('integer')) && /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/iu.test(trimmed);
+  if (isNumber) return Number(trimmed);
+  if (types.has('boolean') && /^(?:true|false)$/iu.test(trimmed)) return trimmed.toLowerCase() === 'true';
+  if (!(types.has('array') || types.has('object') || types.has('null'))) return text;
+  try {
+    return JSON.parse(trimmed) as JsonValue;
+  } catch {
+    return text;
+  }
+}
+
+function typesOf(schema: unknown): ReadonlySet<string> {
+  if (!isJsonObject(schema)) return new Set(['string']);
+  const { type, anyOf, oneOf, enum: values, const: value } = schema;
+  if (typeof type === 'string') return new Set([type]);
+  if (Array.isArray(type)) return new Set(type.map(String));
+  const parts = [anyOf, oneOf].flatMap((list) => (Array.isArray(list) ? list : []));
+  if (parts.length > 0) return new Set(parts.flatMap((part) => [...typesOf(part)]));
+  const kinds = Array.isArray(values)
+    ? values.map((member) => typeof member)
+    : value === undefined
+      ? ['string']
+      : [typeof value];
+  return new Set(kinds);
+}

@@ -1,0 +1,96 @@
+/**
+ * What somebody did for a workflow outside of its run, on its way there: written with the same compare-and-swap that wakes
+ * the run, so that of any number at once none is lost, and a process that dies after it loses nothing.
+ */
+import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { inline, type Payload } from '../domain/payload.ts';
+import { isTerminal } from '../domain/status.ts';
+import { acceptAnswers, type TaskRef } from '../domain/task.ts';
+import { type Deliveries, deliverAnswers, nudge } from '../runtime/queues/deliveries.ts';
+import type { TaskStore } from '../store/task-store.ts';
+import type { TakenReport } from './interpreter.ts';
+import { isWorkflow } from './workflow-name.ts';
+import { WORKFLOW_KEYS } from './workflow-records.ts';
+import type { Report } from './workflow-state.ts';
+
+/** Reports that a run has not taken in yet, at most. */
+const MAX_WAITING = 256;
+
+export type Reported =
+  | 'recorded'
+  /** The task is no workflow. */
+  | 'no_workflow'
+  | 'ended'
+  /** Too many wait to be taken in. */
+  | 'full';
+
+/** Rejects with a `TaskError` where the task is not there, or storage does not answer. */
+export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: Report, now: number): Promise<Reported> {
+  const { store } = deliveries;
+  const { task } = await store.get(ref);
+  if (!isWorkflow(task.tool)) return 'no_workflow';
+  if (isTerminal(task.status)) return 'ended';
+  const before = await store.readVariables(ref);
+  const key = `${WORKFLOW_KEYS.report}${report.id}`;
+  if (Object.hasOwn(before, key)) return 'recorded';
+  if (waitingIn(before).length >= MAX_WAITING) return 'full';
+  const payload = await store.keep(task, 'report', report as unknown as JsonObject);
+  const stored = await store.mergeVariables(
+    ref,
+    { [key]: { at: now, ...payload } as unknown as JsonValue },
+    { also: (current, variables, at) => acceptAnswers(current, wakeUp(variables), at) },
+  );
+  if (stored.task.run.dueAt !== null && stored.task.run.lease === undefined) await nudge(deliveries, stored.task);
+  return 'recorded';
+}
+
+/**
+ * By which a run that waits hears of reports: the callback of this key is completed. Those that came before complete it at
+ * once, but for those that the run knows.
+ */
+export async function openInbox(
+  deliveries: Deliveries,
+  ref: TaskRef,
+  key: string,
+  known: ReadonlySet<string>,
+): Promise<void> {
+  const { store } = deliveries;
+  await store.mergeVariables(ref, { [WORKFLOW_KEYS.inbox]: key });
+  const variables = await store.readVariables(ref);
+  if (waitingIn(variables).some(({ id }) => !known.has(id)))
+    await deliverAnswers(deliveries, await store.get(ref), wakeUp(variables));
+}
+
+/** The oldest report that the run does not know yet. */
+export async function nextReport(
+  store: TaskStore,
+  ref: TaskRef,
+  known: ReadonlySet<string>,
+): Promise<TakenReport | undefined> {
+  const waiting = waitingIn(await store.readVariables(ref)).filter(({ id }) => !known.has(id));
+  const [first] = waiting.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  if (first === undefined) return undefined;
+  return {
+    report: (await store.load(ref, first.payload)) as unknown as Report,
+    kept: first.payload as unknown as JsonValue,
+  };
+}
+
+function wakeUp(variables: JsonObject) {
+  const key = variables[WORKFLOW_KEYS.inbox];
+  return typeof key === 'string' ? { [key]: { outcome: 'answered', value: inline(null) } as const } : {};
+}
+
+interface Waiting {
+  readonly id: string;
+  readonly at: number;
+  readonly payload: Payload;
+}
+
+function waitingIn(variables: JsonObject): Waiting[] {
+  return Object.entries(variables).flatMap(([key, value]) => {
+    if (!key.startsWith(WORKFLOW_KEYS.report) || !isJsonObject(value)) return [];
+    const { at, ...payload } = value;
+    return [{ id: key.slice(WORKFLOW_KEYS.report.length), at: Number(at), payload: payload as unknown as Payload }];
+  });
+}

@@ -1,0 +1,308 @@
+/**
+ * How far a workflow is: pure. What its run has done, and what clients report of it, in the order in which it was taken in;
+ * the same for the run and for the reply that tells a client.
+ */
+import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { type Known, resolve, resolveArguments } from './resolving.ts';
+import {
+  type Source,
+  type StepStatus,
+  sourcesOf,
+  stepsIn,
+  type Unresolved,
+  type Workflow,
+  type WorkflowStep,
+} from './workflow.ts';
+
+/** One call of a step's tool, or what stands for it, that has ended well. */
+export interface Done {
+  readonly arguments: JsonObject;
+  /** As a tool gives it (`CallToolResult`). */
+  readonly result: JsonObject;
+  readonly by: 'server' | 'client';
+  /** Whether its arguments are others than the workflow has for it. */
+  readonly differs: boolean;
+  /** Where `arguments` and `result` are kept; see `workflow-records.ts`. */
+  readonly kept: JsonValue;
+}
+
+export interface StepFailure {
+  readonly error: string;
+  readonly retryable: boolean;
+}
+
+/** One time that a step is done: a step without `forEach` has one. */
+export interface Piece {
+  readonly status: Exclude<StepStatus, 'skipped'>;
+  readonly done?: Done;
+  readonly failure?: StepFailure;
+}
+
+export interface StepState {
+  readonly step: WorkflowStep;
+  readonly isSkipped: boolean;
+  readonly pieces: readonly Piece[];
+  /** Of a step with `forEach`, once its list is known. */
+  readonly items?: readonly JsonValue[];
+}
+
+/** What somebody did for a workflow outside of its run. */
+export type Report =
+  | {
+      readonly kind: 'call';
+      readonly id: string;
+      readonly tool: string;
+      readonly arguments: JsonObject;
+      readonly result: JsonObject;
+    }
+  | { readonly kind: 'step'; readonly id: string; readonly step: string; readonly result: JsonObject }
+  /** The prompt was asked for again: what failed is tried again, and arguments that were missing may be there now. */
+  | { readonly kind: 'continue'; readonly id: string; readonly arguments: JsonObject };
+
+/** A result that belongs to no open step. */
+export interface Aside {
+  readonly id: string;
+  readonly tool: string;
+  readonly why: string;
+  readonly kept: JsonValue;
+}
+
+/** Results that are kept aside, at most; the oldest go. */
+export const MAX_ASIDE = 50;
+/** Items that a step may be done for. */
+export const MAX_ITEMS = 1_000;
+
+const OPEN: Piece = { status: 'pending' };
+
+export class WorkflowState {
+  readonly workflow: Workflow;
+  arguments: JsonObject;
+  /** Of the task, as they were when they were last looked at. */
+  variables: JsonObject = {};
+  readonly steps: StepState[];
+  readonly aside: Aside[] = [];
+
+  constructor(workflow: Workflow, args: JsonObject) {
+    this.workflow = workflow;
+    this.arguments = args;
+    this.steps = workflow.steps.map((step) => ({
+      step,
+      isSkipped: false,
+      pieces: step.forEach === undefined ? [OPEN] : [],
+    }));
+  }
+
+  known(item?: JsonValue): Known {
+    return {
+      arguments: this.arguments,
+      outputs: this.outputs(),
+      variables: this.variables,
+      ...(item === undefined ? {} : { item }),
+    };
+  }
+
+  /** Of the steps that are completed. */
+  outputs(): ReadonlyMap<string, JsonValue> {
+    return new Map(
+      this.steps.flatMap((state) =>
+        statusOf(state) === 'completed' ? [[state.step.name, outputOf(state)] as const] : [],
+      ),
+    );
+  }
+
+  /** The first step that is neither completed nor skipped. */
+  get next(): StepState | undefined {
+    return this.steps.find((state) => !isOver(state));
+  }
+
+  at(name: string): StepState | undefined {
+    return this.steps.find(({ step }) => step.name === name);
+  }
+
+  skip(name: string): void {
+    this.#change(name, (state) => ({ ...state, isSkipped: true }));
+  }
+
+  /** Says for what a step with `forEach` is done; nothing, where its list is not there yet. */
+  expand(name: string): void {
+    const state = this.at(name);
+    if (state?.step.forEach === undefined || state.items !== undefined) return;
+    const list = resolve(state.step.forEach, this.known());
+    if (!('value' in list) || !Array.isArray(list.value) || list.value.length > MAX_ITEMS) return;
+    const items = list.value as readonly JsonValue[];
+    this.#change(name, (before) => ({ ...before, items, pieces: items.map(() => OPEN) }));
+  }
+
+  settle(name: string, index: number, piece: Piece): void {
+    this.#change(name, (state) => ({ ...state, pieces: state.pieces.map((old, at) => (at === index ? piece : old)) }));
+  }
+
+  putAside(aside: Aside): void {
+    this.aside.push(aside);
+    if (this.aside.length > MAX_ASIDE) this.aside.shift();
+  }
+
+  /** The item of a step's piece. */
+  itemOf({ items }: StepState, index: number): JsonValue | undefined {
+    return items?.[index];
+  }
+
+  /**
+   * Takes a report in: the first open piece of a step with that tool gets it; with none open, the newest that no later step
+   * has used yet; else it is kept aside. `kept`: where the report itself is kept.
+   */
+  take(report: Report, kept: JsonValue, fits: (step: WorkflowStep, output: JsonValue) => string | undefined): void {
+    if (report.kind === 'continue') {
+      this.#continue(report.arguments);
+      return;
+    }
+    const tool = report.kind === 'call' ? report.tool : report.step;
+    const place = report.kind === 'call' ? this.#placeFor(report.tool) : this.#placeOf(report.step);
+    if (typeof place === 'string') {
+      this.putAside({ id: report.id, tool, why: place, kept });
+      return;
+    }
+    const { state, index } = place;
+    const { result } = report;
+    const given = report.kind === 'call' ? report.arguments : {};
+    const before = state.pieces[index] ?? OPEN;
+    const failure = failureIn(result) ?? fits(state.step, valueOfResult(result));
+    if (failure !== undefined) {
+      // What was done before counts on.
+      if (before.status === 'completed') this.putAside({ id: report.id, tool, why: failure, kept });
+      else this.settle(state.step.name, index, { status: 'failed', failure: { error: failure, retryable: true } });
+      return;
+    }
+    const differs = report.kind === 'call' && this.#differs(state, index, given);
+    this.settle(state.step.name, index, {
+      status: 'completed',
+      done: { arguments: given, result, by: 'client', differs, kept },
+    });
+  }
+
+  /** Fills in what was missing, and has failed steps tried again. */
+  #continue(args: JsonObject): void {
+    const missing = Object.entries(args).filter(([name]) => (this.arguments[name] ?? null) === null);
+    this.arguments = { ...this.arguments, ...Object.fromEntries(missing) };
+    for (const { step, pieces } of this.steps) {
+      for (const [index, { status, failure }] of pieces.entries())
+        if (status === 'failed' && failure?.retryable === true && step.by === 'server')
+          this.settle(step.name, index, OPEN);
+    }
+  }
+
+  #placeFor(tool: string): Place | string {
+    const named = this.steps.filter(({ step }) => step.kind === 'tool' && step.tool === tool);
+    for (const { step } of named) {
+      this.expand(step.name);
+      const state = this.at(step.name);
+      const index = state?.isSkipped === false ? state.pieces.findIndex(({ status }) => status !== 'completed') : -1;
+      if (state !== undefined && index >= 0) return { state, index };
+    }
+    const again = named.findLast((state) => !state.isSkipped && state.items === undefined && !this.#isUsed(state));
+    if (again !== undefined) return { state: again, index: 0 };
+    return named.length === 0
+      ? 'no step has this tool'
+      : 'every step with this tool is done, and later steps have used it';
+  }
+
+  #placeOf(name: string): Place | string {
+    this.expand(name);
+    const state = this.at(name);
+    if (state === undefined) return 'there is no such step';
+    if (state.isSkipped) return 'the step was skipped';
+    const index = state.pieces.findIndex(({ status }) => status !== 'completed');
+    if (index >= 0) return { state, index };
+    return this.#isUsed(state)
+      ? 'later steps have used what was there'
+      : { state, index: Math.max(0, state.pieces.length - 1) };
+  }
+
+  /** Whether a later step has begun with what this one gave. */
+  #isUsed({ step: { name } }: StepState): boolean {
+    return this.steps.some(
+      (state) =>
+        (state.isSkipped || state.items !== undefined || state.pieces.some(({ status }) => status !== 'pending')) &&
+        sourcesOf(state.step).flatMap(stepsIn).includes(name),
+    );
+  }
+
+  /** Only what the workflow has a value for can differ. */
+  #differs(state: StepState, index: number, given: JsonObject): boolean {
+    if (state.step.kind !== 'tool') return false;
+    const { values } = resolveArguments(state.step, this.known(this.itemOf(state, index)));
+    return Object.entries(values).some(([name, value]) => canonical(given[name]) !== canonical(value));
+  }
+
+  #change(name: string, change: (state: StepState) => StepState): void {
+    const index = this.steps.findIndex(({ step }) => step.name === name);
+    const state = this.steps[index];
+    if (state !== undefined) this.steps[index] = change(state);
+  }
+}
+
+interface Place {
+  readonly state: StepState;
+  readonly index: number;
+}
+
+export function statusOf({ step, isSkipped, pieces, items }: StepState): StepStatus {
+  if (isSkipped) return 'skipped';
+  if (pieces.some(({ status }) => status === 'failed')) return 'failed';
+  const isWhole = step.forEach === undefined || items !== undefined;
+  return isWhole && pieces.every(({ status }) => status === 'completed') ? 'completed' : 'pending';
+}
+
+export function isOver(state: StepState): boolean {
+  const status = statusOf(state);
+  return status === 'completed' || status === 'skipped';
+}
+
+/** Of a completed step. */
+export function outputOf({ items, pieces }: StepState): JsonValue {
+  const outputs = pieces.map(({ done }) => (done === undefined ? null : valueOfResult(done.result)));
+  return items === undefined ? (outputs[0] ?? null) : outputs;
+}
+
+/** What a tool's result says: its structured content, or its one text, as JSON where it is JSON; else its content. */
+export function valueOfResult({ structuredContent, content }: JsonObject): JsonValue {
+  if (structuredContent !== undefined) return structuredContent;
+  const blocks = Array.isArray(content) ? (content as readonly JsonValue[]) : [];
+  const [only] = blocks;
+  if (blocks.length !== 1 || !isJsonObject(only) || only.type !== 'text' || typeof only.text !== 'string')
+    return blocks;
+  try {
+    return JSON.parse(only.text) as JsonValue;
+  } catch {
+    return only.text;
+  }
+}
+
+/** What a result says that is an error of its tool's. */
+export function failureIn({ isError, content }: JsonObject): string | undefined {
+  if (isError !== true) return undefined;
+  const texts = (Array.isArray(content) ? content : []).flatMap((block) =>
+    isJsonObject(block) && typeof block.text === 'string' ? [block.text] : [],
+  );
+  return texts.length === 0 ? 'The tool failed.' : texts.join('\n');
+}
+
+/** What a client has to find for a step's arguments. */
+export function unresolvedOf(state: WorkflowState, step: StepState, index: number): readonly Unresolved[] {
+  if (step.step.kind !== 'tool') return [];
+  const { missing } = resolveArguments(step.step, state.known(state.itemOf(step, index)));
+  return missing.map(({ argument, why }) => ({ argument, why }));
+}
+
+export function usesItem(source: Source): boolean {
+  return source.from === 'item' || (source.from === 'computed' && Object.values(source.of).some(usesItem));
+}
+
+function canonical(value: JsonValue | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value) ?? '';
+  const members = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
+  return `{${members.join()}}`;
+}
