@@ -242,7 +242,7 @@ function plainList({ state, task, pause }: HandOver): string {
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 
-export function describePause(pause: PauseReason): string {
+function describePause(pause: PauseReason): string {
   switch (pause.type) {
     case 'unresolvableParams':
       return `Step ${pause.blockedStep} lacks ${pause.missing.map(({ argument, why }) => `${argument} (${why})`).join(', ')}.`;

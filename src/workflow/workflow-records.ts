@@ -23,7 +23,7 @@ export const WORKFLOW_KEYS = {
 } as const;
 
 /** Shown to clients: the goal, the steps and their statuses, and why the workflow pauses. */
-export const SHOWN_KEY = 'workflow';
+const SHOWN_KEY = 'workflow';
 
 const SCHEMA_VERSION = 1;
 /** A result that is kept in the variables themselves, beside its record. */

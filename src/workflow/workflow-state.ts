@@ -9,7 +9,6 @@ import {
   type StepStatus,
   sourcesOf,
   stepsIn,
-  type Unresolved,
   type Workflow,
   type WorkflowStep,
 } from './workflow.ts';
@@ -68,9 +67,9 @@ export interface Aside {
 }
 
 /** Results that are kept aside, at most; the oldest go. */
-export const MAX_ASIDE = 50;
+const MAX_ASIDE = 50;
 /** Items that a step may be done for. */
-export const MAX_ITEMS = 1_000;
+const MAX_ITEMS = 1_000;
 
 const OPEN: Piece = { status: 'pending' };
 
@@ -296,13 +295,6 @@ export function failureIn({ isError, content }: JsonObject): string | undefined 
     isJsonObject(block) && typeof block.text === 'string' ? [block.text] : [],
   );
   return texts.length === 0 ? 'The tool failed.' : texts.join('\n');
-}
-
-/** What a client has to find for a step's arguments. */
-export function unresolvedOf(state: WorkflowState, step: StepState, index: number): readonly Unresolved[] {
-  if (step.step.kind !== 'tool') return [];
-  const { missing } = resolveArguments(step.step, state.known(state.itemOf(step, index)));
-  return missing.map(({ argument, why }) => ({ argument, why }));
 }
 
 export function usesItem(source: Source): boolean {
