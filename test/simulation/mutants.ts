@@ -141,8 +141,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reports that came before a workflow waits for them do not wake it',
     file: 'workflow/reports.ts',
-    from: 'if (waitingIn(variables).some(({ id }) => !known.has(id))) await',
-    to: 'if (waitingIn(variables).some(({ id }) => known.has(id))) await',
+    from: 'some(({ id }) => !known.has(id))',
+    to: 'some(({ id }) => known.has(id))',
   },
   {
     name: 'a report is written, and its workflow woken in another write, if at all',
