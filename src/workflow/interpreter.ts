@@ -75,7 +75,7 @@ class Interpreter {
   readonly #state: WorkflowState;
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #host: WorkflowHost;
-  /** Whether a step has ended since the host was last told. */
+  /** Whether a step has ended, or something was reported, since the host was last told. */
   #isChanged = false;
 
   constructor(state: WorkflowState, tools: ReadonlyMap<string, AnyTool>, host: WorkflowHost) {
@@ -90,6 +90,7 @@ class Interpreter {
     const faults = new Map<string, string | undefined>();
     for (const { step } of this.#state.steps) faults.set(step.name, await outputFault(step, output));
     this.#state.take(report, kept, ({ name }) => faults.get(name));
+    this.#isChanged = true;
   }
 
   /** Until a step is not the server's to do; `undefined`: all are done. */
@@ -177,6 +178,7 @@ class Interpreter {
     const names = missing.map(({ argument }) => argument).filter((name) => fields[name] !== undefined);
     if (names.length === 0) return {};
     const shown = fillTemplate(message, (source) => valueFrom(source, known));
+    await this.#saveChanges();
     const given = await this.#host.ask(
       `ask ${step.name}`,
       shown,
@@ -192,9 +194,7 @@ class Interpreter {
     attempt: (key: string) => Promise<StepOutcome>,
   ): Promise<PauseReason | undefined> {
     const { maxAttempts, delay } = step.retry ?? { maxAttempts: 1 };
-    // Before something that takes its time; what follows at once is kept together.
-    if (this.#isChanged) await this.#host.save(this.#state, undefined);
-    this.#isChanged = false;
+    await this.#saveChanges();
     for (let left = maxAttempts; ; left -= 1) {
       const piece = this.#at(step).items === undefined ? step.name : `${step.name}[${index}]`;
       const outcome = await attempt(piece);
@@ -225,6 +225,12 @@ class Interpreter {
     if (error !== undefined) return { error, retryable: true };
     const fault = await outputFault(step, valueOfResult(result));
     return fault === undefined ? undefined : { error: fault, retryable: false };
+  }
+
+  /** Before something that takes its time; what follows at once is kept together. */
+  async #saveChanges(): Promise<void> {
+    if (this.#isChanged) await this.#host.save(this.#state, undefined);
+    this.#isChanged = false;
   }
 
   #unresolved(step: WorkflowStep, missing: readonly (Missing & { readonly argument: string })[]): PauseReason {
