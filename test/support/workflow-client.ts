@@ -2,10 +2,16 @@
  * What a client does with a workflow, with the official client of either era: gets its prompt, calls tools for it, looks at
  * its task, answers what it asks. The two differ in how tasks are reached, and that is all that a test need not know.
  */
-import { Client, type GetPromptResult, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import {
+  Client,
+  type GetPromptResult,
+  StreamableHTTPClientTransport,
+  type Transport,
+} from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import { type JsonMap, RELATED_TASK_KEY } from './mcp-requests.ts';
-import { connectOfficialClient, fetchHere } from './official-client.ts';
+import { connectOfficialClient, fetchHere, type OfficialClient } from './official-client.ts';
+import { connectOfficialStdioClient, type SpawnedServer, transportTo } from './official-stdio-client.ts';
 import { until } from './until.ts';
 
 export const ERAS = ['2026-07-28', '2025-11-25'] as const;
@@ -14,12 +20,15 @@ export type Era = (typeof ERAS)[number];
 /** What a person fills in, by the question. */
 export type Answers = Readonly<Record<string, JsonMap>>;
 
-export interface WorkflowClient extends AsyncDisposable {
+export interface PlainClient extends AsyncDisposable {
   readonly client: Client;
   /** `taskId`: to go on with. */
   prompt(name: string, args?: Readonly<Record<string, string>>, taskId?: string): Promise<Reply>;
   /** Resolves to the JSON that the tool says. */
-  call(name: string, args: JsonMap, taskId: string): Promise<unknown>;
+  call(name: string, args: JsonMap, taskId?: string): Promise<unknown>;
+}
+
+export interface WorkflowClient extends PlainClient {
   task(taskId: string): Promise<JsonMap>;
   /** Answers whatever the task asks until it has ended; resolves to the tool's result that it ended with. */
   result(taskId: string, answers?: Answers): Promise<JsonMap>;
@@ -63,11 +72,28 @@ export function relatedMeta(taskId: string | undefined): { _meta?: JsonMap } {
   return taskId === undefined ? {} : { _meta: { [RELATED_TASK_KEY]: { taskId } } };
 }
 
+/** Over HTTP. */
 export async function connectWorkflowClient(url: string, era: Era): Promise<WorkflowClient> {
-  return era === '2026-07-28' ? connectModern(url) : connectLegacy(url);
+  if (era === '2026-07-28') return modern(await connectOfficialClient(url, 'workflows'));
+  return legacy(new StreamableHTTPClientTransport(new URL(url), { fetch: fetchHere }));
 }
 
-function promptsAndCalls(client: Client): Pick<WorkflowClient, 'client' | 'prompt' | 'call'> {
+/** Over stdio, to a process that it starts. */
+export async function connectWorkflowStdioClient(server: SpawnedServer, era: Era): Promise<WorkflowClient> {
+  return era === '2026-07-28' ? modern(await connectOfficialStdioClient(server)) : legacy(transportTo(server));
+}
+
+/** Over stdio, by a client that knows no tasks and cannot ask anybody anything. */
+export async function connectPlainStdioClient(server: SpawnedServer, era: Era): Promise<PlainClient> {
+  const client = new Client(
+    { name: 'plain-client', version: '1.0.0' },
+    { capabilities: {}, versionNegotiation: { mode: era === '2026-07-28' ? { pin: era } : 'legacy' } },
+  );
+  await client.connect(transportTo(server));
+  return { ...promptsAndCalls(client), [Symbol.asyncDispose]: () => client.close() };
+}
+
+function promptsAndCalls(client: Client): Omit<PlainClient, typeof Symbol.asyncDispose> {
   return {
     client,
     prompt: async (name, args = {}, taskId = undefined) =>
@@ -77,8 +103,7 @@ function promptsAndCalls(client: Client): Pick<WorkflowClient, 'client' | 'promp
   };
 }
 
-async function connectModern(url: string): Promise<WorkflowClient> {
-  const connected = await connectOfficialClient(url, 'workflows');
+function modern(connected: OfficialClient): WorkflowClient {
   const { client, session } = connected;
   // The requester brands the ids that it has seen itself; this one came with a prompt.
   const handleOf = (taskId: string) => session.task(taskId as never);
@@ -105,7 +130,7 @@ function responsesTo({ inputRequests }: JsonMap, answers: Answers): Record<strin
   );
 }
 
-async function connectLegacy(url: string): Promise<WorkflowClient> {
+async function legacy(transport: Transport): Promise<WorkflowClient> {
   const client = new Client(
     { name: 'official-client', version: '1.0.0' },
     { capabilities: { elicitation: { form: {} } }, versionNegotiation: { mode: 'legacy' } },
@@ -115,7 +140,7 @@ async function connectLegacy(url: string): Promise<WorkflowClient> {
     action: 'accept' as const,
     content: (answers[params.message] ?? {}) as never,
   }));
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch: fetchHere }));
+  await client.connect(transport);
   const raw = z.looseObject({});
   const ask = async (method: string, params: object) =>
     (await client.request({ method, params: { ...params } }, raw)) as unknown as JsonMap;
