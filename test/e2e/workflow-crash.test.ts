@@ -90,7 +90,14 @@ async function carry(server: Supervised, taskId: string, key: string): Promise<s
   const created = resultOf(
     await server.ask(async (peer) => (await peer.call('carry', { value: 'right' }, { meta })).message),
   );
-  return String(created['taskId']);
+  const carriedBy = String(created['taskId']);
+  // Polls are what brings a task on whose process was killed: its client follows it to its end.
+  const ended = await server.ask(async (peer) => {
+    const { message } = await peer.ask('tasks/get', { taskId: carriedBy });
+    return message?.result?.['status'] === 'working' ? undefined : message;
+  });
+  if (resultOf(ended)['status'] !== 'completed') throw new Error(`The carried task ended as ${JSON.stringify(ended)}`);
+  return carriedBy;
 }
 
 interface Stored {
