@@ -9,10 +9,12 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts
 import { isTerminal } from '../domain/status.ts';
 import { completeByClient, type Task, type TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
+import { StepError } from '../engine/recorded-error.ts';
 import { isCallToolResult } from '../protocol/sdk.ts';
 import { type PlainTool, type RelatedCall, toolError } from '../protocol/tool.ts';
 import { describeError } from '../runtime/logger.ts';
 import { type Deliveries, nudge } from '../runtime/queues/deliveries.ts';
+import { passingTrouble } from '../runtime/running/task-scope.ts';
 import type { RunnableTool } from '../runtime/running/tool.ts';
 import { type Reported, sendReport } from './reports.ts';
 import { isWorkflow } from './workflow-name.ts';
@@ -48,21 +50,26 @@ async function send(ref: TaskRef, call: RelatedCall, options: ContinuingOptions)
     });
 }
 
-/** The same for a task tool: when its own task ends, as a step of it, so that it is recorded however often that is run. */
+/**
+ * The same for a task tool: when its own task ends, as a step of it, which is over once it is recorded: a process that dies
+ * before that has it done by the next.
+ */
 export function recordedAtEnd(tool: RunnableTool, options: ContinuingOptions): RunnableTool {
   return {
     ...tool,
     run: async (args, task) => {
       const { related } = task;
       if (related === undefined) return tool.run(args, task);
-      const record = (result: JsonObject) =>
-        task.step('record in workflow', () =>
-          recordCall(
-            { owner: task.owner, id: related.id },
-            { id: task.id, tool: tool.name, arguments: args, result },
-            options,
-          ),
-        );
+      const ref = { owner: task.owner, id: related.id };
+      const record = async (result: JsonObject) => {
+        try {
+          const call = { id: task.id, tool: tool.name, arguments: args, result };
+          await task.step('record in workflow', () => send(ref, call, options), { retryStrategy: passingTrouble });
+        } catch (error) {
+          if (!(error instanceof StepError)) throw error;
+          task.logger.warn('A task was not recorded in its workflow', { workflow: ref.id, ...describeError(error) });
+        }
+      };
       let result: JsonValue;
       try {
         result = await tool.run(args, task);
