@@ -101,7 +101,13 @@ function callOf(ctx: ServerContext, { knownOwner, clientOf, askableByTools }: Pr
     related: relatedIdOf(ctx),
     idempotencyKey: idempotencyKeyOf(ctx),
     trace: traceOf(ctx),
-    mayAsk: client.declaresTasks || client.knowsLegacyTasks ? client.askable : askableByTools,
+    mayAsk: mayAsk(client, askableByTools),
     signal: ctx.mcpReq.signal,
   };
+}
+
+/** A client of the 2025 era cannot say that it holds tasks: that its revision knows them does not mean that it does. */
+function mayAsk({ declaresTasks, knowsLegacyTasks, askable }: Client, byTools: readonly Askable[]): readonly Askable[] {
+  if (declaresTasks) return askable;
+  return knowsLegacyTasks ? [...new Set([...askable, ...byTools])] : byTools;
 }

@@ -14,83 +14,18 @@ import { GenericTaskStore } from '../../src/index.ts';
 import { present } from '../../src/present.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 import { type Effect, LOST_LEASE } from '../support/effects.ts';
-import { IDEMPOTENCY_KEY, type JsonMap, type McpPeer, type RpcMessage } from '../support/mcp-requests.ts';
+import { IDEMPOTENCY_KEY, type JsonMap } from '../support/mcp-requests.ts';
 import { recordedOutcomes } from '../support/recorded.ts';
-import { PATIENCE_MS } from '../support/until.ts';
-import {
-  bundleCrashServer,
-  type CrashPlan,
-  CrashServerProcess,
-  type CrashServerPrograms,
-  readEffects,
-  type ServerData,
-} from './crash-server-process.ts';
+import { bundleCrashServer, type CrashServerPrograms, readEffects, type ServerData } from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
+import { inParallel, POLL_EVERY_MS, RUN_LIMIT_MS, Supervised, sample } from './supervised-server.ts';
 
-/** A run must be over by then; usually it takes three seconds. */
-const RUN_LIMIT_MS = 2 * PATIENCE_MS;
 /** For all of them, on a machine that has other things to do. */
 const ALL_RUNS_LIMIT_MS = 30 * 60_000;
 /** Most of a run is waiting: for leases and for a wait of the task. */
 const AT_ONCE = 16;
-/** Of a process that will be killed. */
-const SHORT_LEASE_MS = 1_000;
-const POLL_EVERY_MS = 60;
 const STEPS = ['begin', 'answered', 'branch 1', 'branch 2', 'branch 3', 'end'];
 const TERMINAL = ['completed', 'failed', 'cancelled'];
-
-/** A server that is started again whenever it has died; the first process, or the first two, may be told where to die. */
-class Supervised {
-  readonly #data: ServerData;
-  readonly #plans: CrashPlan[];
-  #process: CrashServerProcess;
-  #over = false;
-  kills = 0;
-  readonly pids: number[] = [];
-  complaints = '';
-
-  constructor(data: ServerData, plans: readonly CrashPlan[]) {
-    this.#data = data;
-    this.#plans = [...plans];
-    this.#process = this.#start();
-  }
-
-  #start(): CrashServerProcess {
-    const plan = this.#plans.shift();
-    const process = new CrashServerProcess(
-      this.#data,
-      plan?.at === undefined ? { plan } : { plan, leaseMs: SHORT_LEASE_MS },
-    );
-    this.pids.push(process.pid);
-    void process.exited.then(() => {
-      this.complaints += process.stderr;
-      if (this.#over) return;
-      this.kills += 1;
-      this.#process = this.#start();
-    });
-    return process;
-  }
-
-  /** Asks until a server answers, whichever process that is. */
-  async ask(work: (peer: McpPeer) => Promise<RpcMessage | undefined>): Promise<RpcMessage> {
-    const deadline = performance.now() + RUN_LIMIT_MS;
-    for (;;) {
-      try {
-        const answer = await work(await this.#process.peer());
-        if (answer !== undefined) return answer;
-      } catch (error) {
-        // No connection, or one that broke off: nobody knows whether the request arrived.
-        if (performance.now() > deadline) throw new Error('The server does not answer any more.', { cause: error });
-      }
-      await delay(POLL_EVERY_MS);
-    }
-  }
-
-  async end(): Promise<void> {
-    this.#over = true;
-    await this.#process.kill();
-  }
-}
 
 interface Journey {
   readonly taskId: string;
@@ -279,22 +214,6 @@ async function run(
   }
   const boundaries = (await readFile(trace, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
   return { kills: server.kills, boundaries, faults };
-}
-
-async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index] as T);
-  };
-  await Promise.all(Array.from({ length: limit }, worker));
-  return results;
-}
-
-/** At most `count` of the numbers from 1 to `last`, evenly. */
-function sample(last: number, count: number): number[] {
-  if (last <= count) return Array.from({ length: last }, (_, index) => index + 1);
-  return Array.from({ length: count }, (_, index) => 1 + Math.round((index * (last - 1)) / (count - 1)));
 }
 
 describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 120 : 16 })))(

@@ -15,6 +15,7 @@ import {
 } from '../../src/index.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+import { crashWorkflow } from './crash-workflow.ts';
 import { type Effect, LOST_LEASE } from './effects.ts';
 import { openSharedQueue, type SharedQueue } from './shared-queue.ts';
 
@@ -116,12 +117,14 @@ const endless = defineTaskTool({
   },
 });
 
+const workflow = crashWorkflow(note);
 const opened = await openBackend(parseBackendAddress(address));
 const server = await startLocalServer({
   logger: silentLogger,
   name: 'crash-server',
   version: '1',
-  tools: [journey, steps, pausing, endless],
+  tools: [journey, steps, pausing, endless, ...workflow.tools],
+  workflows: workflow.workflows,
   backend: opened.backend,
   ...(queue === undefined ? {} : await openSharedQueue(JSON.parse(queue) as SharedQueue)),
   port: 0,

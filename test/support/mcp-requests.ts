@@ -73,13 +73,13 @@ export function mcpRequest(
   });
 }
 
-/** `Mcp-Name` names the tool of a `tools/call` and the task of a `tasks/…`. */
+/** `Mcp-Name` names the tool of a `tools/call`, the prompt of a `prompts/get` and the task of a `tasks/…`. */
 export function mcpHeaders(
   method: string,
   params: Readonly<Record<string, unknown>>,
   changes: RequestChanges['headers'] = {},
 ): Record<string, string> {
-  const name = method === 'tools/call' ? params['name'] : params['taskId'];
+  const name = method === 'tools/call' || method === 'prompts/get' ? params['name'] : params['taskId'];
   const headers: Record<string, string | undefined> = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',

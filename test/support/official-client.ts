@@ -60,7 +60,7 @@ export async function connectOfficialClient(
 }
 
 /** Jest runs tests in a realm of their own, and the client takes objects of another one's `json()` for no JSON. */
-async function fetchHere(url: string | URL, init?: RequestInit): Promise<Response> {
+export async function fetchHere(url: string | URL, init?: RequestInit): Promise<Response> {
   const response = await fetch(url, init);
   return Object.assign(response, { json: async () => JSON.parse(await response.text()) as unknown });
 }

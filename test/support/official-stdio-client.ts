@@ -24,7 +24,7 @@ export interface SpawnedServer {
   readonly env: Readonly<Record<string, string>>;
 }
 
-function transportTo({ command, args, env }: SpawnedServer): StdioClientTransport {
+export function transportTo({ command, args, env }: SpawnedServer): StdioClientTransport {
   return new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: 'ignore' });
 }
 

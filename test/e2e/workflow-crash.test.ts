@@ -1,0 +1,297 @@
+/**
+ * A server with a workflow on its way is killed with `kill -9` at each boundary of its own code, and started again on the same
+ * data. Whatever the boundary: the prompt has one task, the workflow arrives with the same result, each call that was
+ * answered counts, and no step whose outcome was recorded ran again.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { JournalEntry } from '../../src/engine/journal.ts';
+import { GenericTaskStore, type Task } from '../../src/index.ts';
+import { present } from '../../src/present.ts';
+import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
+import { type Effect, LOST_LEASE } from '../support/effects.ts';
+import {
+  IDEMPOTENCY_KEY,
+  type JsonMap,
+  type McpPeer,
+  RELATED_TASK_KEY,
+  type RpcMessage,
+} from '../support/mcp-requests.ts';
+import { recordedOutcomes } from '../support/recorded.ts';
+import { bundleCrashServer, type CrashServerPrograms, readEffects, type ServerData } from './crash-server-process.ts';
+import { durableBackends, type OpenDurable } from './durable-backends.ts';
+import { inParallel, POLL_EVERY_MS, RUN_LIMIT_MS, Supervised, sample } from './supervised-server.ts';
+
+/** For all of them, on a machine that has other things to do. */
+const ALL_RUNS_LIMIT_MS = 30 * 60_000;
+/** Most of a run is waiting: for leases and for waits of the task. */
+const AT_ONCE = 12;
+/** A call is answered without waiting for its recording after a second: one that took less has been recorded. */
+const SURELY_RECORDED_MS = 900;
+const SIGNER = 'Ada';
+/** By the step of the workflow, or of the tool that it runs: what notes that it ran. */
+const NOTED = ['begin', 'far before', 'far after', 'join', 'end'];
+
+interface Expedition {
+  readonly taskId: string;
+  readonly carriedBy: string;
+  readonly final: JsonMap;
+  /** Every value that was sent with the plain call, in order. */
+  readonly sent: readonly string[];
+}
+
+/** What a careful client does: repeats what was not answered, and nothing else. Throws when a promise is broken. */
+async function travel(server: Supervised, key: string): Promise<Expedition> {
+  const meta = { [IDEMPOTENCY_KEY]: key };
+  const prompt = resultOf(
+    await server.ask(async (peer) => (await peer.ask('prompts/get', { name: 'expedition' }, { meta })).message),
+  )['_meta'] as JsonMap;
+  const taskId = String(prompt['task_id']);
+  const sent: string[] = [];
+  const [, carriedBy] = await Promise.all([take(server, taskId, sent), carry(server, taskId, key)]);
+  const deadline = performance.now() + RUN_LIMIT_MS;
+  for (;;) {
+    const task = resultOf(await server.ask(async (peer) => (await peer.ask('tasks/get', { taskId })).message));
+    if (task['status'] !== 'working' && task['status'] !== 'input_required')
+      return { taskId, carriedBy, final: task, sent };
+    if (performance.now() > deadline) throw new Error(`I5: the workflow does not arrive: ${JSON.stringify(task)}`);
+    for (const inputKey of Object.keys((task['inputRequests'] ?? {}) as object)) {
+      const inputResponses = { [inputKey]: { action: 'accept', content: { signer: SIGNER } } };
+      resultOf(await server.ask(async (peer) => (await peer.ask('tasks/update', { taskId, inputResponses })).message));
+    }
+    await delay(POLL_EVERY_MS);
+  }
+}
+
+function resultOf({ result, error }: RpcMessage): JsonMap {
+  if (result === undefined) throw new Error(`A promise is broken: ${JSON.stringify(error)}`);
+  return result;
+}
+
+const relatedTo = (taskId: string) => ({ [RELATED_TASK_KEY]: { taskId } });
+
+/** The plain call, until one has surely been recorded. */
+async function take(server: Supervised, taskId: string, sent: string[]): Promise<void> {
+  await server.ask(async (peer: McpPeer) => {
+    const value = `left, try ${sent.length + 1}`;
+    sent.push(value);
+    const began = performance.now();
+    const { message } = await peer.call('take', { value }, { meta: relatedTo(taskId) });
+    if (message?.error !== undefined) throw new Error(`The call was refused: ${JSON.stringify(message.error)}`);
+    return performance.now() - began < SURELY_RECORDED_MS ? message : undefined;
+  });
+}
+
+/** The call that becomes a task, of which there is one however often it is repeated. */
+async function carry(server: Supervised, taskId: string, key: string): Promise<string> {
+  const meta = { ...relatedTo(taskId), [IDEMPOTENCY_KEY]: `${key} carry` };
+  const created = resultOf(
+    await server.ask(async (peer) => (await peer.call('carry', { value: 'right' }, { meta })).message),
+  );
+  const carriedBy = String(created['taskId']);
+  // Polls are what brings a task on whose process was killed: its client follows it to its end.
+  const ended = await server.ask(async (peer) => {
+    const { message } = await peer.ask('tasks/get', { taskId: carriedBy });
+    return message?.result?.['status'] === 'working' ? undefined : message;
+  });
+  if (resultOf(ended)['status'] !== 'completed') throw new Error(`The carried task ended as ${JSON.stringify(ended)}`);
+  return carriedBy;
+}
+
+interface Stored {
+  readonly tasks: readonly Task[];
+  readonly log: readonly JournalEntry[];
+}
+
+async function readStore({ address, owner: subject }: ServerData, taskId: string): Promise<Stored> {
+  const opened = await openBackend(parseBackendAddress(address));
+  try {
+    const store = new GenericTaskStore({ backend: opened.backend });
+    const { tasks } = await store.list({ issuer: 'crash test', subject }, { limit: 10 });
+    const task = tasks.find(({ id }) => id === taskId);
+    if (task === undefined) throw new Error(`I1: there is no task ${taskId} any more`);
+    return { tasks, log: (await store.log.read(task)).entries as unknown as JournalEntry[] };
+  } finally {
+    await opened.close();
+  }
+}
+
+/** What is wrong with a workflow that has ended; nothing, one hopes. */
+function faultsOf(
+  expedition: Expedition,
+  stored: Stored,
+  effects: readonly Effect[],
+  pids: readonly number[],
+): string[] {
+  const faults: string[] = [];
+  const check = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+  const { taskId, carriedBy, final, sent } = expedition;
+  check(final['status'] === 'completed', `the workflow ended as ${JSON.stringify(final)}`);
+  check(
+    stored.tasks.length === 2 && stored.tasks.some(({ id }) => id === carriedBy),
+    `I3: one prompt and one call made ${stored.tasks.length} tasks`,
+  );
+  const { structuredContent } = (final['result'] ?? {}) as {
+    structuredContent?: { steps: { name: string; status: string; output: JsonMap }[] };
+  };
+  const steps = structuredContent?.steps ?? [];
+  const output = (name: string) => (steps.find((step) => step.name === name)?.output ?? {}) as JsonMap;
+  check(
+    steps.length === 6 && steps.every(({ status }) => status === 'completed'),
+    `the steps ended as ${JSON.stringify(steps)}`,
+  );
+  const [begin, far, left, right, joined, end] = ['begin', 'far', 'left', 'right', 'join', 'end'].map(output);
+  check(sent.includes(String(left?.['value'])), `step left has ${JSON.stringify(left)}, which nobody sent`);
+  check(sent.length !== 1 || left?.['value'] === sent[0], 'WF-5: the call that was answered does not count');
+  check(right?.['value'] === 'right', `WF-5: the task that was carried out does not count: ${JSON.stringify(right)}`);
+  check(far?.['from'] === begin?.['nonce'], 'I3: step far was run with another outcome of step begin');
+  const given = { left: left?.['value'], right: 'right', before: far?.['before'] };
+  check(
+    JSON.stringify(joined?.['given']) === JSON.stringify(given),
+    `step join was run with ${JSON.stringify(joined?.['given'])}, not with ${JSON.stringify(given)}`,
+  );
+  check((end?.['given'] as JsonMap | undefined)?.['signer'] === SIGNER, 'I4: the answer to the question is lost');
+
+  const nonces: Record<string, unknown> = {
+    begin: begin?.['nonce'],
+    'far before': far?.['before'],
+    'far after': far?.['nonce'],
+    join: joined?.['nonce'],
+    end: end?.['nonce'],
+  };
+  for (const name of NOTED) {
+    const recorded = recordedOutcomes(stored.log, 'step').filter(
+      ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
+    );
+    const [first] = recorded;
+    check(recorded.length === 1, `I3: step ${name} has ${recorded.length} outcomes`);
+    const kept = JSON.stringify(first?.outcome.kind === 'ok' ? first.outcome.value : undefined) ?? '';
+    check(kept.includes(String(nonces[name])), `I3: the result of step ${name} is not the recorded one`);
+    const ran = effects.filter((effect) => effect.name === name && effect.task === taskId);
+    check(ran.length >= 1, `step ${name} has an outcome and never ran`);
+    check(
+      ran.every(({ at }) => at <= (first?.at ?? 0)),
+      `EXEC-1: step ${name} ran after its outcome was recorded`,
+    );
+    for (const pid of pids) {
+      const inThisProcess = ran.filter((run) => run.pid === pid).length;
+      const lost = effects.filter((effect) => effect.name === LOST_LEASE && effect.pid === pid).length;
+      check(inThisProcess <= 1 + lost, `step ${name} ran ${inThisProcess} times in one process`);
+    }
+  }
+  return faults;
+}
+
+interface RunReport {
+  readonly kills: number;
+  readonly boundaries: readonly string[];
+  readonly faults: readonly string[];
+}
+
+let runs = 0;
+let programs: CrashServerPrograms;
+
+beforeAll(async () => {
+  programs = await bundleCrashServer();
+});
+
+afterAll(() => programs.dispose());
+
+/** One workflow, with the first processes killed at these boundaries. */
+async function run(
+  backend: string,
+  durable: OpenDurable,
+  crashesAt: readonly (number | undefined)[],
+): Promise<RunReport> {
+  runs += 1;
+  const name = `run ${runs}`;
+  const trace = join(durable.folder, `${name}.boundaries`);
+  const effects = join(durable.folder, `${name}.effects`);
+  const data = { programs, address: await durable.address(), owner: name, effects };
+  const plans = crashesAt.map((at, index) => ({
+    backend,
+    trace: index === 0 ? trace : `${trace} ${index}`,
+    ...present({ at }),
+  }));
+  const server = new Supervised(data, plans);
+  const faults: string[] = [];
+  try {
+    const expedition = await travel(server, name);
+    await server.end();
+    const stored = await readStore(data, expedition.taskId);
+    faults.push(...faultsOf(expedition, stored, await readEffects(effects), server.pids));
+    if (server.complaints !== '') faults.push(`the server complained: ${server.complaints}`);
+  } catch (error) {
+    faults.push(error instanceof Error ? error.message : String(error));
+  } finally {
+    await server.end();
+  }
+  const boundaries = (await readFile(trace, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+  return { kills: server.kills, boundaries, faults };
+}
+
+/** As many as it takes: one may be over before a late boundary, of which heartbeats and polls make more or fewer. */
+async function runKilled(
+  backend: string,
+  durable: OpenDurable,
+  first: number,
+  ...others: number[]
+): Promise<RunReport> {
+  for (let at = first; ; at = Math.ceil(at / 2)) {
+    const report = await run(backend, durable, [at, ...others]);
+    if (report.kills > 0 || report.faults.length > 0 || at === 1) return report;
+  }
+}
+
+describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 80 : 12 })))(
+  'a server with a workflow on $name',
+  ({ name, open, points }) => {
+    let durable: OpenDurable;
+    let boundaries: readonly string[] = [];
+
+    beforeAll(async () => {
+      durable = await open();
+      const counted = await run(name, durable, [undefined]);
+      expect(counted.faults).toEqual([]);
+      boundaries = counted.boundaries;
+    });
+
+    afterAll(() => durable.dispose());
+
+    test(
+      'that is killed at any boundary loses nothing and repeats nothing that was recorded [WF-2 WF-5 EXEC-1 I1 I3 I4 I5]',
+      async () => {
+        const chosen = sample(boundaries.length, points);
+
+        const reports = await inParallel(chosen, AT_ONCE, (at) => runKilled(name, durable, at));
+
+        const faults = reports.flatMap((report, index) =>
+          report.faults.map((fault) => `killed at ${chosen[index]} (${report.boundaries.at(-1)}): ${fault}`),
+        );
+        expect(faults).toEqual([]);
+        expect(boundaries.length).toBeGreaterThan(40);
+        expect(reports.filter(({ kills }) => kills === 0)).toEqual([]);
+      },
+      ALL_RUNS_LIMIT_MS,
+    );
+
+    test(
+      'that is killed again while it recovers does so too [WF-2 WF-5 EXEC-1 I1 I3 I4 I5]',
+      async () => {
+        const pairs = sample(boundaries.length, 6).map((first): [number, number] => [first, 5]);
+
+        const reports = await inParallel(points < 20 ? pairs.slice(0, 2) : pairs, AT_ONCE, (pair) =>
+          runKilled(name, durable, ...pair),
+        );
+
+        expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
+        expect(reports.some(({ kills }) => kills === 2)).toBe(true);
+      },
+      ALL_RUNS_LIMIT_MS,
+    );
+  },
+);
