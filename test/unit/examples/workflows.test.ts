@@ -1,5 +1,5 @@
 /** The workflow prompts among the examples through a real server: the hand-over, what a client reports, questions, results. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,8 @@ import { createProfileCsv } from '../../../examples/profile-csv.ts';
 import { createCheckTarget, releasePolicies, shipRelease } from '../../../examples/ship-release.ts';
 import tools, { resources, workflows } from '../../../examples/tools.ts';
 import * as deployed from '../../../lambda/tools.ts';
+import type { CallContext, Owner } from '../../../src/index.ts';
+import { silentLogger } from '../../../src/index.ts';
 import type { JsonMap } from '../../support/mcp-requests.ts';
 import { ExampleServer } from './example-server.ts';
 
@@ -173,13 +175,23 @@ describe('describe_csv', () => {
     });
   });
 
-  test.each(['..', 'a/b', 'A', ''])('has no report %j [SEC-3]', async (id) => {
-    const server = await serve();
-    const uri = `column-report://${encodeURIComponent(id)}`;
+  test('has reports for their owner alone, and no other files [SEC-3 WF-10]', async () => {
+    const { writeReport, reports } = createReports(folder);
+    await writeFile(join(folder, 'secret.md'), 'secret');
+    const owner = { issuer: 'tests', subject: 'ada' };
+    const call = { owner, signal: new AbortController().signal, logger: silentLogger };
+    const { structuredContent } = (await writeReport.run({ file: 'a.csv', rows: 1, columns: described }, {
+      ...call,
+      related: undefined,
+    } as unknown as CallContext)) as { structuredContent: { id: string } };
+    const { id } = structuredContent;
+    const read = (asked: string, who: Owner | undefined) =>
+      reports.read(`column-report://${asked}`, { id: asked }, { ...call, owner: who });
 
-    const { message } = await server.peer.ask('resources/read', { uri }, { headers: { 'mcp-name': uri } });
-
-    expect(message?.error).toBeDefined();
+    expect(await read(id, owner)).toContain('# a.csv');
+    expect(await read(id, { ...owner, subject: 'bob' })).toBeUndefined();
+    expect(await read(id, undefined)).toBeUndefined();
+    expect(await read('../secret', owner)).toBeUndefined();
   });
 });
 
@@ -223,7 +235,7 @@ describe('ship_release', () => {
     await report(server, taskId);
     const question = await answer(server, taskId, { action: 'accept', content: { release: 'v7' } });
     const asked = await server.when(taskId, ({ inputRequests }) =>
-      String(JSON.stringify(inputRequests)).includes('Approve'),
+      JSON.stringify(inputRequests ?? {}).includes('Approve'),
     );
 
     expect(question).toBe('Which release is to be shipped to production?');
