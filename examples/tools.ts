@@ -21,8 +21,10 @@ export default [
   writeReport,
 ];
 
+// #region exports
 /** Prompts that own tasks. */
 export const workflows = [describeCsv, shipRelease];
 
 /** What workflows read, and clients with them. */
 export const resources = [columnGuide, releasePolicies, reports];
+// #endregion

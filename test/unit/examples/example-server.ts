@@ -66,14 +66,27 @@ export class ExampleServer {
     return task['result'] as unknown as ToolResult;
   }
 
-  /** Gets a workflow's prompt, or goes on with `taskId`; time passes until there is a reply. */
+  /** Gets a workflow's prompt, or goes on with `taskId`; time passes until the server can do no more by itself. */
   async prompt(name: string, args: Readonly<Record<string, string>>, taskId?: string): Promise<JsonMap> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let [given, id] = [args, taskId]; ; given = {}) {
+      const reply = await this.#promptOnce(name, given, id);
+      const { task_id, pause_reason } = reply['_meta'] as { task_id?: string; pause_reason?: { type: string } };
+      // More of the clock's time than of the machine's may have passed.
+      if (pause_reason?.type !== 'timeBudget') return reply;
+      if (performance.now() > deadline) throw new Error(`The server is still at it: ${JSON.stringify(reply)}`);
+      id = task_id;
+    }
+  }
+
+  async #promptOnce(name: string, args: Readonly<Record<string, string>>, taskId?: string): Promise<JsonMap> {
     const meta = taskId === undefined ? {} : { [RELATED_TASK_KEY]: { taskId } };
-    const asked = this.peer.ask('prompts/get', { name, arguments: args }, { meta, headers: { 'mcp-name': name } });
     let isAnswered = false;
-    const answered = asked.finally(() => {
-      isAnswered = true;
-    });
+    const answered = this.peer
+      .ask('prompts/get', { name, arguments: args }, { meta, headers: { 'mcp-name': name } })
+      .finally(() => {
+        isAnswered = true;
+      });
     const deadline = performance.now() + PATIENCE_MS;
     while (!isAnswered && performance.now() < deadline) await this.clock.advance(CLOCK_STEP_MS);
     const { message } = await answered;

@@ -4,15 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { approveDeploy } from '../../../examples/approve-deploy.ts';
 import { approveColumns, createReports, nameColumns } from '../../../examples/column-tools.ts';
 import { columnGuide, describeCsv } from '../../../examples/describe-csv.ts';
 import { createProfileCsv } from '../../../examples/profile-csv.ts';
 import { createCheckTarget, releasePolicies, shipRelease } from '../../../examples/ship-release.ts';
 import tools, { resources, workflows } from '../../../examples/tools.ts';
+import { describeCsvWith } from '../../../examples/workflow-client.ts';
 import * as deployed from '../../../lambda/tools.ts';
+import { MemoryBackend } from '../../../src/backends/memory.ts';
 import type { CallContext, Owner } from '../../../src/index.ts';
-import { silentLogger } from '../../../src/index.ts';
+import { silentLogger, startLocalServer } from '../../../src/index.ts';
 import type { JsonMap } from '../../support/mcp-requests.ts';
 import { ExampleServer } from './example-server.ts';
 
@@ -132,6 +135,39 @@ describe('describe_csv', () => {
     expect(text).toContain('# cities.csv\n\n20 rows. Approved by Ada.\n');
     expect(text).toContain('| population | The population | a\\|b of population |');
   });
+
+  test.each([['2026-07-28'], ['2025-11-25']])(
+    'is gone on with by the official client of %s, as the guide shows it [WF-5 WF-7 DX-3]',
+    async (era) => {
+      const { writeReport, reports } = createReports(folder);
+      const local = await startLocalServer({
+        name: 'examples',
+        version: '1.0.0',
+        port: 0,
+        allowAnonymous: true,
+        logger: silentLogger,
+        backend: new MemoryBackend(),
+        tools: [createProfileCsv({ root: DATA }), nameColumns, approveColumns, writeReport],
+        workflows: [describeCsv],
+        resources: [columnGuide, reports],
+      });
+      const client = new Client(
+        { name: 'host', version: '1.0.0' },
+        {
+          capabilities: { elicitation: { form: {} } },
+          versionNegotiation: { mode: era === '2026-07-28' ? { pin: era } : 'legacy' },
+        },
+      );
+      await client.connect(new StreamableHTTPClientTransport(new URL(local.url)));
+
+      const reply = await describeCsvWith(client, 'cities.csv', async () => ({ of: COLUMNS, columns: described }));
+      await client.close();
+      await local.close();
+
+      expect(statusesIn(reply as unknown as JsonMap)).toMatchObject({ names: 'completed', approve: 'pending' });
+      expect(reply._meta).toMatchObject({ task_status: 'input_required', pause_reason: { type: 'needsInput' } });
+    },
+  );
 
   test('without approval ends with the report skipped and nothing written [WF-11]', async () => {
     const server = await serve();
