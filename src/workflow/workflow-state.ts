@@ -199,11 +199,14 @@ export class WorkflowState {
       const index = state?.isSkipped === false ? state.pieces.findIndex(({ status }) => status !== 'completed') : -1;
       if (state !== undefined && index >= 0) return { state, index };
     }
-    const again = named.findLast((state) => !state.isSkipped && state.items === undefined && !this.#isUsed(state));
+    const again = named.findLast(
+      (state) => !state.isSkipped && state.step.forEach === undefined && !this.#isUsed(state),
+    );
     if (again !== undefined) return { state: again, index: 0 };
-    return named.length === 0
-      ? 'no step has this tool'
-      : 'every step with this tool is done, and later steps have used it';
+    if (named.length === 0) return 'no step has this tool';
+    return named.every(isOver)
+      ? 'every step with this tool is done, and later steps have used it'
+      : 'the step with this tool is done for the items of a list, which is not there yet';
   }
 
   #placeOf(name: string): Place | string {
@@ -213,9 +216,8 @@ export class WorkflowState {
     if (state.isSkipped) return 'the step was skipped';
     const index = state.pieces.findIndex(({ status }) => status !== 'completed');
     if (index >= 0) return { state, index };
-    return this.#isUsed(state)
-      ? 'later steps have used what was there'
-      : { state, index: Math.max(0, state.pieces.length - 1) };
+    if (state.pieces.length === 0) return 'the step is done for the items of a list, which has none yet';
+    return this.#isUsed(state) ? 'later steps have used what was there' : { state, index: state.pieces.length - 1 };
   }
 
   /** Whether a later step has begun with what this one gave. */
