@@ -194,6 +194,12 @@ class World {
     this.#places = places;
   }
 
+  /** Of a run that waits for its client. */
+  expectNothingWaits(): void {
+    for (const [number, place] of this.#places)
+      if (place === 'waiting' && Number.isSafeInteger(number)) this.offences.push(`call ${number} is not taken in`);
+  }
+
   #takes(place: string, call: Called): boolean {
     const step = this.random.workflow.steps.find(({ name }) => place.startsWith(`${name}[`));
     return call.tool === `step ${step?.name}` || (step?.kind === 'tool' && step.tool === call.tool);
@@ -226,6 +232,7 @@ async function finish(world: World): Promise<void> {
     await world.held.clock.advance(1);
     const { meta, pause } = await world.session.again('random', world.taskId);
     await world.look();
+    if (pause !== undefined && pause['type'] !== 'timeBudget') world.expectNothingWaits();
     if (meta['task_status'] === 'completed') return;
     const step = world.random.workflow.steps.find(({ name }) => name === (pause?.['step'] ?? pause?.['failedStep']));
     if (step?.kind === 'manual') await world.reportSome(step.name);
