@@ -197,15 +197,14 @@ export class WorkflowState {
       const index = state?.isSkipped === false ? state.pieces.findIndex(({ status }) => status !== 'completed') : -1;
       if (state !== undefined && index >= 0) return { state, index };
     }
-    if (named.length === 0) return 'no step has this tool';
-    const again = named.findLast(({ step }) => {
-      const state = this.at(step.name);
-      return (
-        state !== undefined && statusOf(state) === 'completed' && state.items === undefined && !this.#isUsed(state)
-      );
-    });
+    const again = named.findLast(
+      (state) => !state.isSkipped && state.step.forEach === undefined && !this.#isUsed(state),
+    );
     if (again !== undefined) return { state: again, index: 0 };
-    return 'every step with this tool is done and has been used, was skipped, or does not know its list yet';
+    if (named.length === 0) return 'no step has this tool';
+    return named.every(isOver)
+      ? 'every step with this tool is done, and later steps have used it'
+      : 'the step with this tool is done for the items of a list, which is not there yet';
   }
 
   #placeOf(name: string): Place | string {
@@ -215,9 +214,8 @@ export class WorkflowState {
     if (state.isSkipped) return 'the step was skipped';
     const index = state.pieces.findIndex(({ status }) => status !== 'completed');
     if (index >= 0) return { state, index };
-    if (statusOf(state) !== 'completed') return 'the list that the step is done for is not there yet';
-    if (state.items !== undefined || this.#isUsed(state)) return 'the step is done, and later ones may have used it';
-    return { state, index: 0 };
+    if (state.pieces.length === 0) return 'the step is done for the items of a list, which has none yet';
+    return this.#isUsed(state) ? 'later steps have used what was there' : { state, index: state.pieces.length - 1 };
   }
 
   /** Whether a later step has begun with what this one gave. */
