@@ -15,10 +15,18 @@ import { shownPause } from './workflow-records.ts';
 import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowState } from './workflow-state.ts';
 import { goalOf } from './workflow-tool.ts';
 
+interface HandedTask {
+  readonly id: string;
+  readonly status: string;
+  readonly message?: string | undefined;
+  /** It waits for a worker that has its code. */
+  readonly isParked?: boolean;
+}
+
 export interface HandOver {
   readonly state: WorkflowState;
   /** `undefined`: nothing is kept. */
-  readonly task: { readonly id: string; readonly status: string; readonly message?: string | undefined } | undefined;
+  readonly task: HandedTask | undefined;
   readonly pause: PauseReason | undefined;
   /** By URI: what is attached to the steps that remain. */
   readonly attached: ReadonlyMap<string, readonly ResourceContents[]>;
@@ -218,7 +226,9 @@ function howToGoOn({ workflow }: WorkflowState, taskId: string): JsonObject {
 
 function plainList({ state, task, pause }: HandOver): string {
   const rest = remainingOf(state);
-  const paused = pause === undefined ? '' : ` ${describePause(pause)}`;
+  const why =
+    task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
+  const paused = why === undefined ? '' : ` ${why}`;
   const which =
     task === undefined ? 'Nothing of this is kept: there is no task.' : `This is task ${task.id}, now ${task.status}.`;
   if (rest.length === 0) return `${which} Every step is done.`;
@@ -250,7 +260,7 @@ export function describePause(pause: PauseReason): string {
     case 'clientStep':
       return `Step ${pause.step} is yours.`;
     case 'needsInput':
-      return `Step ${pause.step} waits for an answer to the question of its task.`;
+      return `Step ${pause.step} waits for an answer to the question of its task. Answer it by ${pause.suggestedTool}.`;
     case 'timeBudget':
       return `The server is at work on step ${pause.step}, and goes on; get the prompt again to see how far it is.`;
   }

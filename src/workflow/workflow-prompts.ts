@@ -175,9 +175,9 @@ export class WorkflowPrompts {
   }
 
   /** Once the server can do no more by itself, or its time is over. */
-  async #reply(ref: TaskRef, { signal }: PromptCall): Promise<GetPromptResult> {
+  async #reply(ref: TaskRef, { signal, answersBy }: PromptCall): Promise<GetPromptResult> {
     const { store, clock, closing, budgetMs, healingGraceMs, maxReplyBytes } = this.#options;
-    const rested = await awaitTask(ref, isAtRest, {
+    const rested = await awaitTask(ref, (stored) => isAtRest(stored, clock.now()), {
       store,
       clock,
       maxMs: budgetMs,
@@ -185,10 +185,15 @@ export class WorkflowPrompts {
       signal: AbortSignal.any([signal, closing]),
       onLook: (stored) => healForgotten(this.#options, stored, clock.now(), healingGraceMs),
     });
-    const { state, task, pause } = await this.#standing(ref, rested);
+    const { state, task, pause } = await this.#standing(ref, rested, answersBy);
     return replyOf({
       state,
-      task: { id: task.id, status: task.status, message: shownStatusMessage(task) },
+      task: {
+        id: task.id,
+        status: task.status,
+        message: shownStatusMessage(task),
+        isParked: task.run.parked !== undefined,
+      },
       pause,
       attached: await this.#attached(state, ref.owner, signal),
       maxBytes: maxReplyBytes,
@@ -196,7 +201,7 @@ export class WorkflowPrompts {
   }
 
   /** Where a workflow stands, as its task's variables have it. */
-  async #standing(ref: TaskRef, rested?: StoredTask) {
+  async #standing(ref: TaskRef, rested?: StoredTask, answersBy = 'tasks/update') {
     const { store } = this.#options;
     const { task } = rested ?? (await store.get(ref));
     const workflow =
@@ -205,7 +210,7 @@ export class WorkflowPrompts {
     const variables = await store.readVariables(task);
     const args = (await store.load(task, task.arguments)) as JsonObject;
     const state = (await loadState(store, task, workflow, variables)) ?? new WorkflowState(workflow, args);
-    return { task, state, pause: pauseOf(state, task, variables, rested !== undefined) };
+    return { task, state, pause: pauseOf(state, task, variables, rested !== undefined, answersBy) };
   }
 
   async #withoutTask(workflow: Workflow, args: JsonObject, { owner, signal }: PromptCall): Promise<GetPromptResult> {
@@ -268,18 +273,27 @@ export class WorkflowPrompts {
   }
 }
 
-/** Whether a task does not go on by itself. */
-function isAtRest({ task }: StoredTask): boolean {
-  const { dueAt, lease } = task.run;
-  return isTerminal(task.status) || task.status === 'input_required' || (dueAt === null && lease === undefined);
+/** Whether a task does not go on by itself; one that waits for other code does not within any request. */
+function isAtRest({ task }: StoredTask, now: number): boolean {
+  const { dueAt, lease, parked } = task.run;
+  if (isTerminal(task.status) || task.status === 'input_required') return true;
+  return lease === undefined && (dueAt === null || (parked !== undefined && dueAt > now));
 }
 
-function pauseOf(state: WorkflowState, task: Task, variables: JsonObject, isRested: boolean): PauseReason | undefined {
+function pauseOf(
+  state: WorkflowState,
+  task: Task,
+  variables: JsonObject,
+  isRested: boolean,
+  answersBy: string,
+): PauseReason | undefined {
   const step = state.next?.step;
   if (isTerminal(task.status) || step === undefined) return undefined;
-  if (task.status === 'input_required') return { type: 'needsInput', step: step.name, suggestedTool: 'tasks/update' };
+  if (task.status === 'input_required') return { type: 'needsInput', step: step.name, suggestedTool: answersBy };
   const recorded = variables[WORKFLOW_KEYS.pauseReason];
-  if (recorded !== undefined && isRested) return recorded as unknown as PauseReason;
+  // What one that is parked had paused for has been seen to: it is the server that is to go on.
+  const isPaused = isRested && task.run.parked === undefined;
+  if (recorded !== undefined && isPaused) return recorded as unknown as PauseReason;
   return { type: 'timeBudget', step: step.name, suggestedTool: toolOf(step) };
 }
 
