@@ -26,7 +26,8 @@ const column = z.object({
   mean: z.number().optional(),
 });
 
-const profile = z.object({ file: z.string(), rows: z.int(), bytes: z.int(), columns: z.array(column) });
+/** What the tool returns, also for workflows that go on with it. */
+export const csvProfile = z.object({ file: z.string(), rows: z.int(), bytes: z.int(), columns: z.array(column) });
 
 export function createProfileCsv({ root, chunkBytes = 64 * 1024 }: ProfileCsvOptions): TaskTool {
   return defineTaskTool({
@@ -37,7 +38,7 @@ export function createProfileCsv({ root, chunkBytes = 64 * 1024 }: ProfileCsvOpt
     inputSchema: z.object({
       file: z.string().min(1).describe('path below the folder of CSV files, e.g. "cities.csv"'),
     }),
-    outputSchema: profile,
+    outputSchema: csvProfile,
     annotations: { readOnlyHint: true },
     // #region profile-csv
     async run({ file: name }, task) {
@@ -85,7 +86,7 @@ function report(file: string, bytes: number, { header, rows, columns }: ChunkPro
       ...(type === 'date' && dates !== null ? { min: dates.min, max: dates.max } : {}),
     };
   });
-  const structuredContent = { file, rows, bytes, columns: described } satisfies z.infer<typeof profile>;
+  const structuredContent = { file, rows, bytes, columns: described } satisfies z.infer<typeof csvProfile>;
   const summary = described.map(({ name, type }) => `${name} (${type})`).join(', ');
   const text = `${file}: ${rows} rows, ${described.length} columns: ${summary}`;
   return { content: [{ type: 'text', text }], structuredContent };

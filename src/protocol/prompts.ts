@@ -82,10 +82,11 @@ export function registerResources(
   resources: readonly ServedResource[],
   services: PromptServices,
 ): void {
-  for (const { name, uri, title, description, mimeType, read } of resources) {
+  for (const resource of resources) {
+    const { name, uri, title, description, mimeType } = resource;
     const answer = (ctx: ServerContext, asked: URL) =>
       services.translated(ctx, async () => ({
-        contents: [...(await read(asked.href, services.knownOwner(ctx), ctx.mcpReq.signal))],
+        contents: [...(await resource.read(asked.href, services.knownOwner(ctx), ctx.mcpReq.signal))],
       }));
     const config = present({ title, description, mimeType });
     if (!UriTemplate.isTemplate(uri)) mcp.registerResource(name, uri, config, (asked, ctx) => answer(ctx, asked));

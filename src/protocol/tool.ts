@@ -217,7 +217,7 @@ export function toRunnable(tool: TaskTool): RunnableTool {
   };
 }
 
-function describeIssues(issues: readonly StandardSchemaV1.Issue[]): string {
+export function describeIssues(issues: readonly StandardSchemaV1.Issue[]): string {
   return issues
     .map(({ message, path }) => {
       const at = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');

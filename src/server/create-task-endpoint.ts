@@ -18,7 +18,7 @@ import {
 } from '../protocol/tasks-extension.ts';
 import type { AnyTool } from '../protocol/tool.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { deliverAnswers, HEALING_GRACE_MS } from '../runtime/queues/deliveries.ts';
+import { type Deliveries, deliverAnswers, HEALING_GRACE_MS } from '../runtime/queues/deliveries.ts';
 import type { TaskQueue } from '../runtime/queues/queue.ts';
 import { decodeCallbackToken } from '../runtime/running/callback-token.ts';
 import type { TaskStore } from '../store/task-store.ts';
@@ -144,34 +144,23 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
   const closing = new AbortController();
   const lifetime = options.lifetime ?? DEFAULT_LIFETIME;
   const healingGraceMs = options.healingGraceMs ?? HEALING_GRACE_MS;
+  const shared = { store, queue, clock, logger, lifetime, healingGraceMs, closing: closing.signal };
   const workflows = serveWorkflows({
+    ...shared,
+    tools,
     workflows: options.workflows ?? [],
     resources: options.resources ?? [],
-    tools,
-    store,
-    queue,
-    clock,
-    logger,
-    lifetime,
-    healingGraceMs,
-    closing: closing.signal,
     budgetMs: options.promptBudgetMs,
     maxReplyBytes: options.maxPromptBytes,
   });
   const extension = new TasksExtension({
-    closing: closing.signal,
+    ...shared,
     ...workflows,
-    store,
-    queue,
-    clock,
-    logger,
-    lifetime,
     resolveOwner: options.resolveOwner ?? ((authInfo) => ownerOfAuthInfo(authInfo, { allowAnonymous })),
     plainCallWaitMs,
     progressCallWaitMs: progressWaitMs === null ? null : Math.max(plainCallWaitMs, Math.min(progressWaitMs, maxWaitMs)),
     maxCallWaitMs: maxWaitMs,
     maxAnswerBytes,
-    healingGraceMs,
     taskTools: options.taskTools,
   });
   const { name, version, instructions, createServer } = options;
@@ -205,17 +194,20 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
       await endpoint.close();
     },
     extension,
-    completeCallback: async (token, outcome) => {
-      const { ref, key } = decodeCallbackToken(token);
-      const known = await store.get(ref);
-      if (!Object.hasOwn(known.task.inputs, key)) return;
-      const answer: AnswerOutcome =
-        'failure' in outcome
-          ? { outcome: 'failed', message: outcome.failure }
-          : { outcome: 'answered', value: await store.keep(known.task, 'answer', outcome.value) };
-      await deliverAnswers({ store, queue, logger }, known, { [key]: answer });
-    },
+    completeCallback: (token, outcome) => completeCallback({ store, queue, logger }, token, outcome),
   };
+}
+
+async function completeCallback(deliveries: Deliveries, token: string, outcome: CallbackCompletion): Promise<void> {
+  const { store } = deliveries;
+  const { ref, key } = decodeCallbackToken(token);
+  const known = await store.get(ref);
+  if (!Object.hasOwn(known.task.inputs, key)) return;
+  const answer: AnswerOutcome =
+    'failure' in outcome
+      ? { outcome: 'failed', message: outcome.failure }
+      : { outcome: 'answered', value: await store.keep(known.task, 'answer', outcome.value) };
+  await deliverAnswers(deliveries, known, { [key]: answer });
 }
 
 function headerModeOf({ headers = 'strict' }: EndpointSettings): HeaderMode {

@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts
 import { isTerminal } from '../domain/status.ts';
 import { completeByClient, type Task, type TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
-import { StepError } from '../engine/recorded-error.ts';
+import { TaskAborted } from '../engine/aborts.ts';
 import { isCallToolResult } from '../protocol/sdk.ts';
 import { type PlainTool, type RelatedCall, toolError } from '../protocol/tool.ts';
 import { describeError } from '../runtime/logger.ts';
@@ -50,10 +50,7 @@ async function send(ref: TaskRef, call: RelatedCall, options: ContinuingOptions)
     });
 }
 
-/**
- * The same for a task tool: when its own task ends, as a step of it, which is over once it is recorded: a process that dies
- * before that has it done by the next.
- */
+/** The same for a task tool: when its own task ends, as a step of it, so that it is recorded whatever dies meanwhile. */
 export function recordedAtEnd(tool: RunnableTool, options: ContinuingOptions): RunnableTool {
   return {
     ...tool,
@@ -61,28 +58,29 @@ export function recordedAtEnd(tool: RunnableTool, options: ContinuingOptions): R
       const { related } = task;
       if (related === undefined) return tool.run(args, task);
       const ref = { owner: task.owner, id: related.id };
-      const record = async (result: JsonObject) => {
-        try {
-          const call = { id: task.id, tool: tool.name, arguments: args, result };
-          await task.step('record in workflow', () => send(ref, call, options), { retryStrategy: passingTrouble });
-        } catch (error) {
-          if (!(error instanceof StepError)) throw error;
-          task.logger.warn('A task was not recorded in its workflow', { workflow: ref.id, ...describeError(error) });
-        }
+      const record = async (result: JsonValue) => {
+        const call = { id: task.id, tool: tool.name, arguments: args, result: result as JsonObject };
+        const sending = task.step('record in workflow', () => send(ref, call, options), {
+          retryStrategy: passingTrouble,
+        });
+        await sending.catch((error: unknown) => {
+          if (error instanceof TaskAborted) throw error;
+          task.logger.warn('A task was not recorded in its workflow', { related: related.id, ...describeError(error) });
+        });
       };
       let result: JsonValue;
       try {
         result = await tool.run(args, task);
       } catch (error) {
+        // A task that was ended from outside has no outcome of its tool's.
+        if (error instanceof TaskAborted) throw error;
         const outcome = tool.outcomeOf(error);
-        // What has ended already has nothing to say any more.
-        if (!task.signal.aborted) {
-          const said = outcome.kind === 'result' ? outcome.result : toolError(outcome.failure.message);
-          await record(said as unknown as JsonObject);
-        }
+        await record(
+          outcome.kind === 'result' ? outcome.result : (toolError(outcome.failure.message) as unknown as JsonObject),
+        );
         throw error;
       }
-      await record(result as JsonObject);
+      await record(result);
       return result;
     },
   };

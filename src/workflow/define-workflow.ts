@@ -34,20 +34,23 @@ export type PathOf<Value, Level extends number = 3> = unknown extends Value
           }[keyof Value & string]
         : never;
 
-/** Where a step's arguments may come from: the prompt's arguments, and the outputs of the steps before it. */
+/**
+ * Where a step's arguments may come from: the prompt's arguments, and the outputs of the steps before it. Functions, not
+ * methods: a definition takes them apart, `({ argument, output }) => ...`.
+ */
 export interface Sources<Args, Outputs> {
-  argument<Name extends keyof Args & string>(name: Name, path?: PathOf<NonNullable<Args[Name]>>): Source;
-  output<Step extends keyof Outputs & string>(step: Step, path?: PathOf<Outputs[Step]>): Source;
+  readonly argument: <Name extends keyof Args & string>(name: Name, path?: PathOf<NonNullable<Args[Name]>>) => Source;
+  readonly output: <Step extends keyof Outputs & string>(step: Step, path?: PathOf<Outputs[Step]>) => Source;
   /** A variable of the task, as tool calls and handlers set it. */
-  variable(name: string, path?: string): Source;
-  constant(value: JsonValue): Source;
+  readonly variable: (name: string, path?: string) => Source;
+  readonly constant: (value: JsonValue) => Source;
   /** In a step with `forEach`: what it is done for. */
-  item(path?: string): Source;
+  readonly item: (path?: string) => Source;
   /** A small pure function; `undefined` says that there is no value. */
-  computed<Of extends Readonly<Record<string, Source>>>(
+  readonly computed: <Of extends Readonly<Record<string, Source>>>(
     of: Of,
     compute: (values: { readonly [Name in keyof Of]: JsonValue }) => JsonValue | undefined,
-  ): Source;
+  ) => Source;
 }
 
 type Defined<Step extends WorkflowStep, Schema> = Omit<Step, 'name' | 'kind' | 'by' | 'output'> & {

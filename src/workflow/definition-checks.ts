@@ -2,11 +2,12 @@
 import { TaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { durationMs } from '../engine/duration.ts';
+import { describeThrown } from '../engine/thrown.ts';
 import { type AnyTool, newestOf } from '../protocol/tool.ts';
 import { pathFault } from './paths.ts';
 import type { ResourceRegistry } from './resources.ts';
 import { placeholdersIn } from './templates.ts';
-import type { ResourceUse, Source, Workflow, WorkflowStep } from './workflow.ts';
+import type { ResourceUse, Source, ToolStep, Workflow, WorkflowStep } from './workflow.ts';
 import { usesItem } from './workflow-state.ts';
 
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
@@ -77,40 +78,59 @@ interface Around {
 }
 
 function stepFault(step: WorkflowStep, around: Around): string | undefined {
-  const { name, when, forEach, guidance } = step;
+  const { name, guidance, forEach } = step;
   if (!STEP_NAME.test(name)) return 'the name of a step has 1 to 64 letters, digits, "_" or "-"';
   if (around.before.has(name)) return 'the name is taken by an earlier step';
   if (step.kind === 'manual' && (guidance ?? '') === '')
     return 'a step without a tool needs guidance that says what is to be done';
-  const isLoop = forEach !== undefined;
-  for (const source of [when, forEach]) {
-    const problem =
-      source === undefined
-        ? undefined
-        : (sourceFault(source, around) ?? (usesItem(source) ? 'there is no item yet' : undefined));
+  return (
+    sourcesFault(step, around) ??
+    (step.kind === 'tool' ? formFault(step, around) : undefined) ??
+    retryFault(step) ??
+    templateFault(guidance ?? '', around, forEach !== undefined)
+  );
+}
+
+function sourcesFault(step: WorkflowStep, around: Around): string | undefined {
+  const isLoop = step.forEach !== undefined;
+  for (const source of [step.when, step.forEach]) {
+    if (source === undefined) continue;
+    const problem = sourceFault(source, around) ?? itemFault(source, false);
     if (problem !== undefined) return problem;
   }
-  for (const [argument, source] of step.kind === 'tool' ? Object.entries(step.arguments) : []) {
+  const named = [
+    ...(step.kind === 'tool'
+      ? Object.entries(step.arguments).map(([name, source]) => [`argument "${name}"`, source] as const)
+      : []),
+    ...usesIn(step).flatMap(({ uri, bindings = {} }) =>
+      Object.entries(bindings).map(([name, source]) => [`"${name}" of ${uri}`, source] as const),
+    ),
+  ];
+  for (const [what, source] of named) {
     const problem = sourceFault(source, around) ?? itemFault(source, isLoop);
-    if (problem !== undefined) return `argument "${argument}": ${problem}`;
+    if (problem !== undefined) return `${what}: ${problem}`;
   }
-  for (const { uri, bindings = {} } of usesIn(step)) {
-    for (const [variable, source] of Object.entries(bindings)) {
-      const problem = sourceFault(source, around) ?? itemFault(source, isLoop);
-      if (problem !== undefined) return `"${variable}" of ${uri}: ${problem}`;
-    }
+  return undefined;
+}
+
+function formFault({ askFor, arguments: args, forEach }: ToolStep, around: Around): string | undefined {
+  const stranger = Object.keys(askFor?.fields ?? {}).find((field) => !Object.hasOwn(args, field));
+  if (stranger !== undefined) return `askFor: the step has no argument "${stranger}"`;
+  return templateFault(askFor?.message ?? '', around, forEach !== undefined);
+}
+
+function retryFault(step: WorkflowStep): string | undefined {
+  if (step.kind === 'manual' || step.retry === undefined) return undefined;
+  const { maxAttempts, delay } = step.retry;
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1 || maxAttempts > MAX_ATTEMPTS)
+    return `retry.maxAttempts must be from 1 to ${MAX_ATTEMPTS}`;
+  if (delay === undefined) return undefined;
+  try {
+    durationMs(delay, 'retry.delay');
+    return undefined;
+  } catch (error) {
+    return describeThrown(error).replace(/\.$/u, '');
   }
-  const askFor = step.kind === 'tool' ? step.askFor : undefined;
-  for (const field of Object.keys(askFor?.fields ?? {}))
-    if (step.kind === 'tool' && !Object.hasOwn(step.arguments, field))
-      return `askFor: the step has no argument "${field}"`;
-  const retry = step.kind === 'manual' ? undefined : step.retry;
-  if (retry !== undefined) {
-    if (!Number.isInteger(retry.maxAttempts) || retry.maxAttempts < 1 || retry.maxAttempts > MAX_ATTEMPTS)
-      return `retry.maxAttempts must be from 1 to ${MAX_ATTEMPTS}`;
-    if (retry.delay !== undefined) durationMs(retry.delay, `retry.delay of step "${name}"`);
-  }
-  return templateFault(guidance ?? '', around, isLoop) ?? templateFault(askFor?.message ?? '', around, isLoop);
 }
 
 function sourceFault(source: Source, around: Around): string | undefined {
@@ -121,7 +141,7 @@ function sourceFault(source: Source, around: Around): string | undefined {
   if (source.from === 'constant') return undefined;
   const problem = source.path === undefined ? undefined : pathFault(source.path);
   if (problem !== undefined) return problem;
-  if (source.from === 'argument' && !Object.hasOwn(source.from === 'argument' ? around.properties : {}, source.name))
+  if (source.from === 'argument' && !Object.hasOwn(around.properties, source.name))
     return `the prompt has no argument "${source.name}"`;
   if (source.from === 'output' && !around.before.has(source.step)) {
     return around.later.has(source.step)
@@ -179,14 +199,20 @@ interface ObjectSchema {
   readonly additionalProperties: unknown;
 }
 
+const schemas = new WeakMap<object, ObjectSchema>();
+
 /** Of the arguments that a caller gives. */
 export function objectSchema({ inputSchema }: Pick<AnyTool, 'inputSchema'>): ObjectSchema {
+  const known = schemas.get(inputSchema);
+  if (known !== undefined) return known;
   const json = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-  return {
+  const schema = {
     properties: isJsonObject(json.properties) ? json.properties : {},
     required: Array.isArray(json.required) ? (json.required as string[]) : [],
     additionalProperties: json.additionalProperties,
   };
+  schemas.set(inputSchema, schema);
+  return schema;
 }
 
 /** The JSON Schemas of a prompt's arguments, by name; `undefined`: it is no object's. */

@@ -9,11 +9,11 @@ import type { GetPromptResult, PromptMessage, ResourceContents } from '../protoc
 import { RELATED_TASK_META_KEY } from '../protocol/sdk.ts';
 import { toolOf } from './interpreter.ts';
 import { resolveArguments, valueFrom } from './resolving.ts';
+import { goalOf, outputShown, stepUri } from './summary.ts';
 import { fillTemplate } from './templates.ts';
 import type { PauseReason, WorkflowStep } from './workflow.ts';
 import { shownPause } from './workflow-records.ts';
 import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowState } from './workflow-state.ts';
-import { goalOf } from './workflow-tool.ts';
 
 interface HandedTask {
   readonly id: string;
@@ -36,11 +36,11 @@ export interface HandOver {
 /** Of one step in the block for programs. */
 const MAX_BLOCK_OUTPUT = 2_048;
 const LEAST_SHARE = 512;
+/** Of the times that one step is done. */
+const MAX_SHOWN_PIECES = 10;
+/** Entries of what remains. */
+const MAX_REMAINING = 50;
 const EXCERPT = 400;
-
-export function stepUri(taskId: string, step: string): string {
-  return `durable-task://${taskId}/steps/${encodeURIComponent(step)}`;
-}
 
 export function replyOf(handOver: HandOver): GetPromptResult {
   const { state, task, pause } = handOver;
@@ -79,22 +79,24 @@ function opening(state: WorkflowState): string {
 
 /** Calls and results as a conversation has them. */
 function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, share: number): PromptMessage[] {
-  const each = Math.max(LEAST_SHARE, Math.floor(share / Math.max(1, pieces.length)));
-  return pieces.flatMap(({ done }, index): PromptMessage[] => {
-    if (done === undefined) return [];
+  const done = pieces.flatMap((piece, index) => (piece.done === undefined ? [] : [{ index, done: piece.done }]));
+  const shown = done.slice(0, MAX_SHOWN_PIECES);
+  const each = Math.max(LEAST_SHARE, Math.floor(share / Math.max(1, shown.length)));
+  const messages = shown.flatMap(({ index, done: call }): PromptMessage[] => {
     const which = items === undefined ? step.name : `${step.name}[${index}]`;
-    const what =
-      step.kind === 'tool'
-        ? `I call ${step.tool} with ${shorten(JSON.stringify(done.arguments), each)}.`
-        : 'I do this step.';
-    const who = done.by === 'server' ? 'The server did this' : 'The client did this';
-    const differs = done.differs ? ', with other arguments than the workflow has' : '';
+    const args = shorten(JSON.stringify(call.arguments), EXCERPT);
+    const what = step.kind === 'tool' ? `I call ${step.tool} with ${args}.` : 'I do this step.';
+    const who = call.by === 'server' ? 'The server did this' : 'The client did this';
+    const differs = call.differs ? ', with other arguments than the workflow has' : '';
     return [
       words('assistant', `Step ${which}: ${what}`),
       words('user', `${who}${differs}. Result:`),
-      ...resultMessages(step, done, task?.id, each),
+      ...resultMessages(step, call, task?.id, each),
     ];
   });
+  if (done.length === shown.length) return messages;
+  const more = words('user', `Step ${step.name} was done ${done.length - shown.length} times more.`);
+  return task === undefined ? [...messages, more] : [...messages, more, resultLink(task.id, step.name)];
 }
 
 function resultMessages(
@@ -115,9 +117,11 @@ function resultMessages(
   const text = JSON.stringify(result.structuredContent ?? result.content ?? null);
   if (Buffer.byteLength(text) <= share) return [words('user', text)];
   const excerpt = words('user', `${shorten(text, EXCERPT)} (${Buffer.byteLength(text)} bytes in all)`);
-  return taskId === undefined
-    ? [excerpt]
-    : [excerpt, link(stepUri(taskId, step.name), `Result of ${step.name}`, 'application/json')];
+  return taskId === undefined ? [excerpt] : [excerpt, resultLink(taskId, step.name)];
+}
+
+function resultLink(taskId: string, step: string): PromptMessage {
+  return link(stepUri(taskId, step), `Result of ${step}`, 'application/json');
 }
 
 function isPromptContent(content: unknown): boolean {
@@ -144,7 +148,7 @@ interface Remaining {
   readonly tool: string;
   readonly by: 'server' | 'client';
   readonly arguments: JsonObject;
-  readonly unresolved: readonly JsonObject[];
+  readonly unresolved: readonly { readonly argument: string; readonly why: string }[];
   readonly guidance?: string;
 }
 
@@ -180,25 +184,25 @@ function remaining(state: WorkflowState, { step, items }: StepState, index: numb
 function block(handOver: HandOver): JsonObject {
   const { state, task, pause, maxBytes } = handOver;
   const rest = remainingOf(state);
-  const share = Math.max(LEAST_SHARE, Math.floor((maxBytes * 0.25) / Math.max(1, rest.length)));
+  const share = Math.max(
+    LEAST_SHARE,
+    Math.floor((maxBytes * 0.25) / Math.max(1, Math.min(rest.length, MAX_REMAINING))),
+  );
   return {
     ...(task === undefined ? { kept: false } : { taskId: task.id, status: task.status }),
     workflow: state.workflow.name,
     ...(pause === undefined ? {} : { pauseReason: shownPause(pause) }),
     done: state.steps
       .filter((step) => statusOf(step) === 'completed')
-      .map((step) => ({ step: step.step.name, ...outputShown(outputOf(step), task?.id, step.step.name) })),
-    remaining: rest.map((one) => boundedRemaining(one, share)),
+      .map((step) => ({
+        step: step.step.name,
+        ...outputShown(outputOf(step), MAX_BLOCK_OUTPUT, task?.id, step.step.name),
+      })),
+    remaining: rest.slice(0, MAX_REMAINING).map((one) => boundedRemaining(one, share)),
+    ...(rest.length > MAX_REMAINING ? { furtherRemaining: rest.length - MAX_REMAINING } : {}),
     ...(state.aside.length === 0 ? {} : { aside: state.aside.map(({ tool, why }) => ({ tool, why })) }),
     ...(task === undefined ? {} : { continue: howToGoOn(state, task.id) }),
   };
-}
-
-function outputShown(output: JsonValue, taskId: string | undefined, step: string): JsonObject {
-  const bytes = jsonBytes(output);
-  if (bytes <= MAX_BLOCK_OUTPUT) return { output };
-  const excerpt = { excerpt: shorten(JSON.stringify(output), EXCERPT), bytes };
-  return taskId === undefined ? excerpt : { ...excerpt, resource: stepUri(taskId, step) };
 }
 
 function boundedRemaining(one: Remaining, share: number): JsonObject {
@@ -234,8 +238,8 @@ function plainList({ state, task, pause }: HandOver): string {
   if (rest.length === 0) return `${which} Every step is done.`;
   if (task !== undefined && ['completed', 'failed', 'cancelled'].includes(task.status))
     return `${which}${task.message === undefined ? '' : ` ${task.message}`} Nothing more is to be done for it.`;
-  const lines = rest.map(({ step, tool, by, arguments: args, unresolved, guidance }, index) => {
-    const missing = unresolved.map(({ argument, why }) => `${String(argument)} (${String(why)})`);
+  const lines = rest.slice(0, MAX_REMAINING).map(({ step, tool, by, arguments: args, unresolved, guidance }, index) => {
+    const missing = unresolved.map(({ argument, why }) => `${argument} (${why})`);
     const open = missing.length === 0 ? '' : ` Find: ${missing.join(', ')}.`;
     const who = by === 'server' ? ', which the server does by itself once it can' : '';
     return `${index + 1}. ${step}: ${tool} with ${shorten(JSON.stringify(args), EXCERPT)}${who}.${open}${guidance === undefined ? '' : ` ${guidance}`}`;
@@ -244,10 +248,11 @@ function plainList({ state, task, pause }: HandOver): string {
     task === undefined
       ? 'Do these in order.'
       : `Do these in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
-  return `${which}${paused}\n${lines.join('\n')}\n${how}`;
+  const further = rest.length > MAX_REMAINING ? `\n… and ${rest.length - MAX_REMAINING} more.` : '';
+  return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 
-export function describePause(pause: PauseReason): string {
+function describePause(pause: PauseReason): string {
   switch (pause.type) {
     case 'unresolvableParams':
       return `Step ${pause.blockedStep} lacks ${pause.missing.map(({ argument, why }) => `${argument} (${why})`).join(', ')}.`;

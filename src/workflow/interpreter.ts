@@ -5,7 +5,6 @@
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Duration } from '../engine/duration.ts';
 import type { AnyTool } from '../protocol/tool.ts';
-import { checkInput } from '../protocol/tool-input.ts';
 import { objectSchema } from './definition-checks.ts';
 import { isTruthy, type Known, type Missing, resolve, resolveArguments, resolveUri, valueFrom } from './resolving.ts';
 import { expandUri } from './resources.ts';
@@ -18,35 +17,32 @@ import {
   variablesIn,
   type WorkflowStep,
 } from './workflow.ts';
-import {
-  type Done,
-  failureIn,
-  type Report,
-  type StepFailure,
-  type StepState,
-  valueOfResult,
-  type WorkflowState,
-} from './workflow-state.ts';
+import type { Done, Report, StepFailure, StepState, WorkflowState } from './workflow-state.ts';
 
 /** What came of one try of a step. */
 export type StepOutcome =
   | { readonly kind: 'done'; readonly result: JsonObject; readonly kept: JsonValue }
   | { readonly kind: 'failed'; readonly failure: StepFailure }
+  /** The arguments do not fit the tool: why. */
+  | { readonly kind: 'misfit'; readonly problem: string }
   /** The server cannot do it by itself: why. */
   | { readonly kind: 'client'; readonly why: string };
 
 export interface TakenReport {
   readonly report: Report;
   readonly kept: JsonValue;
+  /** By step, why the result cannot be that step's output. */
+  readonly faults: Readonly<Record<string, string>>;
 }
 
+/** Whatever may come out otherwise a second time is the host's to do, and to record: the interpreter itself is deterministic. */
 export interface WorkflowHost {
-  /** `key` names this try among all of the workflow. */
-  callTool(key: string, tool: AnyTool, args: JsonObject): Promise<StepOutcome>;
-  readResources(key: string, uris: readonly string[]): Promise<StepOutcome>;
+  /** `key` names this piece among all of the workflow. */
+  callTool(key: string, step: ToolStep, tool: AnyTool, args: JsonObject): Promise<StepOutcome>;
+  readResources(key: string, step: ResourceStep, uris: readonly string[]): Promise<StepOutcome>;
   variable(name: string): Promise<JsonValue | undefined>;
   /** What a person fills in; `undefined`: nobody can be asked, or nothing was given. */
-  ask(key: string, message: string, fields: JsonObject): Promise<JsonObject | undefined>;
+  ask(message: string, fields: JsonObject): Promise<JsonObject | undefined>;
   wait(key: string, delay: Duration): Promise<void>;
   /** Keeps how far the workflow is; `pause`: it does not go on by itself. */
   save(state: WorkflowState, pause: PauseReason | undefined): Promise<void>;
@@ -67,7 +63,7 @@ export async function interpret(
     if (pause === undefined) return undefined;
     const reports = await host.reports();
     if (reports === undefined) return pause;
-    for (const { report, kept } of reports) await run.take(report, kept);
+    for (const { report, kept, faults } of reports) state.take(report, kept, faults);
   }
 }
 
@@ -75,6 +71,8 @@ class Interpreter {
   readonly #state: WorkflowState;
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #host: WorkflowHost;
+  /** What people filled in for pieces of steps. */
+  readonly #filledIn = new Map<string, JsonObject>();
   /** Whether a step has ended since the host was last told. */
   #isChanged = false;
 
@@ -82,14 +80,6 @@ class Interpreter {
     this.#state = state;
     this.#tools = tools;
     this.#host = host;
-  }
-
-  async take(report: Report, kept: JsonValue): Promise<void> {
-    const output = report.kind === 'continue' ? null : valueOfResult(report.result);
-    // Schemas may take their time to answer, which whoever takes reports in cannot.
-    const faults = new Map<string, string | undefined>();
-    for (const { step } of this.#state.steps) faults.set(step.name, await outputFault(step, output));
-    this.#state.take(report, kept, ({ name }) => faults.get(name));
   }
 
   /** Until a step is not the server's to do; `undefined`: all are done. */
@@ -142,7 +132,7 @@ class Interpreter {
       if ('missing' in resolved) return this.#unresolved(step, [{ argument: use.uri, ...resolved.missing }]);
       uris.push(resolved.uri);
     }
-    return this.#tried(step, index, { uris }, (key) => this.#host.readResources(key, uris));
+    return this.#tried(step, index, { uris }, (key) => this.#host.readResources(key, step, uris));
   }
 
   async #call(step: ToolStep, index: number, known: Known): Promise<PauseReason | undefined> {
@@ -156,20 +146,15 @@ class Interpreter {
       ({ argument }) => required.includes(argument) || step.askFor?.fields[argument] !== undefined,
     );
     if (missing.length > 0 && step.askFor !== undefined) {
-      const asked = await this.#ask(step, missing, known);
+      const key = keyOf(this.#at(step), index);
+      const asked = this.#filledIn.get(key) ?? (await this.#ask(step, missing, known));
+      this.#filledIn.set(key, asked);
       values = { ...values, ...asked };
       missing = missing.filter(({ argument }) => !Object.hasOwn(values, argument));
     }
     missing = missing.filter(({ argument }) => required.includes(argument));
     if (missing.length > 0) return this.#unresolved(step, missing);
-    const checked = await checkInput(tool.inputSchema, values);
-    if (checked.issues !== undefined)
-      return mismatch(
-        step,
-        required.filter((name) => !Object.hasOwn(values, name)),
-        checked.issues,
-      );
-    return this.#tried(step, index, values, (key) => this.#host.callTool(key, tool, values));
+    return this.#tried(step, index, values, (key) => this.#host.callTool(key, step, tool, values));
   }
 
   async #ask(step: ToolStep, missing: readonly { readonly argument: string }[], known: Known): Promise<JsonObject> {
@@ -177,11 +162,7 @@ class Interpreter {
     const names = missing.map(({ argument }) => argument).filter((name) => fields[name] !== undefined);
     if (names.length === 0) return {};
     const shown = fillTemplate(message, (source) => valueFrom(source, known));
-    const given = await this.#host.ask(
-      `ask ${step.name}`,
-      shown,
-      Object.fromEntries(names.map((name) => [name, fields[name] ?? {}])),
-    );
+    const given = await this.#host.ask(shown, Object.fromEntries(names.map((name) => [name, fields[name] ?? {}])));
     return Object.fromEntries(Object.entries(given ?? {}).filter(([name]) => names.includes(name)));
   }
 
@@ -196,35 +177,27 @@ class Interpreter {
     if (this.#isChanged) await this.#host.save(this.#state, undefined);
     this.#isChanged = false;
     for (let left = maxAttempts; ; left -= 1) {
-      const piece = this.#at(step).items === undefined ? step.name : `${step.name}[${index}]`;
-      const outcome = await attempt(piece);
+      const key = keyOf(this.#at(step), index);
+      const outcome = await attempt(key);
       if (outcome.kind === 'client') return clientStep(step);
-      const fault = outcome.kind === 'done' ? await this.#faultIn(step, outcome.result) : outcome.failure;
-      if (outcome.kind === 'done' && fault === undefined) {
-        const done: Done = {
-          arguments: args,
-          result: outcome.result,
-          by: 'server',
-          differs: false,
-          kept: outcome.kept,
-        };
+      if (outcome.kind === 'misfit') {
+        // What a person has filled in may be what does not fit.
+        this.#filledIn.delete(key);
+        return mismatch(step, outcome.problem, missingIn(this.#tools.get(toolOf(step)), args));
+      }
+      if (outcome.kind === 'done') {
+        const { result, kept } = outcome;
+        const done: Done = { arguments: args, result, by: 'server', differs: false, kept };
         this.#state.settle(step.name, index, { status: 'completed', done });
         return undefined;
       }
-      const failure = fault ?? { error: 'The step failed.', retryable: false };
+      const { failure } = outcome;
       if (!failure.retryable || left <= 1) {
         this.#state.settle(step.name, index, { status: 'failed', failure });
         return toolError(step, failure);
       }
-      if (delay !== undefined) await this.#host.wait(`retry ${piece}`, delay);
+      if (delay !== undefined) await this.#host.wait(`retry ${key}`, delay);
     }
-  }
-
-  async #faultIn(step: WorkflowStep, result: JsonObject): Promise<StepFailure | undefined> {
-    const error = failureIn(result);
-    if (error !== undefined) return { error, retryable: true };
-    const fault = await outputFault(step, valueOfResult(result));
-    return fault === undefined ? undefined : { error: fault, retryable: false };
   }
 
   #unresolved(step: WorkflowStep, missing: readonly (Missing & { readonly argument: string })[]): PauseReason {
@@ -280,24 +253,14 @@ function toolError(step: WorkflowStep, { error, retryable }: StepFailure): Pause
   return { type: 'toolError', failedStep: step.name, error, retryable, suggestedTool: toolOf(step) };
 }
 
-function mismatch(
-  step: ToolStep,
-  missingFields: readonly string[],
-  issues: readonly { readonly message: string; readonly path?: unknown }[],
-): PauseReason {
-  const problem = issues
-    .map(({ message, path }) =>
-      Array.isArray(path) && path.length > 0
-        ? `${path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')}: ${message}`
-        : message,
-    )
-    .join('; ');
-  return { type: 'schemaMismatch', blockedStep: step.name, missingFields, problem, suggestedTool: step.tool };
+function mismatch(step: WorkflowStep, problem: string, missingFields: readonly string[]): PauseReason {
+  return { type: 'schemaMismatch', blockedStep: step.name, missingFields, problem, suggestedTool: toolOf(step) };
 }
 
-async function outputFault({ name, output, forEach }: WorkflowStep, value: JsonValue): Promise<string | undefined> {
-  if (output === undefined || forEach !== undefined) return undefined;
-  const checked = await output['~standard'].validate(value);
-  if (checked.issues === undefined) return undefined;
-  return `The output of step ${name} is not what it must be: ${checked.issues.map(({ message }) => message).join('; ')}`;
+function missingIn(tool: AnyTool | undefined, args: JsonObject): readonly string[] {
+  return tool === undefined ? [] : objectSchema(tool).required.filter((name) => !Object.hasOwn(args, name));
+}
+
+function keyOf({ step, items }: StepState, index: number): string {
+  return items === undefined ? step.name : `${step.name}[${index}]`;
 }

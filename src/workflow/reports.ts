@@ -8,7 +8,6 @@ import { isTerminal } from '../domain/status.ts';
 import { acceptAnswers, type TaskRef } from '../domain/task.ts';
 import { type Deliveries, deliverAnswers, nudge } from '../runtime/queues/deliveries.ts';
 import type { TaskStore } from '../store/task-store.ts';
-import type { TakenReport } from './interpreter.ts';
 import { isWorkflow } from './workflow-name.ts';
 import { WORKFLOW_KEYS } from './workflow-records.ts';
 import type { Report } from './workflow-state.ts';
@@ -34,7 +33,7 @@ export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: R
   const key = `${WORKFLOW_KEYS.report}${report.id}`;
   if (Object.hasOwn(before, key)) return 'recorded';
   if (waitingIn(before).length >= MAX_WAITING) return 'full';
-  const payload = await store.keep(task, 'report', report as unknown as JsonObject);
+  const payload = await store.keep(task, 'report', report);
   const stored = await store.mergeVariables(
     ref,
     { [key]: { at: now, ...payload } as unknown as JsonValue },
@@ -61,12 +60,18 @@ export async function openInbox(
     await deliverAnswers(deliveries, await store.get(ref), wakeUp(variables));
 }
 
+/** A report, and where it is kept. */
+export interface WaitingReport {
+  readonly report: Report;
+  readonly kept: JsonValue;
+}
+
 /** The oldest report that the run does not know yet. */
 export async function nextReport(
   store: TaskStore,
   ref: TaskRef,
   known: ReadonlySet<string>,
-): Promise<TakenReport | undefined> {
+): Promise<WaitingReport | undefined> {
   const waiting = waitingIn(await store.readVariables(ref)).filter(({ id }) => !known.has(id));
   const [first] = waiting.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   if (first === undefined) return undefined;

@@ -3,11 +3,11 @@
  * not answer. Tools that need a task are the client's to call.
  */
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import { describeThrown } from '../engine/thrown.ts';
 import { type AnyTool, type CallContext, isTaskTool } from '../protocol/tool.ts';
 import type { StepOutcome, WorkflowHost } from './interpreter.ts';
-import { type ResourceRegistry, resultOfContents, UnknownResourceError } from './resources.ts';
-import { callPlainTool } from './tool-steps.ts';
+import type { ResourceRegistry } from './resources.ts';
+import { asStep, type CallOutcome, callPlainTool, readAll } from './tool-steps.ts';
+import type { ResourceStep, ToolStep } from './workflow.ts';
 
 export class RequestHost implements WorkflowHost {
   readonly #call: CallContext;
@@ -21,21 +21,14 @@ export class RequestHost implements WorkflowHost {
     this.#budget = budget;
   }
 
-  async callTool(_key: string, tool: AnyTool, args: JsonObject): Promise<StepOutcome> {
+  async callTool(_key: string, step: ToolStep, tool: AnyTool, args: JsonObject): Promise<StepOutcome> {
     if (isTaskTool(tool)) return { kind: 'client', why: 'It needs a task, which this server cannot make now.' };
     if (this.#budget.aborted) return { kind: 'client', why: 'The request has taken long enough.' };
-    const outcome = await callPlainTool(tool, args, this.#call);
-    return outcome.kind === 'done' ? { ...outcome, kept: null } : outcome;
+    return notKept(await asStep(step, await callPlainTool(tool, args, this.#call)));
   }
 
-  async readResources(_key: string, uris: readonly string[]): Promise<StepOutcome> {
-    try {
-      const contents = await Promise.all(uris.map((uri) => this.#resources.read(uri, this.#call)));
-      return { kind: 'done', result: resultOfContents(contents.flat()), kept: null };
-    } catch (error) {
-      const retryable = !(error instanceof UnknownResourceError);
-      return { kind: 'failed', failure: { error: describeThrown(error), retryable } };
-    }
+  async readResources(_key: string, step: ResourceStep, uris: readonly string[]): Promise<StepOutcome> {
+    return notKept(await asStep(step, await readAll(uris, this.#resources, this.#call)));
   }
 
   async variable(): Promise<JsonValue | undefined> {
@@ -54,4 +47,8 @@ export class RequestHost implements WorkflowHost {
   async reports(): Promise<undefined> {
     return undefined;
   }
+}
+
+function notKept(outcome: CallOutcome): StepOutcome {
+  return outcome.kind === 'done' ? { ...outcome, kept: null } : outcome;
 }

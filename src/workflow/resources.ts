@@ -32,9 +32,9 @@ export interface TaskResource {
 
 /** Throws `invalid_definition`, naming the resource, for one that cannot work. */
 export function defineResource(resource: TaskResource): TaskResource {
-  const { name, uri, read } = resource;
+  const { name, uri } = resource;
   if (typeof name !== 'string' || name === '') throw wrong('(unnamed)', 'it needs a name');
-  if (typeof read !== 'function') throw wrong(name, 'it needs a read function');
+  if (typeof resource.read !== 'function') throw wrong(name, 'it needs a read function');
   const problem = uriFault(uri);
   if (problem !== undefined) throw wrong(name, problem);
   return resource;
@@ -115,7 +115,7 @@ export function expandUri(template: string, variables: Readonly<Record<string, s
 }
 
 /** What contents say, for later steps: text, as JSON where it is JSON. */
-export function valueOfContents(contents: readonly ResourceContents[]): JsonValue {
+function valueOfContents(contents: readonly ResourceContents[]): JsonValue {
   const values = contents.map((content): JsonValue => {
     if (!('text' in content) || typeof content.text !== 'string') return content as unknown as JsonObject;
     try {

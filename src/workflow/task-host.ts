@@ -3,17 +3,19 @@ import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { TaskRef } from '../domain/task.ts';
 import type { Duration } from '../engine/duration.ts';
-import { describeThrown } from '../engine/thrown.ts';
+import { StepError } from '../engine/recorded-error.ts';
+import { NO_RETRY } from '../engine/retry.ts';
 import { type AnyTool, type CallContext, isTaskTool } from '../protocol/tool.ts';
 import type { Deliveries } from '../runtime/queues/deliveries.ts';
 import { decodeCallbackToken } from '../runtime/running/callback-token.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
 import type { TaskContext } from '../runtime/running/task-context.ts';
+import { passingTrouble } from '../runtime/running/task-scope.ts';
 import type { StepOutcome, TakenReport, WorkflowHost } from './interpreter.ts';
 import { nextReport, openInbox } from './reports.ts';
-import { type ResourceRegistry, resultOfContents, UnknownResourceError } from './resources.ts';
-import { type CallOutcome, callPlainTool, runTaskTool } from './tool-steps.ts';
-import type { PauseReason } from './workflow.ts';
+import type { ResourceRegistry } from './resources.ts';
+import { asStep, type CallOutcome, callPlainTool, outputFaults, readAll, runTaskTool } from './tool-steps.ts';
+import type { PauseReason, ResourceStep, ToolStep, Workflow, WorkflowStep } from './workflow.ts';
 import { type KeptCall, WORKFLOW_KEYS, workflowVariables } from './workflow-records.ts';
 import { isOver, type WorkflowState } from './workflow-state.ts';
 
@@ -22,6 +24,7 @@ export interface TaskHostOptions {
   readonly owner: Owner;
   readonly deliveries: Deliveries;
   readonly resources: ResourceRegistry;
+  readonly workflow: Workflow;
   readonly goal: string;
 }
 
@@ -35,40 +38,32 @@ export class TaskHost implements WorkflowHost {
     this.#ref = { owner: options.owner, id: options.task.id };
   }
 
-  async callTool(key: string, tool: AnyTool, args: JsonObject): Promise<StepOutcome> {
+  async callTool(key: string, step: ToolStep, tool: AnyTool, args: JsonObject): Promise<StepOutcome> {
     const { task } = this.#options;
     task.logger.info('A workflow calls a tool', { step: key, tool: tool.name });
-    if (isTaskTool(tool)) {
-      const outcome = await runTaskTool(key, tool, args, task, this.#call());
-      return outcome.kind === 'done' ? task.step(`keep ${key}`, () => this.#kept(outcome, args)) : outcome;
-    }
-    return task.step(key, async () => this.#kept(await callPlainTool(tool, args, this.#call()), args));
+    const outcome = isTaskTool(tool)
+      ? await runTaskTool(key, tool, args, task, this.#call())
+      : await this.#recorded(key, () => callPlainTool(tool, args, this.#call()));
+    return this.#kept(key, step, outcome, args);
   }
 
-  readResources(key: string, uris: readonly string[]): Promise<StepOutcome> {
+  async readResources(key: string, step: ResourceStep, uris: readonly string[]): Promise<StepOutcome> {
     const { task, resources, owner } = this.#options;
     const { signal, logger } = task;
-    return task.step(key, async () => {
-      try {
-        const contents = await Promise.all(uris.map((uri) => resources.read(uri, { owner, signal, logger })));
-        return await this.#kept({ kind: 'done', result: resultOfContents(contents.flat()) }, { uris });
-      } catch (error) {
-        const retryable = !(error instanceof UnknownResourceError);
-        return { kind: 'failed', failure: { error: describeThrown(error), retryable } } as const;
-      }
-    });
+    const outcome = await this.#recorded(key, () => readAll(uris, resources, { owner, signal, logger }));
+    return this.#kept(key, step, outcome, { uris });
   }
 
   variable(name: string): Promise<JsonValue | undefined> {
     return this.#options.task.variables.get(name);
   }
 
-  async ask(_key: string, message: string, fields: JsonObject): Promise<JsonObject | undefined> {
+  async ask(message: string, fields: JsonObject): Promise<JsonObject | undefined> {
     const { task } = this.#options;
     if (!task.canAsk('elicitation')) return undefined;
     const requestedSchema = { type: 'object', properties: fields, required: Object.keys(fields) };
     const { action, content } = await task.elicit({ message, requestedSchema });
-    return action === 'accept' ? (content as JsonObject | undefined) : undefined;
+    return action === 'accept' ? content : undefined;
   }
 
   wait(key: string, delay: Duration): Promise<void> {
@@ -89,7 +84,7 @@ export class TaskHost implements WorkflowHost {
     );
     const taken: TakenReport[] = [];
     for (;;) {
-      const next = await task.step('take a report', () => nextReport(deliveries.store, this.#ref, this.#taken));
+      const next = await task.step('take a report', () => this.#nextReport(), { retryStrategy: passingTrouble });
       if (next === undefined) break;
       this.#taken.add(next.report.id);
       taken.push(next);
@@ -101,13 +96,40 @@ export class TaskHost implements WorkflowHost {
     return taken;
   }
 
-  async #kept(outcome: CallOutcome, args: JsonObject): Promise<StepOutcome> {
-    if (outcome.kind !== 'done') return outcome;
-    const { store } = this.#options.deliveries;
-    const { task } = await store.get(this.#ref);
-    const call: KeptCall = { arguments: args, result: outcome.result };
-    const kept = await store.keep(task, 'report', call as unknown as JsonObject);
-    return { ...outcome, kept: kept as unknown as JsonValue };
+  async #nextReport(): Promise<TakenReport | undefined> {
+    const { deliveries, workflow } = this.#options;
+    const next = await nextReport(deliveries.store, this.#ref, this.#taken);
+    if (next === undefined) return undefined;
+    const { report } = next;
+    return { ...next, faults: report.kind === 'continue' ? {} : await outputFaults(workflow.steps, report.result) };
+  }
+
+  /** How often a step is tried again is the workflow's to say. */
+  async #recorded(key: string, call: () => Promise<CallOutcome>): Promise<CallOutcome> {
+    try {
+      return await this.#options.task.step(key, call, { retryStrategy: NO_RETRY });
+    } catch (error) {
+      // What it returned is too large to be recorded.
+      if (error instanceof StepError) return { kind: 'failed', failure: { error: error.message, retryable: false } };
+      throw error;
+    }
+  }
+
+  /** Where replies find the result; apart from the call, which trouble with storage must not repeat. */
+  async #kept(key: string, step: WorkflowStep, called: CallOutcome, args: JsonObject): Promise<StepOutcome> {
+    if (called.kind !== 'done') return called;
+    const { task, deliveries } = this.#options;
+    const keep = async (): Promise<StepOutcome> => {
+      const outcome = await asStep(step, called);
+      if (outcome.kind !== 'done') return outcome;
+      const call: KeptCall = { arguments: args, result: outcome.result };
+      const { task: current } = await deliveries.store.get(this.#ref);
+      const kept = await deliveries.store.keep(current, 'report', call as unknown as JsonObject);
+      // The result itself is recorded by the call.
+      return { kind: 'done', result: {}, kept: kept as unknown as JsonValue };
+    };
+    const outcome = await task.step(`keep ${key}`, keep, { retryStrategy: passingTrouble });
+    return outcome.kind === 'done' ? { ...outcome, result: called.result } : outcome;
   }
 
   #call(): CallContext {

@@ -1,7 +1,10 @@
 /** Text with placeholders: `{argument.file}`, `{output.profile.rows}`, `{variable.x}`, `{item}`. Other braces are text. */
 import type { JsonValue } from '../domain/json.ts';
+import { shorten } from '../domain/text.ts';
 import type { Source } from './workflow.ts';
 
+/** Of one value: guidance is to be read. */
+const MAX_FILLED_LENGTH = 2_000;
 const PLACEHOLDER = /\{(argument|output|variable|item)(?:\.([^{}]*))?\}/gu;
 
 /** A placeholder's own text, and where its value comes from; `undefined`: it names nothing. */
@@ -20,7 +23,7 @@ export function fillTemplate(template: string, resolve: (source: Source) => Json
     const source = sourceOf(kind, rest);
     const value = source === undefined ? undefined : resolve(source);
     if (value === undefined) return text;
-    return typeof value === 'string' ? value : JSON.stringify(value);
+    return shorten(typeof value === 'string' ? value : JSON.stringify(value), MAX_FILLED_LENGTH);
   });
 }
 

@@ -21,7 +21,7 @@ import { healForgotten, nudge } from '../runtime/queues/deliveries.ts';
 import { toolKey } from '../runtime/running/tool.ts';
 import { isOutage } from '../store/errors.ts';
 import type { StoredTask } from '../store/task-store.ts';
-import { replyOf, stepUri } from './hand-over.ts';
+import { replyOf } from './hand-over.ts';
 import { interpret, toolOf } from './interpreter.ts';
 import { parseMoreArguments, parsePromptArguments } from './prompt-arguments.ts';
 import { sendReport } from './reports.ts';
@@ -296,5 +296,3 @@ function pauseOf(
   if (recorded !== undefined && isPaused) return recorded as unknown as PauseReason;
   return { type: 'timeBudget', step: step.name, suggestedTool: toolOf(step) };
 }
-
-export { stepUri };

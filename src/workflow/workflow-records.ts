@@ -23,7 +23,7 @@ export const WORKFLOW_KEYS = {
 } as const;
 
 /** Shown to clients: the goal, the steps and their statuses, and why the workflow pauses. */
-export const SHOWN_KEY = 'workflow';
+const SHOWN_KEY = 'workflow';
 
 const SCHEMA_VERSION = 1;
 /** A result that is kept in the variables themselves, beside its record. */
@@ -122,7 +122,7 @@ export async function loadState(
 ): Promise<WorkflowState | undefined> {
   const record = variables[WORKFLOW_KEYS.state];
   if (!isJsonObject(record)) return undefined;
-  const state = new WorkflowState(workflow, JSON.parse(String(record.arguments)) as JsonObject);
+  const state = new WorkflowState(workflow, JSON.parse(record.arguments as string) as JsonObject);
   state.variables = variables;
   for (const saved of listOf(record.steps)) {
     const index = state.steps.findIndex(({ step }) => step.name === saved.name);
@@ -148,7 +148,7 @@ export async function loadState(
 async function pieceOf(store: TaskStore, ref: TaskRef, saved: JsonObject): Promise<Piece> {
   const status = saved.status as Piece['status'];
   if (status === 'failed')
-    return { status, failure: { error: String(saved.error), retryable: saved.retryable === true } };
+    return { status, failure: { error: saved.error as string, retryable: saved.retryable === true } };
   if (status !== 'completed') return { status };
   const { arguments: args, result } = (await store.load(ref, saved.kept as unknown as Payload)) as unknown as KeptCall;
   const done: Done = {

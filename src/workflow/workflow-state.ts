@@ -9,7 +9,6 @@ import {
   type StepStatus,
   sourcesOf,
   stepsIn,
-  type Unresolved,
   type Workflow,
   type WorkflowStep,
 } from './workflow.ts';
@@ -68,9 +67,9 @@ export interface Aside {
 }
 
 /** Results that are kept aside, at most; the oldest go. */
-export const MAX_ASIDE = 50;
+const MAX_ASIDE = 50;
 /** Items that a step may be done for. */
-export const MAX_ITEMS = 1_000;
+const MAX_ITEMS = 1_000;
 
 const OPEN: Piece = { status: 'pending' };
 
@@ -149,9 +148,10 @@ export class WorkflowState {
 
   /**
    * Takes a report in: the first open piece of a step with that tool gets it; with none open, the newest that no later step
-   * has used yet; else it is kept aside. `kept`: where the report itself is kept.
+   * has used yet; else it is kept aside. `kept`: where the report itself is kept;
+   * `faults`: by step, why the result cannot be its output.
    */
-  take(report: Report, kept: JsonValue, fits: (step: WorkflowStep, output: JsonValue) => string | undefined): void {
+  take(report: Report, kept: JsonValue, faults: Readonly<Record<string, string>>): void {
     if (report.kind === 'continue') {
       this.#continue(report.arguments);
       return;
@@ -166,7 +166,7 @@ export class WorkflowState {
     const { result } = report;
     const given = report.kind === 'call' ? report.arguments : {};
     const before = state.pieces[index] ?? OPEN;
-    const failure = failureIn(result) ?? fits(state.step, valueOfResult(result));
+    const failure = failureIn(result) ?? faults[state.step.name];
     if (failure !== undefined) {
       // What was done before counts on.
       if (before.status === 'completed') this.putAside({ id: report.id, tool, why: failure, kept });
@@ -264,8 +264,18 @@ export function outputOf({ items, pieces }: StepState): JsonValue {
   return items === undefined ? (outputs[0] ?? null) : outputs;
 }
 
+const values = new WeakMap<JsonObject, JsonValue>();
+
 /** What a tool's result says: its structured content, or its one text, as JSON where it is JSON; else its content. */
-export function valueOfResult({ structuredContent, content }: JsonObject): JsonValue {
+export function valueOfResult(result: JsonObject): JsonValue {
+  const known = values.get(result);
+  if (known !== undefined) return known;
+  const value = valueIn(result);
+  values.set(result, value);
+  return value;
+}
+
+function valueIn({ structuredContent, content }: JsonObject): JsonValue {
   if (structuredContent !== undefined) return structuredContent;
   const blocks = Array.isArray(content) ? (content as readonly JsonValue[]) : [];
   const [only] = blocks;
@@ -285,13 +295,6 @@ export function failureIn({ isError, content }: JsonObject): string | undefined 
     isJsonObject(block) && typeof block.text === 'string' ? [block.text] : [],
   );
   return texts.length === 0 ? 'The tool failed.' : texts.join('\n');
-}
-
-/** What a client has to find for a step's arguments. */
-export function unresolvedOf(state: WorkflowState, step: StepState, index: number): readonly Unresolved[] {
-  if (step.step.kind !== 'tool') return [];
-  const { missing } = resolveArguments(step.step, state.known(state.itemOf(step, index)));
-  return missing.map(({ argument, why }) => ({ argument, why }));
 }
 
 export function usesItem(source: Source): boolean {

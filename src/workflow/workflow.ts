@@ -55,7 +55,7 @@ interface StepCommon {
   readonly when?: Source;
   /** The step is done once for each item of this list, in order; its output is the list of their outputs. */
   readonly forEach?: Source;
-  /** What its output must be: checked, and what later steps' paths are typed by. */
+  /** What each of its outputs must be: checked, and what later steps' paths are typed by. */
   readonly output?: StandardSchemaV1;
 }
 

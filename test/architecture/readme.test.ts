@@ -1,5 +1,5 @@
 /**
- * Code in README.md and docs/guide.md is code that runs: each `ts` fence names a region of a file, and
+ * Code in README.md, docs/guide.md and docs/workflows.md is code that runs: each `ts` fence names a region of a file, and
  * is that region to the letter. Says nothing of what the regions do: the examples' own tests do.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join, posix } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { REPOSITORY_ROOT } from '../../scripts/syntax.ts';
 
-const DOCUMENTS = ['README.md', 'docs/guide.md'];
+const DOCUMENTS = ['README.md', 'docs/guide.md', 'docs/workflows.md'];
 
 interface Fence {
   readonly line: number;

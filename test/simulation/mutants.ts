@@ -138,6 +138,24 @@ export const MUTANTS: readonly Mutant[] = [
     from: '  if (epoch === 0) return after;',
     to: '  if (epoch <= 1) return after;',
   },
+  {
+    name: 'reports that came before a workflow waits for them do not wake it',
+    file: 'workflow/reports.ts',
+    from: 'some(({ id }) => !known.has(id))',
+    to: 'some(({ id }) => known.has(id))',
+  },
+  {
+    name: 'a report is written, and its workflow woken in another write, if at all',
+    file: 'workflow/reports.ts',
+    from: '{ also: (current, variables, at) => acceptAnswers(current, wakeUp(variables), at) }',
+    to: '{}',
+  },
+  {
+    name: 'a report is removed when it is read, and not once that is recorded',
+    file: 'workflow/reports.ts',
+    from: '  if (first === undefined) return undefined;\n',
+    to: '  if (first === undefined) return undefined;\n  await store.mergeVariables(ref, { [`${WORKFLOW_KEYS.report}${first.id}`]: null });\n',
+  },
 ];
 
 /** A copy of everything that simulates, with the fault in it: the path of its command. */

@@ -1,5 +1,5 @@
 /**
- * `npm run simulate -- [--histories N] [--seed S] [--seconds T] [--only engine|tasks]`: random programs in random
+ * `npm run simulate -- [--histories N] [--seed S] [--seconds T] [--only engine|tasks|workflows]`: random programs in random
  * worlds against the oracle, in as many processes as there are cores: half of them whole tasks (`tasks/`), half the
  * engine alone. Ends with an error, the seed and the smallest history that shows the fault. With `--mutants`: how many
  * histories it takes to find each of the faults of mutants.ts.
@@ -13,6 +13,7 @@ import { engineHistories } from './engine-histories.ts';
 import { MUTANTS, mutatedSimulation } from './mutants.ts';
 import { type HistoryKind, type SimulationReport, simulate, type Violation } from './simulate.ts';
 import { taskHistories } from './tasks/task-histories.ts';
+import { workflowHistories } from './tasks/workflow-histories.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,10 +31,11 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const histories = Number(values.histories);
 const until = values.seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + Number(values.seconds) * 1000;
-type KindName = 'tasks' | 'engine';
+type KindName = 'tasks' | 'engine' | 'workflows';
 const KINDS: Readonly<Record<KindName, HistoryKind<unknown>>> = {
   tasks: taskHistories,
   engine: engineHistories(),
+  workflows: workflowHistories,
 };
 const names = (Object.keys(KINDS) as KindName[]).filter((name) => values.only === undefined || values.only === name);
 /** Histories of one kind in a row. */

@@ -10,6 +10,7 @@ import { cancel, type Deliveries, deliverAnswers, healForgotten } from '../../..
 import { decodeCallbackToken } from '../../../src/runtime/running/callback-token.ts';
 import type { Head } from './head-ledger.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
+import { WorkflowClients } from './workflow-clients.ts';
 import type { World } from './world.ts';
 
 export const OWNER: Owner = { issuer: 'simulation', subject: 'somebody' };
@@ -19,6 +20,8 @@ const MOST_OTHERS = 6;
 export class Clients {
   readonly #world: World;
   readonly #apart: SimulatedProcess;
+  /** Of a program that has one at its root. */
+  readonly workflow: WorkflowClients | undefined;
   #process: SimulatedProcess;
   /** Keys that an answer is on its way to, and those that nobody answers. */
   readonly #busy = new Set<string>();
@@ -39,6 +42,8 @@ export class Clients {
     this.#world = world;
     this.#apart = apart;
     this.#process = apart;
+    const workflow = world.newestCode.find(({ kind }) => kind === 'workflow');
+    this.workflow = workflow && new WorkflowClients(world, workflow, () => this.#deliveries);
   }
 
   /** They are served by that process from now on. */
@@ -53,6 +58,7 @@ export class Clients {
     // What was on its way there is lost.
     this.#busy.clear();
     this.#isCancelling = false;
+    this.workflow?.forget();
   }
 
   areServedBy(process: SimulatedProcess): boolean {
@@ -70,12 +76,13 @@ export class Clients {
   /** What somebody may answer now. */
   possible(): (() => void)[] {
     const { inputs } = this.#world.head;
-    return Object.entries(inputs).flatMap(([key, { request }]) => {
+    const answers = Object.entries(inputs).flatMap(([key, { request }]) => {
       if (this.#busy.has(key) || this.#isSilent(key)) return [];
       if (request !== undefined) return [() => this.#answer(key)];
       const id = this.#idOfCallback(key);
       return id === undefined ? [] : [() => this.#complete(key, id)];
     });
+    return [...answers, ...(this.workflow?.possible() ?? [])];
   }
 
   /** Whether anybody will ever answer it. */

@@ -6,6 +6,7 @@ import { OperationWithdrawn, TaskAborted } from '../../../src/engine/aborts.ts';
 import type { BatchConfig, BatchResult } from '../../../src/engine/branches.ts';
 import type { ElicitResult, TaskScope } from '../../../src/runtime/running/task-context.ts';
 import type { Block, Kind, Options, Program, Statement } from './program.ts';
+import { runWorkflow, type WorkflowSurroundings } from './workflow-program.ts';
 
 /** What surrounds one run of a program: the actions that it calls, and who looks on. */
 export interface Surroundings {
@@ -16,6 +17,8 @@ export interface Surroundings {
   look(id: string, attempt: number): Promise<void>;
   submit(id: string, token: string, options: Options): Promise<void>;
   complain(problem: string): void;
+  /** Where a workflow runs. */
+  readonly workflow: Omit<WorkflowSurroundings, 'see'>;
 }
 
 interface Place {
@@ -155,6 +158,11 @@ class ProgramRun {
       const started = this.#started.get(name);
       if (started !== undefined) this.see(`${path}${id} joined ${await started}`);
     },
+    workflow: (statement, place) =>
+      this.#operation(statement, place, () => {
+        const see = (what: string) => this.see(`${place.path}${statement.id} ${what}`);
+        return runWorkflow(statement.options, { ...this.#surroundings.workflow, see });
+      }),
     hop: async ({ options }) => {
       for (let time = 0; time <= (options.times ?? 0); time += 1) await Promise.resolve();
     },

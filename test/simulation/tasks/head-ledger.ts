@@ -14,6 +14,8 @@ export interface HeadLedgerOptions {
   /** `undefined`: the clock was put back or forward meanwhile. */
   readonly now: () => number | undefined;
   /** What the journal knows of an input; `undefined`: nothing. */
+  /** Whether others than runs write the task's variables. */
+  readonly areVariablesShared: boolean;
   readonly endInJournal: (key: string) => LandedEnd | undefined;
 }
 
@@ -82,7 +84,7 @@ export class HeadLedger {
       return;
     }
     const isOwn = lease?.holder.startsWith(`${writer}/`) === true;
-    if (isByRun(before, after) && !isOwn && !isTerminal(before.status))
+    if (isByRun(before, after, this.#options.areVariablesShared) && !isOwn && !isTerminal(before.status))
       complain(`${writer} changed a task that ${lease?.holder ?? 'nobody'} holds [I7]`);
     // Only a run that holds the task gives it back, or sees that there is nothing to clean up.
     if (
@@ -98,10 +100,10 @@ export class HeadLedger {
 }
 
 /** Whether only a run of the handler can have made the change. */
-function isByRun(before: Head, after: Head): boolean {
+function isByRun(before: Head, after: Head, areVariablesShared: boolean): boolean {
   return (
     after.status === 'completed' ||
-    !isDeepStrictEqual(before.variables, after.variables) ||
+    (!areVariablesShared && !isDeepStrictEqual(before.variables, after.variables)) ||
     (before.run.turns !== after.run.turns && !isTerminal(after.status)) ||
     Object.keys(after.inputs).some((key) => !Object.hasOwn(before.inputs, key))
   );

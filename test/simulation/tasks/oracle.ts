@@ -32,6 +32,7 @@ export async function judge(world: World, { program }: WorldOptions): Promise<st
     ...livesApart(world, replays, whole),
     ...(await endFaults(world, whole)),
     ...(await world.clients.strayTasks()),
+    ...((await world.clients.workflow?.lost(whole.trace)) ?? []),
   );
   if (problems.length > 0 || world.deployedAt !== undefined) return problems;
   const without = await uninterrupted(optionsOf(entries.length));

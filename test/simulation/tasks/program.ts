@@ -32,6 +32,7 @@ export const KINDS = [
   'start',
   'join',
   'hop',
+  'workflow',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -58,10 +59,11 @@ export interface Options {
   readonly looks?: number;
   /** Of a variable: 0 get, 1 set, 2 all, 3 merge, 4 delete. */
   readonly action?: number;
+  /** Of a workflow: of which its steps are drawn. */
   readonly key?: number;
   /** Of `choose`: by a random number, or else by everything that was seen so far. */
   readonly byChance?: number;
-  /** Of `repeat`, `map` and `hop`: how often, after the first. */
+  /** Of `repeat`, `map` and `hop`: how often, after the first; of a workflow: its steps, after the first. */
   readonly times?: number;
   /** Of `map` and `parallel`: branches at the same time; 0: all. */
   readonly atOnce?: number;

@@ -5,14 +5,17 @@
  */
 import type { Clock, EpochMs } from '../../../src/clock.ts';
 import type { JsonValue } from '../../../src/domain/json.ts';
+import { newTaskId } from '../../../src/domain/task-id.ts';
 import { HandlerRun, type RunEnd } from '../../../src/engine/handler-run.ts';
 import { type Ask, isHanded, type JournalEntry, type Outcome } from '../../../src/engine/journal.ts';
 import { type Conclusion, keyOf } from '../../../src/engine/operation.ts';
 import { type AskOptions, Operations } from '../../../src/engine/operations.ts';
 import { StepError } from '../../../src/engine/recorded-error.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
-import type { ScopePort } from '../../../src/runtime/running/task-context.ts';
+import type { TaskQueue } from '../../../src/runtime/queues/queue.ts';
+import type { ScopePort, TaskContext, TaskScope } from '../../../src/runtime/running/task-context.ts';
 import { createScope } from '../../../src/runtime/running/task-scope.ts';
+import type { TaskStore } from '../../../src/store/task-store.ts';
 import { untilQuiet } from './event-loop.ts';
 import { runProgram, type Surroundings } from './handler.ts';
 import type { Program } from './program.ts';
@@ -44,7 +47,7 @@ export async function replay({ program, entries, startedAt }: ReplayOptions, len
   let seen: readonly string[] | undefined;
   const clock = new StillClock(entries[length - 1]?.at ?? startedAt);
   const run = new HandlerRun({
-    handler: (root) => runProgram(program, createScope(root, PORT), watching(trace, problems)),
+    handler: (root) => runWatched(program, createScope(root, PORT), trace, problems),
     recorded: entries.slice(0, length),
     append: async (entry) => {
       asks = entry.asks ?? [];
@@ -80,7 +83,7 @@ export async function uninterrupted({ program, entries, startedAt }: ReplayOptio
   const clock = new StillClock(startedAt);
   const tries = new Map<number, (conclusion: Conclusion) => void>();
   const run = new HandlerRun({
-    handler: (root) => runProgram(program, createScope(root, PORT), watching(trace, problems)),
+    handler: (root) => runWatched(program, createScope(root, PORT), trace, problems),
     recorded: [],
     append: async (entry) => {
       asks.push(...(entry.asks ?? []));
@@ -206,9 +209,36 @@ const PORT: ScopePort = {
   mergeVariables: async () => {},
 };
 
+function runWatched(program: Program, scope: TaskScope, trace: string[], problems: string[]): Promise<string[]> {
+  return runProgram(program, scope, watching(scope, trace, problems));
+}
+
+/** What a workflow's actions find where no store is. */
+const NO_STORE = {
+  get: async () => ({ task: {}, version: 1 }),
+  keep: async () => ({ json: null }),
+  load: async () => null,
+  readVariables: async () => ({}),
+  mergeVariables: async () => ({ task: { run: {} }, version: 1 }),
+} as unknown as TaskStore;
+const NO_QUEUE: TaskQueue = { enqueue: async () => {} };
+
 /** Actions end at once, so that there is an append to look at. */
-function watching(trace: string[], problems: string[]): Surroundings {
+function watching(scope: TaskScope, trace: string[], problems: string[]): Surroundings {
+  const task: TaskContext = {
+    ...scope,
+    id: newTaskId(0, (count) => new Uint8Array(count)),
+    owner: { issuer: 'simulation', subject: 'somebody' },
+    signal: new AbortController().signal,
+    logger: silentLogger,
+    admission: undefined,
+    related: undefined,
+    trace: undefined,
+    progress: () => {},
+    extendDeadline: async () => {},
+  };
   return {
+    workflow: { task, deliveries: { store: NO_STORE, queue: NO_QUEUE, logger: silentLogger }, act: async () => {} },
     trace,
     act: async (id) => `${id} @replayed`,
     look: async () => {},

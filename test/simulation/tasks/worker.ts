@@ -1,6 +1,7 @@
 /** A worker of a world: a runner with the program as its tool, in a process that may die. */
 import type { JsonValue } from '../../../src/domain/json.ts';
 import { present } from '../../../src/present.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
 import { Looker } from '../../../src/runtime/queues/looker.ts';
 import { decodeCallbackToken } from '../../../src/runtime/running/callback-token.ts';
 import { Runner } from '../../../src/runtime/running/runner.ts';
@@ -100,7 +101,7 @@ export class Worker {
     return new Runner({
       store,
       queue: this.#world.queue,
-      tools: new Map([['program', this.#tool(holder)]]),
+      tools: new Map([[this.#world.toolName, this.#tool(holder)]]),
       holder,
       clock,
       random,
@@ -111,7 +112,7 @@ export class Worker {
 
   #tool(holder: string): RunnableTool {
     return {
-      name: 'program',
+      name: this.#world.toolName,
       run: (_args, task) => this.#run(task, holder),
       outcomeOf: (error) => ({ kind: 'result', result: { isError: true, text: String(error) } }),
     };
@@ -123,14 +124,22 @@ export class Worker {
     const live: Live = { trace: [], epoch: run.epoch, durable: 0, isOldCode };
     this.#world.lives.push(live);
     this.#lives.set(run.epoch, live);
-    const trace = await runProgram(this.#program, task, this.#surroundings(live, run));
+    const trace = await runProgram(this.#program, task, this.#surroundings(live, run, task));
     if (this.process.isDead) return never();
     return { trace };
   }
 
-  #surroundings(live: Live, run: ActingRun): Surroundings {
+  #surroundings(live: Live, run: ActingRun, task: TaskContext): Surroundings {
     const world = this.#world;
+    const look = async () => {
+      if (this.process.isDead) await never();
+    };
     return {
+      workflow: {
+        task,
+        deliveries: { store: this.process.store, queue: world.queue, logger: silentLogger },
+        act: look,
+      },
       trace: live.trace,
       act: async (id, attempt, options) => {
         if (this.process.isDead) return never();
@@ -145,9 +154,7 @@ export class Worker {
         if (attempt <= (options.fails ?? 0)) throw failure(`${id} failed try ${attempt}`, options);
         return `${id} @${attempt}.${count}`;
       },
-      look: async () => {
-        if (this.process.isDead) await never();
-      },
+      look,
       submit: async (id, token, options) => {
         if (this.process.isDead) return never();
         const { key } = decodeCallbackToken(token);

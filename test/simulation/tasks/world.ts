@@ -9,6 +9,7 @@ import { isTerminal } from '../../../src/domain/status.ts';
 import type { TaskRef } from '../../../src/domain/task.ts';
 import { LOCAL_LOOK_TIMES, type LookTimes } from '../../../src/runtime/queues/looker.ts';
 import { headsPartitions, logPartition } from '../../../src/store/keys.ts';
+import { toolNameOf } from '../../../src/workflow/workflow-name.ts';
 import { Seeded } from '../seeded.ts';
 import { type ActingRun, ActionsLedger } from './actions-ledger.ts';
 import { AgendaLedger } from './agenda-ledger.ts';
@@ -91,6 +92,7 @@ export class World {
     this.heads = new HeadLedger({
       complain,
       now: () => (this.areTimesComparable ? this.time.now : undefined),
+      areVariablesShared: contains(program, ['workflow']),
       endInJournal: (key) => this.journal.endOf(key),
     });
     this.actions = new ActionsLedger(complain);
@@ -150,6 +152,11 @@ export class World {
     );
   }
 
+  /** Of the watched task. */
+  get toolName(): string {
+    return contains(this.newestCode, ['workflow']) ? toolNameOf('program') : 'program';
+  }
+
   get areTimesComparable(): boolean {
     return this.#jumps === 0;
   }
@@ -183,7 +190,7 @@ export class World {
     const { settings } = this;
     const { stored } = await this.witness.store.create({
       owner: OWNER,
-      tool: 'program',
+      tool: this.toolName,
       arguments: {},
       lifetime: { runDeadlineMs: settings.deadlineMs, retentionMs: 24 * 3_600_000 },
       pollIntervalMs: 1_000,

@@ -5,9 +5,9 @@
 import { MemoryBackend } from '../../../src/backends/memory.ts';
 import type { AnyTool } from '../../../src/protocol/tool.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
-import { createTaskServer, type TaskServer } from '../../../src/server/create-task-server.ts';
+import { createTaskServer, type TaskServer, type TaskServerOptions } from '../../../src/server/create-task-server.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
-import { type JsonMap, McpPeer } from '../../support/mcp-requests.ts';
+import { type JsonMap, McpPeer, RELATED_TASK_KEY } from '../../support/mcp-requests.ts';
 import { PATIENCE_MS } from '../../support/until.ts';
 
 const CLOCK_STEP_MS = 500;
@@ -23,13 +23,14 @@ export class ExampleServer {
   readonly peer: McpPeer;
   readonly #server: TaskServer;
 
-  constructor(tools: readonly AnyTool[]) {
+  constructor(tools: readonly AnyTool[], more: Pick<TaskServerOptions, 'workflows' | 'resources'> = {}) {
     const backend = new MemoryBackend({ clock: this.clock });
     this.#server = createTaskServer({
       name: 'examples',
       logger: silentLogger,
       version: '1.0.0',
       tools,
+      ...more,
       backend,
       clock: this.clock,
       allowAnonymous: true,
@@ -63,6 +64,34 @@ export class ExampleServer {
     const task = await this.settled(await this.peer.createTask(name, args));
     if (task['status'] !== 'completed') throw new Error(`The task did not complete: ${JSON.stringify(task)}`);
     return task['result'] as unknown as ToolResult;
+  }
+
+  /** Gets a workflow's prompt, or goes on with `taskId`; time passes until the server can do no more by itself. */
+  async prompt(name: string, args: Readonly<Record<string, string>>, taskId?: string): Promise<JsonMap> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let [given, id] = [args, taskId]; ; given = {}) {
+      const reply = await this.#promptOnce(name, given, id);
+      const { task_id, pause_reason } = reply['_meta'] as { task_id?: string; pause_reason?: { type: string } };
+      // More of the clock's time than of the machine's may have passed.
+      if (pause_reason?.type !== 'timeBudget') return reply;
+      if (performance.now() > deadline) throw new Error(`The server is still at it: ${JSON.stringify(reply)}`);
+      id = task_id;
+    }
+  }
+
+  async #promptOnce(name: string, args: Readonly<Record<string, string>>, taskId?: string): Promise<JsonMap> {
+    const meta = taskId === undefined ? {} : { [RELATED_TASK_KEY]: { taskId } };
+    let isAnswered = false;
+    const answered = this.peer
+      .ask('prompts/get', { name, arguments: args }, { meta, headers: { 'mcp-name': name } })
+      .finally(() => {
+        isAnswered = true;
+      });
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!isAnswered && performance.now() < deadline) await this.clock.advance(CLOCK_STEP_MS);
+    const { message } = await answered;
+    if (message?.result === undefined) throw new Error(message?.error?.message);
+    return message.result;
   }
 
   async stop(): Promise<void> {
