@@ -65,11 +65,16 @@ interface StepUnderWay {
   misuse?: MisuseError;
 }
 
-const insideStep = new AsyncLocalStorage<StepUnderWay>();
+const insideStep = new AsyncLocalStorage<StepUnderWay | undefined>();
 
 /** The name of the step whose action runs now, if one does: operations are not allowed there. */
 export function stepUnderWay(): string | undefined {
   return insideStep.getStore()?.name;
+}
+
+/** Whatever has led to `work`: a handler's run may well begin because a step of another one has let it. */
+export function outsideSteps<T>(work: () => T): T {
+  return insideStep.run(undefined, work);
 }
 
 async function runAsStep<T>(name: string, action: () => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@
 import { type CancelTimer, type Clock, type EpochMs, eventLoopTurn, type RandomBytes } from '../clock.ts';
 import type { EndCause } from '../domain/task.ts';
 import { TaskAborted } from './aborts.ts';
-import { Branch } from './branch.ts';
+import { Branch, outsideSteps } from './branch.ts';
 import { isHanded, type JournalEntry, type Outcome } from './journal.ts';
 import { isInput, type Operation } from './operation.ts';
 import { Operations } from './operations.ts';
@@ -108,7 +108,7 @@ export class HandlerRun {
   async execute(): Promise<RunEnd> {
     const root = new Branch(this.#operations);
     Promise.resolve()
-      .then(() => this.#options.handler(root))
+      .then(() => outsideSteps(() => this.#options.handler(root)))
       .then(
         (value) => this.#settle({ kind: 'returned', value }),
         (error: unknown) => this.#settle({ kind: 'threw', error }),

@@ -16,6 +16,7 @@ import { idempotencyKeyOf, relatedIdOf, traceOf } from './call-meta.ts';
 import type { Client } from './capability.ts';
 import type { ResourceContents } from './sdk.ts';
 import { type StoredHandler, storedHandler } from './sdk-handlers.ts';
+import { TASK_TOOLS } from './task-summary.ts';
 
 /** Who asks for a prompt, and for which task. */
 export interface PromptCall {
@@ -27,6 +28,8 @@ export interface PromptCall {
   readonly trace: TraceContext | undefined;
   /** What a task of this client may ask it for. */
   readonly mayAsk: readonly Askable[];
+  /** By what its client answers a question of a task's: a method, or a tool where the client may know none. */
+  readonly answersBy: string;
   readonly signal: AbortSignal;
 }
 
@@ -102,6 +105,7 @@ function callOf(ctx: ServerContext, { knownOwner, clientOf, askableByTools }: Pr
     idempotencyKey: idempotencyKeyOf(ctx),
     trace: traceOf(ctx),
     mayAsk: mayAsk(client, askableByTools),
+    answersBy: answersBy(client, askableByTools),
     signal: ctx.mcpReq.signal,
   };
 }
@@ -110,4 +114,11 @@ function callOf(ctx: ServerContext, { knownOwner, clientOf, askableByTools }: Pr
 function mayAsk({ declaresTasks, knowsLegacyTasks, askable }: Client, byTools: readonly Askable[]): readonly Askable[] {
   if (declaresTasks) return askable;
   return knowsLegacyTasks ? [...new Set([...askable, ...byTools])] : byTools;
+}
+
+/** A model that is told of a tool can call it, whatever its client knows of tasks. */
+function answersBy({ declaresTasks, knowsLegacyTasks }: Client, byTools: readonly Askable[]): string {
+  if (declaresTasks) return 'tasks/update';
+  if (byTools.length > 0) return TASK_TOOLS.respond;
+  return knowsLegacyTasks ? 'tasks/result' : 'tasks/update';
 }

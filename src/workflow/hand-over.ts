@@ -21,12 +21,18 @@ import type { PauseReason, WorkflowStep } from './workflow.ts';
 import { shownPause } from './workflow-records.ts';
 import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowState } from './workflow-state.ts';
 
+interface HandedTask {
+  readonly id: string;
+  readonly status: TaskStatus;
+  readonly message?: string | undefined;
+  /** It waits for a worker that has its code. */
+  readonly isParked?: boolean;
+}
+
 export interface HandOver {
   readonly state: WorkflowState;
   /** `undefined`: nothing is kept. */
-  readonly task:
-    | { readonly id: string; readonly status: TaskStatus; readonly message?: string | undefined }
-    | undefined;
+  readonly task: HandedTask | undefined;
   readonly pause: PauseReason | undefined;
   /** By URI: what is attached to the steps that remain. */
   readonly attached: ReadonlyMap<string, readonly ResourceContents[]>;
@@ -302,7 +308,8 @@ function plainList(handOver: HandOver, detail: Detail): string {
     task === undefined
       ? 'Do yours in order.'
       : `Do yours in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
-  const paused = pause === undefined ? '' : ` ${describePause(pause)}`;
+  const why = task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
+  const paused = why === undefined ? '' : ` ${why}`;
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 

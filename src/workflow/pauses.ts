@@ -14,7 +14,7 @@ export function describePause(pause: PauseReason): string {
     case 'clientStep':
       return `Step ${pause.step} is yours.`;
     case 'needsInput':
-      return `Step ${pause.step} waits for an answer to the question of its task.`;
+      return `Step ${pause.step} waits for an answer to the question of its task. Answer it by ${pause.suggestedTool}.`;
     case 'timeBudget':
       return `The server is at work on step ${pause.step}, and goes on; get the prompt again to see how far it is.`;
   }

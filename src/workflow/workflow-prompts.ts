@@ -196,11 +196,11 @@ export class WorkflowPrompts {
   /** Once the server can do no more by itself, or its time is over. */
   async #reply(
     ref: TaskRef,
-    { signal }: PromptCall,
+    { signal, answersBy }: PromptCall,
     begun?: { readonly task: Task; readonly state: WorkflowState },
   ): Promise<GetPromptResult> {
     const { store, clock, closing, budgetMs, healingGraceMs, maxReplyBytes } = this.#options;
-    const rested = await awaitTask(ref, isAtRest, {
+    const rested = await awaitTask(ref, (stored) => isAtRest(stored, clock.now()), {
       store,
       clock,
       maxMs: budgetMs,
@@ -208,15 +208,20 @@ export class WorkflowPrompts {
       signal: AbortSignal.any([signal, closing]),
       onLook: (stored) => healForgotten(this.#options, stored, clock.now(), healingGraceMs),
     });
-    const { state, task, pause } = await this.#standing(ref, rested).catch(async (error: unknown) => {
+    const { state, task, pause } = await this.#standing(ref, rested, answersBy).catch(async (error: unknown) => {
       if (!isOutage(error) || begun === undefined) throw error;
       // The task is there: its client is told of it, and finds out by it.
-      return { ...begun, pause: pauseOf(begun.state, begun.task, {}, false) };
+      return { ...begun, pause: pauseOf(begun.state, begun.task, {}, false, answersBy) };
     });
     return replyOf({
       requiredOf: this.#requiredOf,
       state,
-      task: { id: task.id, status: task.status, message: shownStatusMessage(task) },
+      task: {
+        id: task.id,
+        status: task.status,
+        message: shownStatusMessage(task),
+        isParked: task.run.parked !== undefined,
+      },
       pause,
       attached: await this.#attached(state, ref.owner, signal),
       maxBytes: maxReplyBytes,
@@ -224,7 +229,7 @@ export class WorkflowPrompts {
   }
 
   /** Where a workflow stands, as its task's variables have it. */
-  async #standing(ref: TaskRef, rested?: StoredTask) {
+  async #standing(ref: TaskRef, rested?: StoredTask, answersBy = 'tasks/update') {
     const { store } = this.#options;
     const { task } = rested ?? (await store.get(ref));
     const workflow =
@@ -233,7 +238,7 @@ export class WorkflowPrompts {
     const variables = await store.readVariables(task);
     const args = (await store.load(task, task.arguments)) as JsonObject;
     const state = (await loadState(store, task, workflow, variables)) ?? new WorkflowState(workflow, args);
-    return { task, state, pause: pauseOf(state, task, variables, rested !== undefined) };
+    return { task, state, pause: pauseOf(state, task, variables, rested !== undefined, answersBy) };
   }
 
   async #withoutTask(workflow: Workflow, args: JsonObject, { owner, signal }: PromptCall): Promise<GetPromptResult> {
@@ -301,17 +306,26 @@ export class WorkflowPrompts {
   }
 }
 
-/** Whether a task does not go on by itself. */
-function isAtRest({ task }: StoredTask): boolean {
-  const { dueAt, lease } = task.run;
-  return isTerminal(task.status) || task.status === 'input_required' || (dueAt === null && lease === undefined);
+/** Whether a task does not go on by itself; one that waits for other code does not within any request. */
+function isAtRest({ task }: StoredTask, now: number): boolean {
+  const { dueAt, lease, parked } = task.run;
+  if (isTerminal(task.status) || task.status === 'input_required') return true;
+  return lease === undefined && (dueAt === null || (parked !== undefined && dueAt > now));
 }
 
-function pauseOf(state: WorkflowState, task: Task, variables: JsonObject, isRested: boolean): PauseReason | undefined {
+function pauseOf(
+  state: WorkflowState,
+  task: Task,
+  variables: JsonObject,
+  isRested: boolean,
+  answersBy: string,
+): PauseReason | undefined {
   const step = state.next?.step;
   if (isTerminal(task.status) || step === undefined) return undefined;
-  if (task.status === 'input_required') return { type: 'needsInput', step: step.name, suggestedTool: 'tasks/update' };
+  if (task.status === 'input_required') return { type: 'needsInput', step: step.name, suggestedTool: answersBy };
   const recorded = variables[WORKFLOW_KEYS.pauseReason];
-  if (recorded !== undefined && isRested) return recorded as unknown as PauseReason;
+  // What one that is parked had paused for has been seen to: it is the server that is to go on.
+  const isPaused = isRested && task.run.parked === undefined;
+  if (recorded !== undefined && isPaused) return recorded as unknown as PauseReason;
   return { type: 'timeBudget', step: step.name, suggestedTool: toolOf(step) };
 }

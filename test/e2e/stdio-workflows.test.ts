@@ -97,7 +97,7 @@ describe.each(ERAS)('over stdio, a client of %s that knows no tasks', (era) => {
   test('answers what a workflow asks by a tool, and completes another by one [DX-4 MOD-6 WF-6]', async () => {
     const plain = await closed(connectPlainStdioClient(served(`${era} plain asks`), era));
     const asking = await plain.prompt('approval', { file: 'x.csv' });
-    expect(asking.status).toBe('input_required');
+    expect(asking.pause).toEqual({ type: 'needsInput', step: 'measured', suggestedTool: 'task_respond' });
     const respond = (answer: object) =>
       plain.client.callTool({ name: 'task_respond', arguments: { taskId: asking.taskId, ...answer } });
     await respond({ action: 'accept', content: { file: 'Ada' } });

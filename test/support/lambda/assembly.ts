@@ -15,10 +15,11 @@ const STACK = `mcp-tasks-${STAGE}`;
 
 /**
  * What a function with its tools may weigh, minified, and how much longer it may load than a bundle of the bare MCP SDK
- * and DynamoDB client. On DynamoDB: the Redis client comes on top where it is used.
+ * and DynamoDB client. On DynamoDB: the Redis client comes on top where it is used. Workflow prompts have added 46 kB to the
+ * MCP function (894 kB without them): 38 of them our own code, the rest what the SDK has for prompts and resources.
  */
 export const BUNDLE_BUDGETS = {
-  mcp: { ratio: 1.25, kilobytes: 900 },
+  mcp: { ratio: 1.25, kilobytes: 960 },
   worker: { ratio: 1.5, kilobytes: 1_200 },
 } as const;
 

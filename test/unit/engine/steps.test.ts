@@ -8,6 +8,22 @@ import { type EngineHandler, EngineUnderTest } from './engine-under-test.ts';
 const again = { retryStrategy: () => ({ shouldRetry: true, delay: { seconds: 0 } }) as const };
 
 describe('a step', () => {
+  test('may have another task run, whose operations are not inside it [EXEC-1]', async () => {
+    const [engine, other] = [new EngineUnderTest(), new EngineUnderTest()];
+    const begun: EngineHandler = (task) => task.step('of its own', async () => 'done');
+
+    const end = await engine.finish((task) =>
+      task.step('begin another', async () => {
+        const { kind } = await other.finish(begun);
+        return kind;
+      }),
+    );
+
+    expect(end).toMatchObject({ kind: 'returned', value: 'returned' });
+    expect(other.asks.map(({ name }) => name)).toEqual(['of its own']);
+    await other.expectToReplay(begun, 'done');
+  });
+
   test('is tried again at once where its delay is 0, within the same run [EXEC-2]', async () => {
     const engine = new EngineUnderTest();
     const program: EngineHandler = (task) =>
