@@ -308,7 +308,8 @@ function plainList(handOver: HandOver, detail: Detail): string {
     task === undefined
       ? 'Do yours in order.'
       : `Do yours in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
-  const why = task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
+  const why =
+    task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
   const paused = why === undefined ? '' : ` ${why}`;
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }

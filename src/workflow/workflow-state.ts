@@ -62,7 +62,7 @@ export interface Aside {
 }
 
 /** Results that are kept aside, at most; the oldest go. */
-const MAX_ASIDE = 50;
+export const MAX_ASIDE = 50;
 /** Items that a step may be done for. */
 const MAX_ITEMS = 1_000;
 

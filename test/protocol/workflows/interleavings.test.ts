@@ -136,7 +136,9 @@ class World {
       numberIn(
         (((await store.load(this.#ref, kept as unknown as Payload)) as JsonObject)['result'] ?? {}) as JsonObject,
       );
-    const state = (variables['_workflow.state'] ?? { steps: [], aside: [] }) as unknown as {
+    const kept = variables['_workflow.state'];
+    const record = kept === undefined ? undefined : await store.load(this.#ref, kept as unknown as Payload);
+    const state = (record ?? { steps: [], aside: [] }) as unknown as {
       steps: { name: string; isSkipped?: boolean; pieces: (KeptPiece & { kept?: JsonValue })[] }[];
       aside: { kept: JsonValue }[];
     };

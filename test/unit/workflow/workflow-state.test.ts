@@ -14,8 +14,8 @@ import {
 import { callReport, constant, failed, output, said, toolStep, workflowOf } from './sample-workflow.ts';
 
 const begin = (...steps: WorkflowStep[]) => new WorkflowState(workflowOf(...steps), {});
-const take = (state: WorkflowState, report: Report, fits: (value: JsonValue) => string | undefined = () => undefined) =>
-  state.take(report, report.id, (_step, value) => fits(value));
+const take = (state: WorkflowState, report: Report, faults: Readonly<Record<string, string>> = {}) =>
+  state.take(report, report.id, faults);
 const statuses = (state: WorkflowState) => state.steps.map(statusOf);
 const outputs = (state: WorkflowState) => Object.fromEntries(state.outputs());
 const asides = (state: WorkflowState) => state.aside.map(({ id, why }) => [id, why]);
@@ -104,7 +104,7 @@ describe('the report of a call', () => {
 
   test('that is not what the step’s output must be counts as an error [WF-5 WF-3]', () => {
     const state = begin(toolStep('a', 'put'));
-    take(state, callReport('1', 'put', said(1)), (value) => (value === 1 ? 'It must not be 1.' : undefined));
+    take(state, callReport('1', 'put', said(1)), { a: 'It must not be 1.' });
 
     expect(state.steps[0]?.pieces[0]).toMatchObject({ status: 'failed', failure: { error: 'It must not be 1.' } });
   });
