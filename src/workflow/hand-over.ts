@@ -182,6 +182,7 @@ interface Remaining {
   readonly by: 'server' | 'client';
   readonly arguments: JsonObject;
   readonly unresolved: readonly { readonly argument: string; readonly why: string }[];
+  readonly hasFailed?: boolean;
   /** Why the server leaves it to the client. */
   readonly because?: string;
   readonly guidance?: string;
@@ -217,7 +218,9 @@ function remaining(handOver: HandOver, { step, items, pieces }: StepState, index
   const common = {
     step: name,
     tool: toolOf(step),
-    by: because === undefined ? step.by : ('client' as const),
+    // Where nothing is kept, the server does nothing later.
+    by: because === undefined && task !== undefined ? step.by : ('client' as const),
+    ...(pieces[index]?.status === 'failed' ? { hasFailed: true } : {}),
     ...(because === undefined ? {} : { because }),
     ...(guidance === undefined ? {} : { guidance }),
   };
@@ -306,7 +309,7 @@ function plainList(handOver: HandOver, detail: Detail): string {
   const further = more > 0 ? `\n… and ${more} more.` : '';
   const how =
     task === undefined
-      ? 'Do yours in order.'
+      ? 'Do these in order.'
       : `Do yours in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
   const why =
     task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
@@ -314,14 +317,17 @@ function plainList(handOver: HandOver, detail: Detail): string {
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 
-function inWords({ step, tool, by, arguments: args, unresolved, because, guidance }: Remaining): string {
+function inWords({ step, tool, by, arguments: args, unresolved, because, guidance, hasFailed }: Remaining): string {
   const open = unresolved.map(({ argument, why }) => `${argument} (${why})`).join(', ');
+  const told = guidance === undefined ? '' : ` ${guidance}`;
+  const shown = shorten(JSON.stringify(args), EXCERPT);
+  if (by === 'server' && hasFailed === true)
+    return `${step}: get the prompt again, and the server tries it again, or call ${tool} with ${shown} yourself.${told}`;
   if (by === 'server')
     return `${step}: the server does it, by ${tool}, once it can${open === '' ? '' : `: it waits for ${open}`}.`;
   const why = because === undefined ? '' : ` It is yours, since ${because}.`;
   const find = open === '' ? '' : ` Find: ${open}.`;
-  const told = guidance === undefined ? '' : ` ${guidance}`;
-  return `${step}: call ${tool} with ${shorten(JSON.stringify(args), EXCERPT)}.${why}${find}${told}`;
+  return `${step}: call ${tool} with ${shown}.${why}${find}${told}`;
 }
 
 function words(role: PromptMessage['role'], text: string): PromptMessage {

@@ -79,7 +79,7 @@ export function shownPause(pause: PauseReason): JsonObject {
         typeof member === 'string'
           ? shorten(member, MAX_KEY_LENGTH)
           : Object.fromEntries(
-              Object.entries(member).map(([key, text]) => [key, shorten(String(text), EXCERPT_LENGTH)]),
+              Object.entries(member).map(([key, text]) => [key, shorten(text as string, EXCERPT_LENGTH)]),
             ),
       ),
     ];

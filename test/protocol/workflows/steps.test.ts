@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { BackendError } from '../../../src/backends/errors.ts';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
+import type { PlainTool } from '../../../src/protocol/tool.ts';
 import type { TaskServerOptions } from '../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../../src/workflow/define-workflow.ts';
@@ -111,7 +112,7 @@ describe('a step for each item of a list', () => {
     expect(pause).toMatchObject({ type: 'toolError', failedStep: 'visit', error: 'Unlucky.' });
     expect((block['remaining'] as JsonMap[]).map(({ step }) => step)).toEqual(['visit[13]', 'visit[14]', 'sum']);
     expect(words).toContain(
-      '1. visit[13]: visit with {"id":13}, which the server does by itself once it can. Visit 13.',
+      '1. visit[13]: get the prompt again, and the server tries it again, or call visit with {"id":13} yourself. Visit 13.',
     );
 
     await session.call('visit', { id: 12 }, taskId);
@@ -281,10 +282,21 @@ describe('where there can be no task', () => {
     return reply;
   };
 
-  test('for a caller without an owner, what needs no task is run, and the reply says the rest [WF-12 WF-8]', async () => {
-    const held = holdServer(profileTools, options);
-    await expectNothingKept(new WorkflowSession(held, held.as(undefined)));
+  test('for a caller without an owner no tool is called, which could not call one itself [WF-10 WF-12 SEC-1]', async () => {
+    let calls = 0;
+    const counted: (run: PlainTool['run']) => PlainTool['run'] = (run) => (args, call) => {
+      calls += 1;
+      return run(args, call);
+    };
+    const counting = profileTools.map((tool) =>
+      tool.taskSupport === 'forbidden' ? defineTaskTool({ ...tool, run: counted(tool.run) }) : tool,
+    );
+    const held = holdServer(counting, options);
+    const reply = await new WorkflowSession(held, held.as(undefined)).get('profile', { file: 'a.csv' });
 
+    expect(calls).toBe(0);
+    expect(reply.statuses[0]).toBe('measure: pending');
+    expect(reply.list).toContain('It is yours, since the server calls tools for callers only that it knows.');
     expect((await held.stored()).size).toBe(0);
   });
 
@@ -324,9 +336,10 @@ describe('where there can be no task', () => {
       arguments: NOTHING,
       steps: (steps) => steps.tool('stuck', () => ({ tool: 'stuck' })),
     });
-    const held = holdServer([stuck], { workflows: [workflow], promptBudgetMs: 2_000 });
+    const forbidden = { ...workflow, taskSupport: 'forbidden' as const };
+    const held = holdServer([stuck], { workflows: [forbidden], promptBudgetMs: 2_000 });
     const before = held.clock.now();
-    const reply = await new WorkflowSession(held, held.as(undefined)).get('w');
+    const reply = await new WorkflowSession(held).get('w');
 
     expect(reply.pause).toEqual({ type: 'clientStep', step: 'stuck', suggestedTool: 'stuck' });
     expect(held.clock.now() - before).toBe(2_000);

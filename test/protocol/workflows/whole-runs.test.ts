@@ -64,7 +64,7 @@ describe('the prompt of a workflow', () => {
           tool: 'name_columns',
           by: 'client',
           arguments: { columns: ['A', 'B'] },
-          unresolved: [],
+          unresolved: [{ argument: 'names', why: 'it is yours to say' }],
           guidance: 'Name ["A","B"].',
         },
         {
@@ -77,8 +77,12 @@ describe('the prompt of a workflow', () => {
       ],
       continue: { _meta: { [RELATED_TASK_KEY]: { taskId: reply.taskId } }, complete: 'task_complete' },
     });
-    expect(reply.list).toContain('1. names: name_columns with {"columns":["A","B"]}. Name ["A","B"].');
-    expect(reply.list).toContain('2. write: write with {"seen":2}, which the server does by itself once it can.');
+    expect(reply.list).toContain(
+      '1. names: call name_columns with {"columns":["A","B"]}. Find: names (it is yours to say). Name ["A","B"].',
+    );
+    expect(reply.list).toContain(
+      '2. write: the server does it, by write, once it can: it waits for names (step names has no output yet).',
+    );
     expect(reply.messages.map(({ content }) => content)).toContainEqual({
       type: 'resource',
       resource: { uri: 'note://style', text: 'Short names.', mimeType: 'text/plain' },
