@@ -49,17 +49,11 @@ export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: R
 }
 
 /**
- * By which a run that waits hears of reports: the callback of this key is completed. Those that came before complete it at
- * once, but for those that the run knows.
+ * Reports that came before the run waited for them complete what it waits by (`_workflow.inbox`) at once; but for those
+ * that it knows.
  */
-export async function openInbox(
-  deliveries: Deliveries,
-  ref: TaskRef,
-  key: string,
-  known: ReadonlySet<string>,
-): Promise<void> {
+export async function wakeForEarlier(deliveries: Deliveries, ref: TaskRef, known: ReadonlySet<string>): Promise<void> {
   const { store } = deliveries;
-  await store.mergeVariables(ref, { [WORKFLOW_KEYS.inbox]: key });
   const variables = await store.readVariables(ref);
   if (waitingIn(variables).some(({ id }) => !known.has(id)))
     await deliverAnswers(deliveries, await store.get(ref), wakeUp(variables));

@@ -15,7 +15,7 @@ import { relatedTask } from '../runtime/running/related-task.ts';
 import type { TaskContext, TaskScope } from '../runtime/running/task-context.ts';
 import { passingTrouble } from '../runtime/running/task-scope.ts';
 import { REPORTED, type StepOutcome, type TakenReport, type WorkflowHost } from './interpreter.ts';
-import { nextReport, openInbox } from './reports.ts';
+import { nextReport, wakeForEarlier } from './reports.ts';
 import type { ResourceRegistry } from './resources.ts';
 import {
   asStep,
@@ -130,9 +130,12 @@ export class TaskHost implements WorkflowHost {
   /** Resolves when there are reports that the run does not know. */
   #inbox(scope: TaskScope): Promise<unknown> {
     const { deliveries } = this.#options;
-    return scope.waitForCallback('reports', (token) =>
-      openInbox(deliveries, this.#ref, decodeCallbackToken(token).key, this.#taken),
-    );
+    return scope.waitForCallback('reports', async (token) => {
+      const { key } = decodeCallbackToken(token);
+      // Under the run's lease: one that has lost it would have reports go where nobody waits any more.
+      await scope.variables.set(WORKFLOW_KEYS.inbox, key);
+      await wakeForEarlier(deliveries, this.#ref, this.#taken);
+    });
   }
 
   /** What the branch comes to, unless something is reported first: what it waits for is then withdrawn. */
