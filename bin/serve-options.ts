@@ -36,7 +36,8 @@ export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [op
   --no-task-tools    leave out task_status, task_respond, task_cancel and task_list, with which clients that do not
                      support tasks follow them
   --create-table     create the DynamoDB table if it is missing
-  --tools MODULE     a module whose default export is a list of tools (default: the examples, where they are)
+  --tools MODULE     a module whose default export is a list of tools, and that may export lists of workflows and
+                     resources (default: the examples, where they are)
   --log-level LEVEL  ${LOG_LEVELS.join(', ')} (default info)
   --help             print this
   --version          print the version

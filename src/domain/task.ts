@@ -223,8 +223,9 @@ export function cancelTask(task: Task, message: string | undefined, now: number)
 }
 
 /** Its client says what came of it; a handler that had begun is woken to clean up. Throws `invalid_transition` when it has ended. */
-export function completeByClient(task: Task, result: Payload, now: number): Task {
-  return cleaningUp(task, completeTask(task, result, now), 'ended', now);
+export function completeByClient(task: Task, result: Payload, now: number, toolError?: string): Task {
+  const completed = { ...completeTask(task, result, now, toolError), statusMessage: 'Completed by the client.' };
+  return cleaningUp(task, completed, 'ended', now);
 }
 
 /** Gives the handler of a task that something else has ended its time to clean up; a run that holds the task keeps it. */

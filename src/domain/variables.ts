@@ -10,6 +10,8 @@ const VARIABLE_LIMITS = {
   maxDepth: 10,
   maxStringLength: 65_536,
   maxTotalBytes: 1024 * 1024,
+  /** Of internal ones, which users cannot use up, and which do not count to theirs. */
+  maxInternalBytes: 512 * 1024,
   maxKeyLength: 128,
 } as const;
 
@@ -38,9 +40,13 @@ export function mergeVariables(current: JsonObject, changes: Readonly<Record<str
     if (fault !== undefined) throw invalid(fault.path === '(root)' ? key : `${key}.${fault.path}`, fault.problem);
     merged[key] = value as JsonValue;
   }
-  const bytes = jsonBytes(merged);
+  const internal = Object.keys(merged).some(isInternalVariable);
+  const bytes = jsonBytes(internal ? visibleVariables(merged) : merged);
   if (bytes > VARIABLE_LIMITS.maxTotalBytes) {
     throw invalid('(all)', `together ${bytes} bytes, more than ${VARIABLE_LIMITS.maxTotalBytes}`);
+  }
+  if (internal && jsonBytes(merged) - bytes > VARIABLE_LIMITS.maxInternalBytes) {
+    throw invalid('(internal)', `internal ones have more than ${VARIABLE_LIMITS.maxInternalBytes} bytes`);
   }
   return merged;
 }

@@ -65,8 +65,11 @@ export interface TasksExtensionOptions {
   readonly continuing?: ReadonlySet<string> | undefined;
   /** Told of each call that is bound to a task and has ended within itself. Rejects never. @default nobody is told */
   readonly onRelatedCall?: ToolCallServices['onRelatedCall'];
-  /** What `tasks/cancel` does where a client of the 2025 era gives a `result` with it. @default it cancels */
-  readonly onCompletion?: ((ref: TaskRef, result: unknown) => Promise<Task>) | undefined;
+  /**
+   * What `tasks/cancel` does where a client of the 2025 era gives a `result` with it; `undefined`: the task is none that its
+   * client completes. @default it cancels
+   */
+  readonly onCompletion?: ((ref: TaskRef, result: unknown) => Promise<Task | undefined>) | undefined;
   readonly store: TaskStore;
   readonly queue: TaskQueue;
   /** The owner of what this request does; `undefined` refuses it. Must rest on verified claims alone. */
@@ -284,8 +287,8 @@ export class TasksExtension {
 
   async #cancelOrComplete(ref: TaskRef, result: unknown): Promise<Result> {
     const { onCompletion } = this.#options;
-    if (result === undefined || onCompletion === undefined) return this.#legacy.cancel(ref);
-    return legacyTask(await onCompletion(ref, result), this.#clock.now());
+    const completed = result === undefined ? undefined : await onCompletion?.(ref, result);
+    return completed === undefined ? this.#legacy.cancel(ref) : legacyTask(completed, this.#clock.now());
   }
 
   #refOf(taskId: string, ctx: ServerContext): TaskRef {

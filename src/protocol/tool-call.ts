@@ -59,6 +59,8 @@ const MAX_ARGUMENT_DEPTH = 64;
 const MAX_SHOWN_PATH_LENGTH = 200;
 const DEFAULT_MAX_ATTEMPTS = 5;
 const CALL_ID_BYTES = 12;
+/** What a call waits for, at most, until somebody has been told of it. */
+const TELLING_MS = 1_000;
 
 export interface ToolCallServices extends PlainCallOptions {
   readonly lifetime: LifetimePolicy;
@@ -104,7 +106,12 @@ export class ToolCalls {
   ): Promise<CallToolResult | InputRequiredResult> {
     const { owner } = caller;
     const form = formOf(tool, params, caller.client);
-    const { raw, id: named } = takeOutTaskId((params.arguments ?? {}) as JsonObject, (name) => hasArgument(tool, name));
+    const given = (params.arguments ?? {}) as JsonObject;
+    // Only a server with workflows has told of it.
+    const { raw, id: named } =
+      this.#services.onRelatedCall === undefined
+        ? { raw: given, id: undefined }
+        : takeOutTaskId(given, (name) => hasArgument(tool, name));
     const related = relatedIdOf(ctx) ?? named;
     if (related !== undefined) await this.#assertRelated({ owner, id: related });
     let args: unknown;
@@ -118,10 +125,8 @@ export class ToolCalls {
     if (!isTaskTool(tool)) {
       const result = await this.#callPlain(tool, args, call);
       if (related !== undefined && !isInputRequiredResult(result)) {
-        await this.#services.onRelatedCall?.(
-          { owner, id: related },
-          { id: newCallId(), tool: tool.name, arguments: raw, result: result as unknown as JsonObject },
-        );
+        const ended = { id: newCallId(), tool: tool.name, arguments: raw, result: result as unknown as JsonObject };
+        await this.#told({ owner, id: related }, ended);
       }
       return result;
     }
@@ -152,6 +157,21 @@ export class ToolCalls {
   async #assertRelated(ref: TaskRef): Promise<void> {
     await this.#services.store.get(ref).catch((error: unknown) => {
       if (!isOutage(error)) throw error;
+    });
+  }
+
+  /** Holds the call up for a moment at the most; what takes longer goes on behind it. */
+  async #told(related: TaskRef, call: RelatedCall): Promise<void> {
+    const telling = this.#services.onRelatedCall?.(related, call);
+    if (telling === undefined) return;
+    this.#waiting.add(telling);
+    void telling.finally(() => this.#waiting.delete(telling));
+    await new Promise<void>((resolve) => {
+      const cancel = this.#services.clock.after(TELLING_MS, resolve);
+      void telling.then(() => {
+        cancel();
+        resolve();
+      });
     });
   }
 

@@ -163,7 +163,7 @@ export function toolError(text: string): CallToolResult {
  * A thrown `ProtocolError` fails the task with that error. Any other throw is a tool error, with the
  * error's message: what a tool throws is meant for its caller.
  */
-function outcomeOfError(error: unknown): RunOutcome {
+export function outcomeOfError(error: unknown): RunOutcome {
   if (isProtocolError(error)) {
     const { code, message, data } = error;
     const failure = data === undefined ? { code, message } : { code, message, data: data as JsonValue };

@@ -152,6 +152,7 @@ export function createTaskEndpoint(options: TaskEndpointOptions): TaskEndpoint {
     resources: options.resources ?? [],
     budgetMs: options.promptBudgetMs,
     maxReplyBytes: options.maxPromptBytes,
+    maxAnswerBytes,
   });
   const extension = new TasksExtension({
     ...shared,

@@ -165,6 +165,10 @@ export class GenericTaskStore implements TaskStore {
     return this.#payloads.load(ref, payload);
   }
 
+  discard(ref: TaskRef, payload: Payload): Promise<void> {
+    return this.#discard(ref, refOf(payload));
+  }
+
   onChange(listener: ChangeListener, taskId?: TaskId): () => void {
     return this.#listeners.add(listener, taskId);
   }

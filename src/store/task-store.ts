@@ -107,6 +107,8 @@ export interface TaskStore {
   /** Writes a value of a task where it is too large for the head. */
   keep(task: Task, kind: PayloadKind, value: JsonValue): Promise<Payload>;
   load(ref: TaskRef, payload: Payload): Promise<JsonValue>;
+  /** Removes a kept value that nothing refers to any more, where it is a record of its own. */
+  discard(ref: TaskRef, payload: Payload): Promise<void>;
 
   readonly log: TaskLog;
 

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import type { Clock } from '../clock.ts';
+import { assertCarried } from '../domain/answer-size.ts';
 import { isTaskError, TaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { isTerminal } from '../domain/status.ts';
@@ -11,34 +12,33 @@ import { completeByClient, type Task, type TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { TaskAborted } from '../engine/aborts.ts';
 import { isCallToolResult } from '../protocol/sdk.ts';
-import { type PlainTool, type RelatedCall, toolError } from '../protocol/tool.ts';
+import { type PlainTool, type RelatedCall, toolError, toolErrorIn } from '../protocol/tool.ts';
 import { describeError } from '../runtime/logger.ts';
 import { type Deliveries, nudge } from '../runtime/queues/deliveries.ts';
 import { passingTrouble } from '../runtime/running/task-scope.ts';
 import type { RunnableTool } from '../runtime/running/tool.ts';
 import { type Reported, sendReport } from './reports.ts';
 import { isWorkflow } from './workflow-name.ts';
+import type { Report } from './workflow-state.ts';
 
-/** What a call waits for its recording, at most; it goes on behind. */
-const RECORDING_MS = 1_000;
+/** What completing a workflow needs. */
+export interface Completing extends Deliveries {
+  /** See `answer-size.ts`. */
+  readonly maxAnswerBytes?: number | undefined;
+}
 
-export interface ContinuingOptions extends Deliveries {
+export interface ContinuingOptions extends Completing {
   readonly clock: Clock;
 }
 
 /** Records the call of a tool against the workflow that it is bound to; resolves in any case. */
 export async function recordCall(ref: TaskRef, call: RelatedCall, options: ContinuingOptions): Promise<void> {
-  const { clock, logger } = options;
-  const recorded = send(ref, call, options).catch((error: unknown) =>
-    logger.warn('A call was not recorded in its workflow', { task: ref.id, tool: call.tool, ...describeError(error) }),
-  );
-  await new Promise<void>((resolve) => {
-    const cancel = clock.after(RECORDING_MS, resolve);
-    void recorded.then(() => {
-      cancel();
-      resolve();
-    });
-  });
+  try {
+    await send(ref, call, options);
+  } catch (error) {
+    const where = { task: ref.id, tool: call.tool };
+    options.logger.warn('A call was not recorded in its workflow', { ...where, ...describeError(error) });
+  }
 }
 
 async function send(ref: TaskRef, call: RelatedCall, options: ContinuingOptions): Promise<void> {
@@ -94,7 +94,10 @@ const completeArgs = z.object({
 });
 const reportArgs = z.object({
   taskId: z.string().describe('The id of the workflow’s task.'),
-  step: z.string().describe('The name of the step.'),
+  step: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/)
+    .describe('The name of the step.'),
   result: z.unknown().describe('What came of the step: any JSON.'),
 });
 
@@ -111,7 +114,7 @@ export function workflowTools(options: ContinuingOptions & { readonly newId: () 
       run: (args, { owner }) =>
         mistakesTold(async () => {
           const { taskId, step, result } = args as z.infer<typeof reportArgs>;
-          const report = { kind: 'step', id: options.newId(), step, result: resultFrom(result ?? null) } as const;
+          const report: Report = { kind: 'step', id: options.newId(), step, result: resultFrom(result ?? null) };
           const reported = await sendReport(options, { owner, id: asTaskId(taskId) }, report, options.clock.now());
           return reported === 'recorded' ? said(`Recorded for step ${step}.`) : toolError(REFUSED[reported]);
         }),
@@ -134,13 +137,16 @@ export function workflowTools(options: ContinuingOptions & { readonly newId: () 
 }
 
 /** Completes a workflow's task with what its client says. Rejects with `invalid_transition` for one that has ended, or is no workflow. */
-export async function completeWorkflow(deliveries: Deliveries, ref: TaskRef, given: unknown): Promise<Task> {
+export async function completeWorkflow(deliveries: Completing, ref: TaskRef, given: unknown): Promise<Task> {
   const { store } = deliveries;
   const known = await store.get(ref);
   if (!isWorkflow(known.task.tool)) throw new TaskError('invalid_transition', REFUSED.no_workflow);
   if (isTerminal(known.task.status)) throw new TaskError('invalid_transition', `The task is ${known.task.status}.`);
-  const result = await store.keep(known.task, 'result', resultFrom(given ?? null));
-  const { task } = await store.update(ref, (current, now) => completeByClient(current, result, now), known);
+  const value = resultFrom(given ?? null);
+  assertCarried(value, deliveries.maxAnswerBytes, 'The result');
+  const result = await store.keep(known.task, 'result', value);
+  const error = toolErrorIn(value);
+  const { task } = await store.update(ref, (current, now) => completeByClient(current, result, now, error), known);
   if (task.run.cleanup !== undefined && task.run.lease === undefined) await nudge(deliveries, task);
   return task;
 }

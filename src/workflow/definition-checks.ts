@@ -3,10 +3,12 @@ import { TaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { durationMs } from '../engine/duration.ts';
 import { describeThrown } from '../engine/thrown.ts';
+import { assertAskable } from '../protocol/answers.ts';
 import { type AnyTool, newestOf } from '../protocol/tool.ts';
 import { pathFault } from './paths.ts';
 import type { ResourceRegistry } from './resources.ts';
 import { placeholdersIn } from './templates.ts';
+import { objectSchema } from './tool-steps.ts';
 import type { ResourceUse, Source, ToolStep, Workflow, WorkflowStep } from './workflow.ts';
 import { usesItem } from './workflow-state.ts';
 
@@ -63,7 +65,11 @@ export function assertWorkflows(
     if (names.has(key))
       throw fault(workflow.name, 'the name is taken by another workflow; give versions of one a `version` each');
     names.add(key);
-    for (const step of workflow.steps) {
+    // What older versions use may be older, too.
+    const isNewest = workflows.every(
+      (other) => other.name !== workflow.name || (other.version ?? 0) <= (workflow.version ?? 0),
+    );
+    for (const step of isNewest ? workflow.steps : []) {
       const problem = toolFault(step, byName) ?? resourceFault(step, resources);
       if (problem !== undefined) throw fault(workflow.name, problem, step.name);
     }
@@ -116,6 +122,14 @@ function sourcesFault(step: WorkflowStep, around: Around): string | undefined {
 function formFault({ askFor, arguments: args, forEach }: ToolStep, around: Around): string | undefined {
   const stranger = Object.keys(askFor?.fields ?? {}).find((field) => !Object.hasOwn(args, field));
   if (stranger !== undefined) return `askFor: the step has no argument "${stranger}"`;
+  if (askFor !== undefined) {
+    try {
+      const requestedSchema = { type: 'object', properties: askFor.fields };
+      assertAskable({ method: 'elicitation/create', params: { message: askFor.message, requestedSchema } });
+    } catch (error) {
+      return `askFor: ${describeThrown(error).replace(/\.$/u, '')}`;
+    }
+  }
   return templateFault(askFor?.message ?? '', around, forEach !== undefined);
 }
 
@@ -191,28 +205,6 @@ function resourceFault(step: WorkflowStep, resources: ResourceRegistry): string 
 
 function usesIn(step: WorkflowStep): readonly ResourceUse[] {
   return [...(step.attach ?? []), ...(step.kind === 'resources' ? step.resources : [])];
-}
-
-interface ObjectSchema {
-  readonly properties: JsonObject;
-  readonly required: readonly string[];
-  readonly additionalProperties: unknown;
-}
-
-const schemas = new WeakMap<object, ObjectSchema>();
-
-/** Of the arguments that a caller gives. */
-export function objectSchema({ inputSchema }: Pick<AnyTool, 'inputSchema'>): ObjectSchema {
-  const known = schemas.get(inputSchema);
-  if (known !== undefined) return known;
-  const json = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-  const schema = {
-    properties: isJsonObject(json.properties) ? json.properties : {},
-    required: Array.isArray(json.required) ? (json.required as string[]) : [],
-    additionalProperties: json.additionalProperties,
-  };
-  schemas.set(inputSchema, schema);
-  return schema;
 }
 
 /** The JSON Schemas of a prompt's arguments, by name; `undefined`: it is no object's. */

@@ -1,13 +1,19 @@
 /**
  * What a prompt answers: goal and instructions, what has been done, and the rest handed over to the client, once for
- * programs and once in words. Bounded: what is too large is there as its beginning and as a link.
+ * programs and once in words. Bounded: what is too large is there as its beginning and as a link, and what is most, as a
+ * number.
  */
-import type { JsonObject, JsonValue } from '../domain/json.ts';
-import { jsonBytes } from '../domain/json.ts';
+import { type JsonObject, type JsonValue, jsonBytes } from '../domain/json.ts';
+import { isTerminal, type TaskStatus } from '../domain/status.ts';
 import { shorten } from '../domain/text.ts';
-import type { GetPromptResult, PromptMessage, ResourceContents } from '../protocol/sdk.ts';
-import { RELATED_TASK_META_KEY } from '../protocol/sdk.ts';
+import {
+  type GetPromptResult,
+  type PromptMessage,
+  RELATED_TASK_META_KEY,
+  type ResourceContents,
+} from '../protocol/sdk.ts';
 import { toolOf } from './interpreter.ts';
+import { describePause } from './pauses.ts';
 import { resolveArguments, valueFrom } from './resolving.ts';
 import { goalOf, outputShown, stepUri } from './summary.ts';
 import { fillTemplate } from './templates.ts';
@@ -17,7 +23,7 @@ import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowSta
 
 interface HandedTask {
   readonly id: string;
-  readonly status: string;
+  readonly status: TaskStatus;
   readonly message?: string | undefined;
   /** It waits for a worker that has its code. */
   readonly isParked?: boolean;
@@ -30,32 +36,52 @@ export interface HandOver {
   readonly pause: PauseReason | undefined;
   /** By URI: what is attached to the steps that remain. */
   readonly attached: ReadonlyMap<string, readonly ResourceContents[]>;
+  /** What a tool of the server cannot do without. */
+  readonly requiredOf: (tool: string) => readonly string[];
   readonly maxBytes: number;
 }
 
-/** Of one step in the block for programs. */
-const MAX_BLOCK_OUTPUT = 2_048;
-const LEAST_SHARE = 512;
-/** Of the times that one step is done. */
-const MAX_SHOWN_PIECES = 10;
-/** Entries of what remains. */
-const MAX_REMAINING = 50;
+/** How much is shown: of steps in full, of what remains, and of each value, in bytes or characters. */
+interface Detail {
+  readonly doneSteps: number;
+  readonly pieces: number;
+  readonly remaining: number;
+  readonly value: number;
+  readonly guidance: number;
+}
+
+/** The first with which the reply is within its bound is taken; the last is small, whatever the workflow. */
+const DETAILS: readonly Detail[] = [
+  { doneSteps: 200, pieces: 10, remaining: 50, value: 32_768, guidance: 4_000 },
+  { doneSteps: 200, pieces: 5, remaining: 50, value: 4_096, guidance: 2_000 },
+  { doneSteps: 50, pieces: 3, remaining: 30, value: 1_024, guidance: 1_000 },
+  { doneSteps: 10, pieces: 1, remaining: 10, value: 512, guidance: 300 },
+  { doneSteps: 0, pieces: 0, remaining: 3, value: 128, guidance: 100 },
+];
 const EXCERPT = 400;
 
 export function replyOf(handOver: HandOver): GetPromptResult {
+  let reply = replyWith(handOver, DETAILS[0] as Detail);
+  for (const detail of DETAILS.slice(1)) {
+    if (jsonBytes(reply as unknown as JsonObject) <= handOver.maxBytes) return reply;
+    reply = replyWith(handOver, detail);
+  }
+  return reply;
+}
+
+function replyWith(handOver: HandOver, detail: Detail): GetPromptResult {
   const { state, task, pause } = handOver;
   const done = state.steps.filter((step) => step.pieces.some((piece) => piece.done !== undefined));
-  const attachments = [...handOver.attached.values()].flat();
-  const share = Math.max(
-    LEAST_SHARE,
-    Math.floor((handOver.maxBytes * 0.5) / Math.max(1, done.length + attachments.length)),
-  );
+  // The newest are of the most use for what follows.
+  const shown = done.slice(Math.max(0, done.length - detail.doneSteps));
+  const left = done.length - shown.length;
   const messages: PromptMessage[] = [
-    words('user', opening(state)),
-    ...done.flatMap((step) => doneMessages(step, handOver, share)),
-    ...attachments.map((contents) => embeddedOrLinked(contents, share)),
-    words('user', `\`\`\`json\n${JSON.stringify(block(handOver))}\n\`\`\``),
-    words('user', plainList(handOver)),
+    words('user', opening(state, detail)),
+    ...(left === 0 ? [] : [words('user', `${left} steps that are done are not shown here.`)]),
+    ...shown.flatMap((step) => doneMessages(step, handOver, detail)),
+    ...[...handOver.attached.values()].flat().map((contents) => embeddedOrLinked(contents, detail.value)),
+    words('user', `\`\`\`json\n${JSON.stringify(block(handOver, detail))}\n\`\`\``),
+    words('user', plainList(handOver, detail)),
   ];
   return {
     description: state.workflow.description,
@@ -70,18 +96,17 @@ export function replyOf(handOver: HandOver): GetPromptResult {
   };
 }
 
-function opening(state: WorkflowState): string {
+function opening(state: WorkflowState, { guidance }: Detail): string {
   const { instructions } = state.workflow;
-  const told =
-    instructions === undefined ? '' : `\n\n${fillTemplate(instructions, (source) => valueFrom(source, state.known()))}`;
-  return `${goalOf(state)}${told}`;
+  const known = state.known();
+  const told = instructions === undefined ? '' : fillTemplate(instructions, (source) => valueFrom(source, known));
+  return `${shorten(goalOf(state), guidance)}${told === '' ? '' : `\n\n${shorten(told, 4 * guidance)}`}`;
 }
 
 /** Calls and results as a conversation has them. */
-function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, share: number): PromptMessage[] {
+function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, detail: Detail): PromptMessage[] {
   const done = pieces.flatMap((piece, index) => (piece.done === undefined ? [] : [{ index, done: piece.done }]));
-  const shown = done.slice(0, MAX_SHOWN_PIECES);
-  const each = Math.max(LEAST_SHARE, Math.floor(share / Math.max(1, shown.length)));
+  const shown = done.slice(0, Math.max(1, detail.pieces));
   const messages = shown.flatMap(({ index, done: call }): PromptMessage[] => {
     const which = items === undefined ? step.name : `${step.name}[${index}]`;
     const args = shorten(JSON.stringify(call.arguments), EXCERPT);
@@ -91,7 +116,7 @@ function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, sh
     return [
       words('assistant', `Step ${which}: ${what}`),
       words('user', `${who}${differs}. Result:`),
-      ...resultMessages(step, call, task?.id, each),
+      ...resultMessages(step, call, task?.id, Math.ceil(detail.value / shown.length)),
     ];
   });
   if (done.length === shown.length) return messages;
@@ -105,28 +130,36 @@ function resultMessages(
   taskId: string | undefined,
   share: number,
 ): PromptMessage[] {
-  if (step.kind === 'resources' && Array.isArray(result.content)) {
-    const contents = (result.content as readonly { resource: ResourceContents }[]).map(({ resource }) => resource);
+  const blocks = (Array.isArray(result.content) ? (result.content as readonly JsonObject[]) : []).filter(
+    isPromptContent,
+  );
+  if (step.kind === 'resources') {
+    const contents = blocks.map(({ resource }) => resource as unknown as ResourceContents);
     return contents.map((one) => embeddedOrLinked(one, Math.floor(share / contents.length)));
   }
-  if (jsonBytes(result) <= share && Array.isArray(result.content)) {
-    const blocks = (result.content as readonly unknown[]).filter(isPromptContent);
-    const isSaid = blocks.length > 0 && result.structuredContent === undefined;
-    if (isSaid) return blocks.map((content) => ({ role: 'user', content: content as PromptMessage['content'] }));
-  }
+  const fits = jsonBytes(result) <= share;
+  // What structured content says, its text says again, for clients that know no other; links and images it does not.
+  const isRepeated = (block: JsonObject) => result.structuredContent !== undefined && block.type === 'text';
+  const said = blocks.filter((block) => !isRepeated(block)).map(saidBy);
+  if (fits && said.length > 0 && result.structuredContent === undefined) return said;
   const text = JSON.stringify(result.structuredContent ?? result.content ?? null);
-  if (Buffer.byteLength(text) <= share) return [words('user', text)];
-  const excerpt = words('user', `${shorten(text, EXCERPT)} (${Buffer.byteLength(text)} bytes in all)`);
+  if (Buffer.byteLength(text) <= share) return [words('user', text), ...(fits ? said : [])];
+  const excerpt = words('user', `${shorten(text, Math.min(EXCERPT, share))} (${Buffer.byteLength(text)} bytes in all)`);
   return taskId === undefined ? [excerpt] : [excerpt, resultLink(taskId, step.name)];
+}
+
+function saidBy(content: JsonObject): PromptMessage {
+  return { role: 'user', content: content as unknown as PromptMessage['content'] };
 }
 
 function resultLink(taskId: string, step: string): PromptMessage {
   return link(stepUri(taskId, step), `Result of ${step}`, 'application/json');
 }
 
-function isPromptContent(content: unknown): boolean {
-  const { type } = content as { type?: unknown };
-  return type === 'text' || type === 'image' || type === 'audio' || type === 'resource' || type === 'resource_link';
+const PROMPT_CONTENT = new Set(['text', 'image', 'audio', 'resource', 'resource_link']);
+
+function isPromptContent({ type }: JsonObject): boolean {
+  return typeof type === 'string' && PROMPT_CONTENT.has(type);
 }
 
 function embeddedOrLinked(resource: ResourceContents, share: number): PromptMessage {
@@ -149,126 +182,146 @@ interface Remaining {
   readonly by: 'server' | 'client';
   readonly arguments: JsonObject;
   readonly unresolved: readonly { readonly argument: string; readonly why: string }[];
+  /** Why the server leaves it to the client. */
+  readonly because?: string;
   readonly guidance?: string;
 }
 
-function remainingOf(state: WorkflowState): readonly Remaining[] {
-  return state.steps
+function remainingOf(
+  handOver: HandOver,
+  detail: Detail,
+): { readonly shown: readonly Remaining[]; readonly more: number } {
+  const places = handOver.state.steps
     .filter((step) => !isOver(step))
     .flatMap((step) => {
       const indices = step.pieces.flatMap(({ status }, index) => (status === 'completed' ? [] : [index]));
       // A list that is not known yet stands for one time that the step is done.
-      return (indices.length === 0 ? [0] : indices).map((index) => remaining(state, step, index));
+      return (indices.length === 0 ? [0] : indices).map((index) => ({ step, index }));
     });
+  const shown = places.slice(0, detail.remaining).map(({ step, index }) => remaining(handOver, step, index, detail));
+  return { shown, more: places.length - shown.length };
 }
 
-function remaining(state: WorkflowState, { step, items }: StepState, index: number): Remaining {
+function remaining(handOver: HandOver, { step, items, pieces }: StepState, index: number, detail: Detail): Remaining {
+  const { state, task } = handOver;
   const known = state.known(items?.[index]);
-  const { values, missing } = step.kind === 'tool' ? resolveArguments(step, known) : { values: {}, missing: [] };
-  const list =
-    step.forEach !== undefined && items === undefined
-      ? [{ argument: 'forEach', why: 'its list is not there yet' }]
-      : [];
-  return {
-    step: items === undefined ? step.name : `${step.name}[${index}]`,
+  const because = pieces[index]?.handedOver;
+  const name = items === undefined ? step.name : `${step.name}[${index}]`;
+  const guidance =
+    step.guidance === undefined
+      ? undefined
+      : shorten(
+          fillTemplate(step.guidance, (source) => valueFrom(source, known)),
+          detail.guidance,
+        );
+  const common = {
+    step: name,
     tool: toolOf(step),
-    by: step.by,
-    arguments: values,
-    unresolved: [...list, ...missing.map(({ argument, why }) => ({ argument, why }))],
-    ...(step.guidance === undefined
-      ? {}
-      : { guidance: fillTemplate(step.guidance, (source) => valueFrom(source, known)) }),
+    by: because === undefined ? step.by : ('client' as const),
+    ...(because === undefined ? {} : { because }),
+    ...(guidance === undefined ? {} : { guidance }),
+  };
+  if (step.kind === 'manual') {
+    // As `task_report` takes it.
+    const reported = { ...(task === undefined ? {} : { taskId: task.id }), step: step.name };
+    return {
+      ...common,
+      arguments: reported,
+      unresolved: [{ argument: 'result', why: 'it is what comes of the step' }],
+    };
+  }
+  const list = step.forEach !== undefined && items === undefined;
+  const { values, missing } = step.kind === 'tool' ? resolveArguments(step, known) : { values: {}, missing: [] };
+  const required = step.kind === 'tool' ? handOver.requiredOf(step.tool) : [];
+  const given = new Set(step.kind === 'tool' ? Object.keys(step.arguments) : []);
+  const large = Object.entries(values).filter(([, value]) => jsonBytes(value) > detail.value);
+  return {
+    ...common,
+    arguments: Object.fromEntries(Object.entries(values).filter((entry) => !large.some(([key]) => key === entry[0]))),
+    unresolved: [
+      ...(list ? [{ argument: 'forEach', why: 'its list is not there yet' }] : []),
+      // What the tool can do without is nothing to look for.
+      ...missing
+        .filter(({ argument }) => required.length === 0 || required.includes(argument))
+        .map(({ argument, why }) => ({ argument, why: shorten(why, EXCERPT) })),
+      ...required
+        .filter((argument) => !given.has(argument))
+        .map((argument) => ({ argument, why: 'it is yours to say' })),
+      ...large.map(([argument]) => ({
+        argument,
+        why: 'it is too large to be shown: read it from the step that made it',
+      })),
+    ],
   };
 }
 
-function block(handOver: HandOver): JsonObject {
-  const { state, task, pause, maxBytes } = handOver;
-  const rest = remainingOf(state);
-  const share = Math.max(
-    LEAST_SHARE,
-    Math.floor((maxBytes * 0.25) / Math.max(1, Math.min(rest.length, MAX_REMAINING))),
-  );
+function block(handOver: HandOver, detail: Detail): JsonObject {
+  const { state, task, pause } = handOver;
+  const { shown, more } = remainingOf(handOver, detail);
+  const done = state.steps.filter((step) => statusOf(step) === 'completed');
+  const isOpen = task !== undefined && !isTerminal(task.status);
   return {
     ...(task === undefined ? { kept: false } : { taskId: task.id, status: task.status }),
     workflow: state.workflow.name,
     ...(pause === undefined ? {} : { pauseReason: shownPause(pause) }),
-    done: state.steps
-      .filter((step) => statusOf(step) === 'completed')
-      .map((step) => ({
-        step: step.step.name,
-        ...outputShown(outputOf(step), MAX_BLOCK_OUTPUT, task?.id, step.step.name),
-      })),
-    remaining: rest.slice(0, MAX_REMAINING).map((one) => boundedRemaining(one, share)),
-    ...(rest.length > MAX_REMAINING ? { furtherRemaining: rest.length - MAX_REMAINING } : {}),
-    ...(state.aside.length === 0 ? {} : { aside: state.aside.map(({ tool, why }) => ({ tool, why })) }),
-    ...(task === undefined ? {} : { continue: howToGoOn(state, task.id) }),
+    done: done.slice(Math.max(0, done.length - Math.max(1, detail.doneSteps))).map((step) => ({
+      step: step.step.name,
+      ...outputShown(outputOf(step), Math.min(detail.value, 2_048), task?.id, step.step.name),
+    })),
+    remaining: shown as unknown as JsonValue,
+    ...(more === 0 ? {} : { furtherRemaining: more }),
+    ...(state.aside.length === 0
+      ? {}
+      : {
+          aside: state.aside.slice(-10).map(({ tool, why }) => ({ tool: shorten(tool, 128), why: shorten(why, 128) })),
+        }),
+    ...(isOpen ? { continue: howToGoOn(state, task.id) } : {}),
   };
-}
-
-function boundedRemaining(one: Remaining, share: number): JsonObject {
-  const args: Record<string, JsonValue> = {};
-  const large: string[] = [];
-  for (const [name, value] of Object.entries(one.arguments)) {
-    if (jsonBytes(value) <= share) args[name] = value;
-    else large.push(name);
-  }
-  const shortened = large.map((name) => ({
-    argument: name,
-    why: 'it is too large to be shown: take it from the resource of the step that made it',
-  }));
-  return { ...one, arguments: args, unresolved: [...one.unresolved, ...shortened] };
 }
 
 function howToGoOn({ workflow }: WorkflowState, taskId: string): JsonObject {
   return {
     _meta: { [RELATED_TASK_META_KEY]: { taskId } },
-    how: `Give this _meta with each tools/call; or, where you cannot, the argument "_task_id": "${taskId}". Get the prompt ${workflow.name} again with the same _meta to see where it stands, and to have failed steps tried again.`,
+    how:
+      `Give this _meta with each tools/call; or, where you cannot, the argument "_task_id": "${taskId}". Get the prompt ` +
+      `${workflow.name} again with the same _meta to see where it stands, and to have failed steps tried again.`,
     complete: 'task_complete',
     cancel: 'tasks/cancel',
   };
 }
 
-function plainList({ state, task, pause }: HandOver): string {
-  const rest = remainingOf(state);
+function plainList(handOver: HandOver, detail: Detail): string {
+  const { state, task, pause } = handOver;
+  const which =
+    task === undefined ? 'Nothing of this is kept: there is no task.' : `This is task ${task.id}, now ${task.status}.`;
+  if (task !== undefined && isTerminal(task.status)) {
+    const told = task.message === undefined ? '' : ` ${task.message}`;
+    return state.next === undefined
+      ? `${which} Every step is done.`
+      : `${which}${told} Nothing more is to be done for it.`;
+  }
+  if (state.next === undefined) return `${which} Every step is done.`;
+  const { shown, more } = remainingOf(handOver, detail);
+  const lines = shown.map((one, index) => `${index + 1}. ${inWords(one)}`);
+  const further = more > 0 ? `\n… and ${more} more.` : '';
+  const how =
+    task === undefined
+      ? 'Do yours in order.'
+      : `Do yours in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
   const why =
     task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
   const paused = why === undefined ? '' : ` ${why}`;
-  const which =
-    task === undefined ? 'Nothing of this is kept: there is no task.' : `This is task ${task.id}, now ${task.status}.`;
-  if (rest.length === 0) return `${which} Every step is done.`;
-  if (task !== undefined && ['completed', 'failed', 'cancelled'].includes(task.status))
-    return `${which}${task.message === undefined ? '' : ` ${task.message}`} Nothing more is to be done for it.`;
-  const lines = rest.slice(0, MAX_REMAINING).map(({ step, tool, by, arguments: args, unresolved, guidance }, index) => {
-    const missing = unresolved.map(({ argument, why }) => `${argument} (${why})`);
-    const open = missing.length === 0 ? '' : ` Find: ${missing.join(', ')}.`;
-    const who = by === 'server' ? ', which the server does by itself once it can' : '';
-    return `${index + 1}. ${step}: ${tool} with ${shorten(JSON.stringify(args), EXCERPT)}${who}.${open}${guidance === undefined ? '' : ` ${guidance}`}`;
-  });
-  const how =
-    task === undefined
-      ? 'Do these in order.'
-      : `Do these in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
-  const further = rest.length > MAX_REMAINING ? `\n… and ${rest.length - MAX_REMAINING} more.` : '';
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 
-function describePause(pause: PauseReason): string {
-  switch (pause.type) {
-    case 'unresolvableParams':
-      return `Step ${pause.blockedStep} lacks ${pause.missing.map(({ argument, why }) => `${argument} (${why})`).join(', ')}.`;
-    case 'schemaMismatch':
-      return `The arguments of step ${pause.blockedStep} do not fit its tool: ${pause.problem}.`;
-    case 'toolError':
-      return `Step ${pause.failedStep} failed: ${pause.error}.${pause.retryable ? ' It may be tried again.' : ''}`;
-    case 'unresolvedDependency':
-      return `Step ${pause.blockedStep} needs ${pause.missingOutput}, which step ${pause.producingStep} did not give.`;
-    case 'clientStep':
-      return `Step ${pause.step} is yours.`;
-    case 'needsInput':
-      return `Step ${pause.step} waits for an answer to the question of its task. Answer it by ${pause.suggestedTool}.`;
-    case 'timeBudget':
-      return `The server is at work on step ${pause.step}, and goes on; get the prompt again to see how far it is.`;
-  }
+function inWords({ step, tool, by, arguments: args, unresolved, because, guidance }: Remaining): string {
+  const open = unresolved.map(({ argument, why }) => `${argument} (${why})`).join(', ');
+  if (by === 'server')
+    return `${step}: the server does it, by ${tool}, once it can${open === '' ? '' : `: it waits for ${open}`}.`;
+  const why = because === undefined ? '' : ` It is yours, since ${because}.`;
+  const find = open === '' ? '' : ` Find: ${open}.`;
+  const told = guidance === undefined ? '' : ` ${guidance}`;
+  return `${step}: call ${tool} with ${shorten(JSON.stringify(args), EXCERPT)}.${why}${find}${told}`;
 }
 
 function words(role: PromptMessage['role'], text: string): PromptMessage {

@@ -4,8 +4,6 @@
  */
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { Duration } from '../engine/duration.ts';
-import type { AnyTool } from '../protocol/tool.ts';
-import { objectSchema } from './definition-checks.ts';
 import { isTruthy, type Known, type Missing, resolve, resolveArguments, resolveUri, valueFrom } from './resolving.ts';
 import { expandUri } from './resources.ts';
 import { fillTemplate } from './templates.ts';
@@ -14,17 +12,23 @@ import {
   type ResourceStep,
   sourcesOf,
   type ToolStep,
+  type Unresolved,
   variablesIn,
   type WorkflowStep,
 } from './workflow.ts';
 import type { Done, Report, StepFailure, StepState, WorkflowState } from './workflow-state.ts';
 
+/** A long list is shown as it comes along. */
+const PIECES_PER_SAVE = 20;
+
 /** What came of one try of a step. */
 export type StepOutcome =
   | { readonly kind: 'done'; readonly result: JsonObject; readonly kept: JsonValue }
   | { readonly kind: 'failed'; readonly failure: StepFailure }
-  /** The arguments do not fit the tool: why. */
-  | { readonly kind: 'misfit'; readonly problem: string }
+  /** The arguments do not fit the tool: why, and which it lacks. */
+  | { readonly kind: 'misfit'; readonly problem: string; readonly missingFields: readonly string[] }
+  /** The tool needs these arguments, which have no value. */
+  | { readonly kind: 'unresolved'; readonly arguments: readonly string[] }
   /** The server cannot do it by itself: why. */
   | { readonly kind: 'client'; readonly why: string };
 
@@ -35,55 +39,64 @@ export interface TakenReport {
   readonly faults: Readonly<Record<string, string>>;
 }
 
-/** Whatever may come out otherwise a second time is the host's to do, and to record: the interpreter itself is deterministic. */
+/** Something was reported meanwhile, which comes first. */
+export const REPORTED = 'reported';
+
+/**
+ * Whatever may come out otherwise a second time (tools, schemas, clocks, storage) is the host's to do, and to record: the
+ * interpreter itself is deterministic.
+ */
 export interface WorkflowHost {
-  /** `key` names this piece among all of the workflow. */
-  callTool(key: string, step: ToolStep, tool: AnyTool, args: JsonObject): Promise<StepOutcome>;
+  /** `key` names this piece among all of the workflow; `missing`: arguments without a value, which the tool may not need. */
+  callTool(key: string, step: ToolStep, args: JsonObject, missing: readonly string[]): Promise<StepOutcome>;
   readResources(key: string, step: ResourceStep, uris: readonly string[]): Promise<StepOutcome>;
   variable(name: string): Promise<JsonValue | undefined>;
   /** What a person fills in; `undefined`: nobody can be asked, or nothing was given. */
-  ask(message: string, fields: JsonObject): Promise<JsonObject | undefined>;
-  wait(key: string, delay: Duration): Promise<void>;
+  ask(message: string, fields: JsonObject): Promise<JsonObject | undefined | typeof REPORTED>;
+  wait(key: string, delay: Duration): Promise<typeof REPORTED | undefined>;
   /** Keeps how far the workflow is; `pause`: it does not go on by itself. */
   save(state: WorkflowState, pause: PauseReason | undefined): Promise<void>;
   /** What is reported next; `undefined`: nothing ever will be. */
   reports(): Promise<readonly TakenReport[] | undefined>;
+  /** What has been reported and not been taken in yet. */
+  reportsSoFar(): Promise<readonly TakenReport[]>;
 }
 
 /** Where the workflow stands when it ends, or when nothing more is reported to it. */
-export async function interpret(
-  state: WorkflowState,
-  tools: ReadonlyMap<string, AnyTool>,
-  host: WorkflowHost,
-): Promise<PauseReason | undefined> {
-  const run = new Interpreter(state, tools, host);
+export async function interpret(state: WorkflowState, host: WorkflowHost): Promise<PauseReason | undefined> {
+  const run = new Interpreter(state, host);
   for (;;) {
     const pause = await run.advance();
-    await host.save(state, pause);
-    if (pause === undefined) return undefined;
-    const reports = await host.reports();
-    if (reports === undefined) return pause;
-    for (const { report, kept, faults } of reports) state.take(report, kept, faults);
+    if (pause !== REPORTED) await host.save(state, pause);
+    const reports = pause === undefined ? await host.reportsSoFar() : await host.reports();
+    if (reports === undefined) return pause === REPORTED ? undefined : pause;
+    if (pause === undefined && reports.length === 0) return undefined;
+    run.take(reports);
   }
 }
 
 class Interpreter {
   readonly #state: WorkflowState;
-  readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #host: WorkflowHost;
   /** What people filled in for pieces of steps. */
   readonly #filledIn = new Map<string, JsonObject>();
-  /** Whether a step has ended since the host was last told. */
+  /** Pieces for which nobody filled anything in, by how often the workflow had been gone on with by then. */
+  readonly #declined = new Map<string, number>();
+  /** Whether a step has ended, or something was reported, since the host was last told. */
   #isChanged = false;
 
-  constructor(state: WorkflowState, tools: ReadonlyMap<string, AnyTool>, host: WorkflowHost) {
+  constructor(state: WorkflowState, host: WorkflowHost) {
     this.#state = state;
-    this.#tools = tools;
     this.#host = host;
   }
 
+  take(reports: readonly TakenReport[]): void {
+    for (const { report, kept, faults } of reports) this.#state.take(report, kept, faults);
+    this.#isChanged = true;
+  }
+
   /** Until a step is not the server's to do; `undefined`: all are done. */
-  async advance(): Promise<PauseReason | undefined> {
+  async advance(): Promise<PauseReason | typeof REPORTED | undefined> {
     for (;;) {
       const { next } = this.#state;
       if (next === undefined) return undefined;
@@ -92,7 +105,7 @@ class Interpreter {
     }
   }
 
-  async #goOnWith({ step }: StepState): Promise<PauseReason | undefined> {
+  async #goOnWith({ step }: StepState): Promise<PauseReason | typeof REPORTED | undefined> {
     await this.#lookAtVariables(step);
     const known = this.#state.known();
     const hasBegun = this.#at(step).pieces.some(({ status }) => status !== 'pending');
@@ -111,6 +124,7 @@ class Interpreter {
     }
     for (const [index, piece] of this.#at(step).pieces.entries()) {
       if (piece.status === 'completed') continue;
+      if (index > 0 && index % PIECES_PER_SAVE === 0) this.#isChanged = true;
       const pause = piece.failure === undefined ? await this.#do(step, index) : toolError(step, piece.failure);
       if (pause !== undefined) return pause;
     }
@@ -119,85 +133,111 @@ class Interpreter {
   }
 
   /** One piece of a step; `undefined`: it is done. */
-  async #do(step: WorkflowStep, index: number): Promise<PauseReason | undefined> {
-    if (step.kind === 'manual') return clientStep(step);
-    const known = this.#state.known(this.#state.itemOf(this.#at(step), index));
+  async #do(step: WorkflowStep, index: number): Promise<PauseReason | typeof REPORTED | undefined> {
+    const state = this.#at(step);
+    if (step.by === 'client' || state.pieces[index]?.handedOver !== undefined) return clientStep(step);
+    const known = this.#state.known(this.#state.itemOf(state, index));
     return step.kind === 'resources' ? this.#read(step, index, known) : this.#call(step, index, known);
   }
 
-  async #read(step: ResourceStep, index: number, known: Known): Promise<PauseReason | undefined> {
+  async #read(step: ResourceStep, index: number, known: Known) {
     const uris: string[] = [];
     for (const use of step.resources) {
       const resolved = resolveUri(use, known, expandUri);
       if ('missing' in resolved) return this.#unresolved(step, [{ argument: use.uri, ...resolved.missing }]);
       uris.push(resolved.uri);
     }
-    return this.#tried(step, index, { uris }, (key) => this.#host.readResources(key, step, uris));
-  }
-
-  async #call(step: ToolStep, index: number, known: Known): Promise<PauseReason | undefined> {
-    const tool = this.#tools.get(step.tool);
-    if (step.by === 'client') return clientStep(step);
-    if (tool === undefined) return toolError(step, { error: `The server has no tool ${step.tool}.`, retryable: false });
-    const { required } = objectSchema(tool);
-    let { values, missing } = resolveArguments(step, known);
-    // What the tool can do without is left out.
-    missing = missing.filter(
-      ({ argument }) => required.includes(argument) || step.askFor?.fields[argument] !== undefined,
+    return this.#tried(step, index, { args: { uris }, missing: [] }, (key) =>
+      this.#host.readResources(key, step, uris),
     );
-    if (missing.length > 0 && step.askFor !== undefined) {
-      const key = keyOf(this.#at(step), index);
-      const asked = this.#filledIn.get(key) ?? (await this.#ask(step, missing, known));
-      this.#filledIn.set(key, asked);
-      values = { ...values, ...asked };
-      missing = missing.filter(({ argument }) => !Object.hasOwn(values, argument));
-    }
-    missing = missing.filter(({ argument }) => required.includes(argument));
-    if (missing.length > 0) return this.#unresolved(step, missing);
-    return this.#tried(step, index, values, (key) => this.#host.callTool(key, step, tool, values));
   }
 
-  async #ask(step: ToolStep, missing: readonly { readonly argument: string }[], known: Known): Promise<JsonObject> {
+  async #call(step: ToolStep, index: number, known: Known) {
+    const { values, missing } = resolveArguments(step, known);
+    const asked = await this.#asked(step, index, missing, known);
+    if (asked === REPORTED) return asked;
+    const args = { ...values, ...asked };
+    const open = missing.filter(({ argument }) => !Object.hasOwn(args, argument));
+    const names = open.map(({ argument }) => argument);
+    return this.#tried(step, index, { args, missing: open }, (key) => this.#host.callTool(key, step, args, names));
+  }
+
+  /** What a person fills in for arguments that are missing; asked once, and again when the workflow is gone on with. */
+  async #asked(step: ToolStep, index: number, missing: readonly Unresolved[], known: Known) {
     const { message = '', fields = {} } = step.askFor ?? {};
     const names = missing.map(({ argument }) => argument).filter((name) => fields[name] !== undefined);
     if (names.length === 0) return {};
+    const key = keyOf(this.#at(step), index);
+    const before = this.#filledIn.get(key);
+    if (before !== undefined) return before;
+    if (this.#declined.get(key) === this.#state.continued) return {};
     const shown = fillTemplate(message, (source) => valueFrom(source, known));
+    await this.#saveChanges();
     const given = await this.#host.ask(shown, Object.fromEntries(names.map((name) => [name, fields[name] ?? {}])));
-    return Object.fromEntries(Object.entries(given ?? {}).filter(([name]) => names.includes(name)));
+    if (given === REPORTED) return given;
+    const filled = Object.fromEntries(Object.entries(given ?? {}).filter(([name]) => names.includes(name)));
+    if (Object.keys(filled).length > 0) this.#filledIn.set(key, filled);
+    else this.#declined.set(key, this.#state.continued);
+    return filled;
   }
 
   async #tried(
     step: ToolStep | ResourceStep,
     index: number,
-    args: JsonObject,
+    { args, missing }: { readonly args: JsonObject; readonly missing: readonly (Missing & Unresolved)[] },
     attempt: (key: string) => Promise<StepOutcome>,
-  ): Promise<PauseReason | undefined> {
+  ): Promise<PauseReason | typeof REPORTED | undefined> {
     const { maxAttempts, delay } = step.retry ?? { maxAttempts: 1 };
-    // Before something that takes its time; what follows at once is kept together.
-    if (this.#isChanged) await this.#host.save(this.#state, undefined);
-    this.#isChanged = false;
+    const key = keyOf(this.#at(step), index);
+    await this.#saveChanges();
     for (let left = maxAttempts; ; left -= 1) {
-      const key = keyOf(this.#at(step), index);
       const outcome = await attempt(key);
-      if (outcome.kind === 'client') return clientStep(step);
-      if (outcome.kind === 'misfit') {
-        // What a person has filled in may be what does not fit.
-        this.#filledIn.delete(key);
-        return mismatch(step, outcome.problem, missingIn(this.#tools.get(toolOf(step)), args));
-      }
-      if (outcome.kind === 'done') {
-        const { result, kept } = outcome;
-        const done: Done = { arguments: args, result, by: 'server', differs: false, kept };
-        this.#state.settle(step.name, index, { status: 'completed', done });
-        return undefined;
-      }
+      if (outcome.kind !== 'failed') return this.#concluded(step, index, args, missing, outcome);
       const { failure } = outcome;
       if (!failure.retryable || left <= 1) {
         this.#state.settle(step.name, index, { status: 'failed', failure });
         return toolError(step, failure);
       }
-      if (delay !== undefined) await this.#host.wait(`retry ${key}`, delay);
+      // A client that has done it meanwhile need not wait for the server's next try.
+      if (delay !== undefined && (await this.#host.wait(`retry ${key}`, delay)) === REPORTED) return REPORTED;
     }
+  }
+
+  #concluded(
+    step: WorkflowStep,
+    index: number,
+    args: JsonObject,
+    missing: readonly (Missing & Unresolved)[],
+    outcome: Exclude<StepOutcome, { kind: 'failed' }>,
+  ): PauseReason | undefined {
+    switch (outcome.kind) {
+      case 'done': {
+        const { result, kept } = outcome;
+        const done: Done = { arguments: args, result, by: 'server', differs: false, kept };
+        this.#state.settle(step.name, index, { status: 'completed', done });
+        return undefined;
+      }
+      case 'client':
+        this.#state.settle(step.name, index, { status: 'pending', handedOver: outcome.why });
+        return clientStep(step);
+      case 'unresolved':
+        return this.#unresolved(
+          step,
+          missing.filter(({ argument }) => outcome.arguments.includes(argument)),
+        );
+      case 'misfit': {
+        // What a person has filled in may be what does not fit.
+        this.#filledIn.delete(keyOf(this.#at(step), index));
+        const { problem, missingFields } = outcome;
+        return { type: 'schemaMismatch', blockedStep: step.name, missingFields, problem, suggestedTool: toolOf(step) };
+      }
+    }
+  }
+
+  /** Before something that takes its time; what follows at once is kept together. */
+  async #saveChanges(): Promise<void> {
+    if (this.#isChanged) await this.#host.save(this.#state, undefined);
+    this.#isChanged = false;
   }
 
   #unresolved(step: WorkflowStep, missing: readonly (Missing & { readonly argument: string })[]): PauseReason {
@@ -251,14 +291,6 @@ function clientStep(step: WorkflowStep): PauseReason & { type: 'clientStep' } {
 
 function toolError(step: WorkflowStep, { error, retryable }: StepFailure): PauseReason {
   return { type: 'toolError', failedStep: step.name, error, retryable, suggestedTool: toolOf(step) };
-}
-
-function mismatch(step: WorkflowStep, problem: string, missingFields: readonly string[]): PauseReason {
-  return { type: 'schemaMismatch', blockedStep: step.name, missingFields, problem, suggestedTool: toolOf(step) };
-}
-
-function missingIn(tool: AnyTool | undefined, args: JsonObject): readonly string[] {
-  return tool === undefined ? [] : objectSchema(tool).required.filter((name) => !Object.hasOwn(args, name));
 }
 
 function keyOf({ step, items }: StepState, index: number): string {

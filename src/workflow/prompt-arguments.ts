@@ -1,7 +1,9 @@
 /** A prompt's arguments: they come as text, of which its schema says what is to be made. */
 import { TaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
+import { describeIssues } from '../protocol/tool.ts';
 import { checkInput } from '../protocol/tool-input.ts';
 import type { Workflow } from './workflow.ts';
 
@@ -11,28 +13,24 @@ export async function parsePromptArguments(
   raw: Readonly<Record<string, string>>,
 ): Promise<JsonObject> {
   const checked = await checkInput(workflow.arguments, coerced(workflow, raw));
-  if (checked.issues === undefined)
-    return recordable(checked.value, `The arguments of prompt "${workflow.name}" make`) as JsonObject;
-  const problems = checked.issues.map(({ message, path }) => {
-    const at = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
-    return at === '' ? message : `${at}: ${message}`;
-  });
-  throw new TaskError('invalid_arguments', `Invalid arguments for prompt ${workflow.name}: ${problems.join('; ')}`);
+  const fault = (problem: string) =>
+    new TaskError('invalid_arguments', `Invalid arguments for prompt ${workflow.name}: ${problem}`);
+  if (checked.issues !== undefined) throw fault(describeIssues(checked.issues));
+  try {
+    return recordable(checked.value, 'They make') as JsonObject;
+  } catch (error) {
+    throw error instanceof MisuseError ? fault(error.message) : error;
+  }
 }
 
-/** Of a prompt that goes on: what is given, by itself. Throws `invalid_arguments`. */
+/** Of a prompt that goes on: what is given now, beside what was before. Throws `invalid_arguments`. */
 export async function parseMoreArguments(
   workflow: Workflow,
+  before: Readonly<Record<string, string>>,
   raw: Readonly<Record<string, string>>,
-  known: JsonObject,
 ): Promise<JsonObject> {
   if (Object.keys(raw).length === 0) return {};
-  const whole = await checkInput(workflow.arguments, { ...known, ...coerced(workflow, raw) });
-  if (whole.issues !== undefined) {
-    await parsePromptArguments(workflow, raw);
-    return {};
-  }
-  const parsed = recordable(whole.value, `The arguments of prompt "${workflow.name}" make`) as JsonObject;
+  const parsed = await parsePromptArguments(workflow, { ...before, ...raw });
   return Object.fromEntries(Object.entries(parsed).filter(([name]) => Object.hasOwn(raw, name)));
 }
 

@@ -2,10 +2,13 @@
  * What somebody did for a workflow outside of its run, on its way there: written with the same compare-and-swap that wakes
  * the run, so that of any number at once none is lost, and a process that dies after it loses nothing.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
-import { inline, type Payload } from '../domain/payload.ts';
+import { isTaskError } from '../domain/errors.ts';
+import { findJsonFault, isJsonObject, type JsonObject, type JsonValue, jsonBytes } from '../domain/json.ts';
+import { inline, MAX_PAYLOAD_BYTES, type Payload } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
 import { acceptAnswers, type TaskRef } from '../domain/task.ts';
+import { shorten } from '../domain/text.ts';
+import { describeError, type Logger } from '../runtime/logger.ts';
 import { type Deliveries, deliverAnswers, nudge } from '../runtime/queues/deliveries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { isWorkflow } from './workflow-name.ts';
@@ -33,10 +36,12 @@ export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: R
   const key = `${WORKFLOW_KEYS.report}${report.id}`;
   if (Object.hasOwn(before, key)) return 'recorded';
   if (waitingIn(before).length >= MAX_WAITING) return 'full';
-  const payload = await store.keep(task, 'report', report);
+  const payload = await store.keep(task, 'report', recordableReport(report));
+  // In the order in which they come, whatever the clocks of their instances say.
+  const last = Math.max(0, ...waitingIn(before).map(({ at }) => at));
   const stored = await store.mergeVariables(
     ref,
-    { [key]: { at: now, ...payload } as unknown as JsonValue },
+    { [key]: { at: Math.max(now, last + 1), ...payload } as unknown as JsonValue },
     { also: (current, variables, at) => acceptAnswers(current, wakeUp(variables), at) },
   );
   if (stored.task.run.dueAt !== null && stored.task.run.lease === undefined) await nudge(deliveries, stored.task);
@@ -71,14 +76,35 @@ export async function nextReport(
   store: TaskStore,
   ref: TaskRef,
   known: ReadonlySet<string>,
+  logger: Logger,
 ): Promise<WaitingReport | undefined> {
   const waiting = waitingIn(await store.readVariables(ref)).filter(({ id }) => !known.has(id));
   const [first] = waiting.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   if (first === undefined) return undefined;
-  return {
-    report: (await store.load(ref, first.payload)) as unknown as Report,
-    kept: first.payload as unknown as JsonValue,
-  };
+  const kept = first.payload as unknown as JsonValue;
+  try {
+    return { report: (await store.load(ref, first.payload)) as unknown as Report, kept };
+  } catch (error) {
+    if (!isTaskError(error, 'unreadable_record')) throw error;
+    logger.error('A report to a workflow cannot be read', { report: first.id, ...describeError(error) });
+    return { report: { kind: 'continue', id: first.id, arguments: {} }, kept };
+  }
+}
+
+/** The record of a step has the report, and what surrounds it. */
+const MAX_REPORT_BYTES = MAX_PAYLOAD_BYTES - 64 * 1024;
+const MAX_REPORT_DEPTH = 400;
+
+/** As it can be recorded: in place of a result that cannot, one that says so. */
+function recordableReport(report: Report): JsonObject {
+  const value = report as unknown as JsonObject;
+  const fault = findJsonFault(value, { maxDepth: MAX_REPORT_DEPTH });
+  const bytes = fault === undefined ? jsonBytes(value) : 0;
+  if (fault === undefined && bytes <= MAX_REPORT_BYTES) return value;
+  const problem =
+    fault === undefined ? `it has ${bytes} bytes, more than ${MAX_REPORT_BYTES}` : `${fault.path}: ${fault.problem}`;
+  const text = `The result cannot be recorded: ${shorten(problem, 300)}.`;
+  return { ...value, arguments: {}, result: { content: [{ type: 'text', text }], isError: true } };
 }
 
 function wakeUp(variables: JsonObject) {

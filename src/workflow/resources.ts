@@ -40,6 +40,9 @@ export function defineResource(resource: TaskResource): TaskResource {
   return resource;
 }
 
+/** What replies link to. */
+export const STEP_RESULTS = { name: 'workflow-step-result', scheme: 'durable-task:' } as const;
+
 /** A URI that no resource of the server has. */
 export class UnknownResourceError extends Error {
   override readonly name = 'UnknownResourceError';
@@ -57,6 +60,8 @@ export class ResourceRegistry {
     this.resources = resources;
     for (const [index, resource] of resources.entries()) {
       defineResource(resource);
+      if (resource.name === STEP_RESULTS.name || resource.uri.startsWith(STEP_RESULTS.scheme))
+        throw wrong(resource.name, `${STEP_RESULTS.name} and ${STEP_RESULTS.scheme} are the workflows’ own`);
       const before = resources.slice(0, index);
       if (before.some(({ name }) => name === resource.name))
         throw wrong(resource.name, 'the name is taken by another resource');

@@ -1,5 +1,6 @@
 /** What a server is given so that it serves workflows, and what a worker is, so that it runs them. */
 import { type Clock, systemRandom } from '../clock.ts';
+import { roomForValues } from '../domain/answer-size.ts';
 import { TaskError } from '../domain/errors.ts';
 import type { LifetimePolicy } from '../domain/lifetime.ts';
 import type { ServedResource } from '../protocol/prompts.ts';
@@ -11,6 +12,7 @@ import { completeWorkflow, recordCall, recordedAtEnd, WORKFLOW_TOOLS, workflowTo
 import { assertWorkflows } from './definition-checks.ts';
 import { ResourceRegistry, type TaskResource } from './resources.ts';
 import type { Workflow } from './workflow.ts';
+import { isWorkflow } from './workflow-name.ts';
 import { DEFAULT_MAX_REPLY_BYTES, DEFAULT_PROMPT_BUDGET_MS, WorkflowPrompts } from './workflow-prompts.ts';
 import { workflowTool } from './workflow-tool.ts';
 
@@ -27,6 +29,7 @@ export interface ServeWorkflowsOptions extends Defined, Deliveries {
   readonly closing: AbortSignal;
   readonly budgetMs: number | undefined;
   readonly maxReplyBytes: number | undefined;
+  readonly maxAnswerBytes: number | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -66,7 +69,13 @@ export function serveWorkflows(
       `Tool "${name}": the name is that of a tool for workflows; choose another.`,
     );
   }
-  const prompts = new WorkflowPrompts({ ...options, resources, budgetMs, maxReplyBytes });
+  const room = roomForValues(options.maxAnswerBytes);
+  const prompts = new WorkflowPrompts({
+    ...options,
+    resources,
+    budgetMs,
+    maxReplyBytes: Math.min(maxReplyBytes, room / 2),
+  });
   const newId = () => Buffer.from(systemRandom(ID_BYTES)).toString('hex');
   return {
     tools: [...tools, ...workflowTools({ ...options, newId })],
@@ -76,7 +85,10 @@ export function serveWorkflows(
       workflows.flatMap(({ steps }) => steps.flatMap((step) => (step.kind === 'tool' ? [step.tool] : []))),
     ),
     onRelatedCall: (related, call) => recordCall(related, call, { ...options, clock }),
-    onCompletion: (ref, result) => completeWorkflow(options, ref, result),
+    onCompletion: async (ref, result) => {
+      const { task } = await options.store.get(ref);
+      return isWorkflow(task.tool) ? completeWorkflow(options, ref, result) : undefined;
+    },
   };
 }
 
@@ -92,7 +104,8 @@ export function runnableTools(options: RunWorkflowsOptions): ReadonlyMap<string,
   const deliveries = { store, queue, logger };
   const runnable = tools.filter(isTaskTool).map(toRunnable);
   const all = [
-    ...(workflows.length === 0 ? runnable : runnable.map((tool) => recordedAtEnd(tool, { ...deliveries, clock }))),
+    // Also where there are no workflows any more: tasks that have begun go on as they did.
+    ...runnable.map((tool) => recordedAtEnd(tool, { ...deliveries, clock })),
     ...workflows.map((workflow) => workflowTool(workflow, { ...deliveries, tools, resources })),
   ];
   return new Map(all.map((tool) => [toolKey(tool.name, tool.version), tool]));

@@ -1,32 +1,47 @@
 /** A workflow in its task: each step is durable, questions are the task's own, and reports wake it. */
+import { isTaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
-import type { Owner } from '../domain/owner.ts';
+import type { Payload } from '../domain/payload.ts';
 import type { TaskRef } from '../domain/task.ts';
+import { shorten } from '../domain/text.ts';
 import type { Duration } from '../engine/duration.ts';
 import { StepError } from '../engine/recorded-error.ts';
 import { NO_RETRY } from '../engine/retry.ts';
-import { type AnyTool, type CallContext, isTaskTool } from '../protocol/tool.ts';
+import type { CallContext } from '../protocol/tool.ts';
+import { describeError } from '../runtime/logger.ts';
 import type { Deliveries } from '../runtime/queues/deliveries.ts';
 import { decodeCallbackToken } from '../runtime/running/callback-token.ts';
 import { relatedTask } from '../runtime/running/related-task.ts';
-import type { TaskContext } from '../runtime/running/task-context.ts';
+import type { TaskContext, TaskScope } from '../runtime/running/task-context.ts';
 import { passingTrouble } from '../runtime/running/task-scope.ts';
-import type { StepOutcome, TakenReport, WorkflowHost } from './interpreter.ts';
+import { REPORTED, type StepOutcome, type TakenReport, type WorkflowHost } from './interpreter.ts';
 import { nextReport, openInbox } from './reports.ts';
 import type { ResourceRegistry } from './resources.ts';
-import { asStep, type CallOutcome, callPlainTool, outputFaults, readAll, runTaskTool } from './tool-steps.ts';
+import {
+  asStep,
+  type BegunTask,
+  type CallOutcome,
+  failed,
+  outputFaults,
+  readAll,
+  type WorkflowToolbox,
+} from './tool-steps.ts';
 import type { PauseReason, ResourceStep, ToolStep, Workflow, WorkflowStep } from './workflow.ts';
-import { type KeptCall, WORKFLOW_KEYS, workflowVariables } from './workflow-records.ts';
+import { type KeptCall, stateRecord, WORKFLOW_KEYS, workflowVariables } from './workflow-records.ts';
 import { isOver, type WorkflowState } from './workflow-state.ts';
 
 export interface TaskHostOptions {
   readonly task: TaskContext;
-  readonly owner: Owner;
   readonly deliveries: Deliveries;
+  readonly tools: WorkflowToolbox;
   readonly resources: ResourceRegistry;
   readonly workflow: Workflow;
   readonly goal: string;
 }
+
+/** Writing that is the same however often it is done. */
+const REPEATED = { retryStrategy: passingTrouble };
+const MAX_MESSAGE_LENGTH = 500;
 
 export class TaskHost implements WorkflowHost {
   readonly #options: TaskHostOptions;
@@ -35,22 +50,21 @@ export class TaskHost implements WorkflowHost {
 
   constructor(options: TaskHostOptions) {
     this.#options = options;
-    this.#ref = { owner: options.owner, id: options.task.id };
+    this.#ref = { owner: options.task.owner, id: options.task.id };
   }
 
-  async callTool(key: string, step: ToolStep, tool: AnyTool, args: JsonObject): Promise<StepOutcome> {
-    const { task } = this.#options;
-    task.logger.info('A workflow calls a tool', { step: key, tool: tool.name });
-    const outcome = isTaskTool(tool)
-      ? await runTaskTool(key, tool, args, task, this.#call())
-      : await this.#recorded(key, () => callPlainTool(tool, args, this.#call()));
-    return this.#kept(key, step, outcome, args);
+  async callTool(key: string, step: ToolStep, args: JsonObject, missing: readonly string[]): Promise<StepOutcome> {
+    const { task, tools } = this.#options;
+    task.logger.info('A workflow calls a tool', { step: key, tool: step.tool });
+    const begun = await this.#recorded(key, (signal) => tools.begin(step, args, missing, this.#call(signal)));
+    if (begun.kind !== 'task') return this.#kept(key, step, begun, args);
+    return this.#kept(key, step, await tools.run(key, begun, task, this.#call(task.signal)), args);
   }
 
   async readResources(key: string, step: ResourceStep, uris: readonly string[]): Promise<StepOutcome> {
-    const { task, resources, owner } = this.#options;
-    const { signal, logger } = task;
-    const outcome = await this.#recorded(key, () => readAll(uris, resources, { owner, signal, logger }));
+    const { task, resources } = this.#options;
+    const { owner, logger } = task;
+    const outcome = await this.#recorded(key, (signal) => readAll(uris, resources, { owner, signal, logger }));
     return this.#kept(key, step, outcome, { uris });
   }
 
@@ -58,59 +72,98 @@ export class TaskHost implements WorkflowHost {
     return this.#options.task.variables.get(name);
   }
 
-  async ask(message: string, fields: JsonObject): Promise<JsonObject | undefined> {
+  async ask(message: string, fields: JsonObject): Promise<JsonObject | undefined | typeof REPORTED> {
     const { task } = this.#options;
     if (!task.canAsk('elicitation')) return undefined;
     const requestedSchema = { type: 'object', properties: fields, required: Object.keys(fields) };
-    const { action, content } = await task.elicit({ message, requestedSchema });
-    return action === 'accept' ? content : undefined;
+    return this.#orReported('ask', async (branch) => {
+      const { action, content } = await branch.elicit({ message, requestedSchema });
+      return action === 'accept' ? content : undefined;
+    });
   }
 
-  wait(key: string, delay: Duration): Promise<void> {
-    return this.#options.task.wait(key, delay);
+  wait(key: string, delay: Duration): Promise<typeof REPORTED | undefined> {
+    return this.#orReported(key, async (branch) => {
+      await branch.wait(key, delay);
+      return undefined;
+    });
   }
 
   async save(state: WorkflowState, pause: PauseReason | undefined): Promise<void> {
     const { task, goal } = this.#options;
-    const done = state.steps.filter(isOver).length;
-    task.progress(progressText(state, done, pause));
-    await task.variables.merge(workflowVariables(state, goal, pause));
+    task.progress(shorten(progressText(state, pause), MAX_MESSAGE_LENGTH));
+    const record = stateRecord(state);
+    await task.step(
+      'save',
+      async () => {
+        const { store } = this.#options.deliveries;
+        const before = (await store.readVariables(this.#ref))[WORKFLOW_KEYS.state];
+        const kept = await this.#keep(record);
+        await this.#merge(workflowVariables(state, goal, pause, kept));
+        if (before !== undefined) await store.discard(this.#ref, before as unknown as Payload).catch(() => {});
+      },
+      REPEATED,
+    );
   }
 
   async reports(): Promise<readonly TakenReport[]> {
-    const { task, deliveries } = this.#options;
-    await task.waitForCallback('reports', (token) =>
-      openInbox(deliveries, this.#ref, decodeCallbackToken(token).key, this.#taken),
-    );
+    await this.#inbox(this.#options.task);
+    return this.reportsSoFar();
+  }
+
+  async reportsSoFar(): Promise<readonly TakenReport[]> {
+    const { task } = this.#options;
     const taken: TakenReport[] = [];
     for (;;) {
-      const next = await task.step('take a report', () => this.#nextReport(), { retryStrategy: passingTrouble });
+      const next = await task.step('take a report', () => this.#nextReport(), REPEATED);
       if (next === undefined) break;
       this.#taken.add(next.report.id);
       taken.push(next);
     }
+    if (taken.length === 0) return taken;
     // Once they are recorded.
-    await task.variables.merge(
-      Object.fromEntries(taken.map(({ report }) => [`${WORKFLOW_KEYS.report}${report.id}`, null])),
-    );
+    const gone = taken.map(({ report }) => [`${WORKFLOW_KEYS.report}${report.id}`, null] as const);
+    await task.variables.merge(Object.fromEntries(gone));
     return taken;
   }
 
+  /** Resolves when there are reports that the run does not know. */
+  #inbox(scope: TaskScope): Promise<unknown> {
+    const { deliveries } = this.#options;
+    return scope.waitForCallback('reports', (token) =>
+      openInbox(deliveries, this.#ref, decodeCallbackToken(token).key, this.#taken),
+    );
+  }
+
+  /** What the branch comes to, unless something is reported first: what it waits for is then withdrawn. */
+  #orReported<T>(name: string, wait: (branch: TaskScope) => Promise<T>): Promise<T | typeof REPORTED> {
+    return this.#options.task.race<T | typeof REPORTED>(name, [
+      wait,
+      async (branch) => {
+        await this.#inbox(branch);
+        return REPORTED;
+      },
+    ]);
+  }
+
   async #nextReport(): Promise<TakenReport | undefined> {
-    const { deliveries, workflow } = this.#options;
-    const next = await nextReport(deliveries.store, this.#ref, this.#taken);
+    const { deliveries, workflow, task } = this.#options;
+    const next = await nextReport(deliveries.store, this.#ref, this.#taken, task.logger);
     if (next === undefined) return undefined;
     const { report } = next;
     return { ...next, faults: report.kind === 'continue' ? {} : await outputFaults(workflow.steps, report.result) };
   }
 
   /** How often a step is tried again is the workflow's to say. */
-  async #recorded(key: string, call: () => Promise<CallOutcome>): Promise<CallOutcome> {
+  async #recorded<T extends CallOutcome | BegunTask>(
+    key: string,
+    call: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | Extract<CallOutcome, { kind: 'failed' }>> {
     try {
-      return await this.#options.task.step(key, call, { retryStrategy: NO_RETRY });
+      return await this.#options.task.step(key, ({ signal }) => call(signal), { retryStrategy: NO_RETRY });
     } catch (error) {
-      // What it returned is too large to be recorded.
-      if (error instanceof StepError) return { kind: 'failed', failure: { error: error.message, retryable: false } };
+      // What it returned cannot be recorded.
+      if (error instanceof StepError) return failed(error.message, false);
       throw error;
     }
   }
@@ -118,25 +171,46 @@ export class TaskHost implements WorkflowHost {
   /** Where replies find the result; apart from the call, which trouble with storage must not repeat. */
   async #kept(key: string, step: WorkflowStep, called: CallOutcome, args: JsonObject): Promise<StepOutcome> {
     if (called.kind !== 'done') return called;
-    const { task, deliveries } = this.#options;
+    const { task } = this.#options;
+    const call: KeptCall = { arguments: args, result: called.result };
     const keep = async (): Promise<StepOutcome> => {
       const outcome = await asStep(step, called);
       if (outcome.kind !== 'done') return outcome;
-      const call: KeptCall = { arguments: args, result: outcome.result };
-      const { task: current } = await deliveries.store.get(this.#ref);
-      const kept = await deliveries.store.keep(current, 'report', call as unknown as JsonObject);
       // The result itself is recorded by the call.
-      return { kind: 'done', result: {}, kept: kept as unknown as JsonValue };
+      return { kind: 'done', result: {}, kept: await this.#keep(call as unknown as JsonObject) };
     };
-    const outcome = await task.step(`keep ${key}`, keep, { retryStrategy: passingTrouble });
-    return outcome.kind === 'done' ? { ...outcome, result: called.result } : outcome;
+    try {
+      const outcome = await task.step(`keep ${key}`, keep, REPEATED);
+      return outcome.kind === 'done' ? { ...outcome, result: called.result } : outcome;
+    } catch (error) {
+      if (error instanceof StepError) return failed(error.message, false);
+      throw error;
+    }
   }
 
-  #call(): CallContext {
-    const { task, owner, deliveries } = this.#options;
+  async #keep(value: JsonObject): Promise<JsonValue> {
+    const { store } = this.#options.deliveries;
+    const { task } = await store.get(this.#ref);
+    return (await store.keep(task, 'report', value)) as unknown as JsonValue;
+  }
+
+  /** The workflow goes on where its task's variables have no room for what is shown of it. */
+  async #merge(variables: { readonly needed: JsonObject; readonly shown: JsonObject }): Promise<void> {
+    const { task } = this.#options;
+    try {
+      await task.variables.merge({ ...variables.needed, ...variables.shown });
+    } catch (error) {
+      if (!isTaskError(error, 'invalid_variables')) throw error;
+      task.logger.warn('How far a workflow is cannot be shown in its variables', describeError(error));
+      await task.variables.merge(variables.needed);
+    }
+  }
+
+  #call(signal: AbortSignal): CallContext {
+    const { task, deliveries } = this.#options;
     return {
-      owner,
-      signal: task.signal,
+      owner: task.owner,
+      signal,
       logger: task.logger,
       related: relatedTask(deliveries.store, this.#ref),
       canAsk: () => false,
@@ -146,9 +220,17 @@ export class TaskHost implements WorkflowHost {
   }
 }
 
-function progressText(state: WorkflowState, done: number, pause: PauseReason | undefined): string {
+function progressText(state: WorkflowState, pause: PauseReason | undefined): string {
+  const done = state.steps.filter(isOver).length;
   const of = `${done} of ${state.steps.length} steps done`;
-  if (pause === undefined) return `${of}.`;
+  const { next } = state;
+  if (pause === undefined) {
+    const isLoop = next?.items !== undefined;
+    const within = isLoop
+      ? `, ${next.pieces.filter(({ status }) => status === 'completed').length} of ${next.pieces.length} of step ${next.step.name}`
+      : '';
+    return `${of}${within}.`;
+  }
   switch (pause.type) {
     case 'clientStep':
       return `${of}; waits for step ${pause.step}: the client calls ${pause.suggestedTool}.`;

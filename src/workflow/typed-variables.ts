@@ -2,6 +2,7 @@
 import { TaskError } from '../domain/errors.ts';
 import type { JsonObject, JsonValue } from '../domain/json.ts';
 import type { StandardSchemaV1 } from '../protocol/sdk.ts';
+import { describeIssues } from '../protocol/tool.ts';
 import type { TaskVariables } from '../runtime/running/task-context.ts';
 
 /** The same variables with the types of a schema of an object; what does not fit it is refused with `invalid_variables`. */
@@ -22,11 +23,7 @@ export function defineVariables<Schema extends StandardSchemaV1<unknown, object>
   const checked = async (variables: JsonObject): Promise<Shape> => {
     const { issues, ...result } = await schema['~standard'].validate(variables);
     if (issues === undefined) return (result as { value: Shape }).value;
-    const problems = issues.map(({ message, path = [] }) => {
-      const at = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
-      return at === '' ? message : `${at}: ${message}`;
-    });
-    throw new TaskError('invalid_variables', `The variables do not fit their schema: ${problems.join('; ')}`);
+    throw new TaskError('invalid_variables', `The variables do not fit their schema: ${describeIssues(issues)}`);
   };
   return {
     of: (variables: TaskVariables): TypedVariables<Shape> => {

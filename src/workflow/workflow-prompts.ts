@@ -27,7 +27,8 @@ import { parseMoreArguments, parsePromptArguments } from './prompt-arguments.ts'
 import { sendReport } from './reports.ts';
 import { RequestHost } from './request-host.ts';
 import { resolveUri } from './resolving.ts';
-import { expandUri, UnknownResourceError } from './resources.ts';
+import { expandUri, STEP_RESULTS, UnknownResourceError } from './resources.ts';
+import { objectSchema, WorkflowToolbox } from './tool-steps.ts';
 import type { PauseReason, Workflow } from './workflow.ts';
 import { isWorkflow, toolNameOf, workflowNameOf } from './workflow-name.ts';
 import { loadState, WORKFLOW_KEYS } from './workflow-records.ts';
@@ -72,6 +73,11 @@ export class WorkflowPrompts {
     }
   }
 
+  readonly #requiredOf = (name: string): readonly string[] => {
+    const tool = newestOf(this.#options.tools).get(name);
+    return tool === undefined ? [] : objectSchema(tool).required;
+  };
+
   get prompts(): readonly ServedPrompt[] {
     return [...this.#newest.values()].map((workflow) => ({
       name: workflow.name,
@@ -85,15 +91,15 @@ export class WorkflowPrompts {
   /** What is linked to from replies: the result of one step, whole. */
   get stepResults(): ServedResource {
     return {
-      name: 'workflow-step-result',
-      uri: 'durable-task://{taskId}/steps/{step}',
+      name: STEP_RESULTS.name,
+      uri: `${STEP_RESULTS.scheme}//{taskId}/steps/{step}`,
       description: 'The result of one step of a workflow, whole.',
       mimeType: 'application/json',
       read: async (uri, owner) => {
         const [, id = '', step = ''] = /^durable-task:\/\/([^/]+)\/steps\/([^/]+)$/u.exec(uri) ?? [];
         if (owner === undefined) throw taskNotFound();
         const { state } = await this.#standing({ owner, id: asTaskId(id) });
-        const found = state.at(decodeURIComponent(step));
+        const found = state.at(step);
         const results = found?.pieces.flatMap(({ done }) => (done === undefined ? [] : [done.result])) ?? [];
         if (results.length === 0) throw new TaskError('invalid_arguments', `There is no result of step ${step}.`);
         const text = JSON.stringify(found?.items === undefined ? results[0] : results);
@@ -121,7 +127,7 @@ export class WorkflowPrompts {
       });
       return this.#withoutTask(workflow, args, call);
     }
-    return this.#reply(task, call);
+    return this.#reply(task, call, { task, state: new WorkflowState(workflow, args) });
   }
 
   async #create(
@@ -139,6 +145,8 @@ export class WorkflowPrompts {
       tool: toolNameOf(workflow.name),
       arguments: args,
       given,
+      // As they came, for what is given later is parsed with them.
+      admission: given,
       lifetime: grantLifetime({ ...lifetime, ...present({ runDeadlineMs, retentionMs, retentionFromEnd }) }, undefined),
       pollIntervalMs: BY_AGE,
       maxAttempts: MAX_ATTEMPTS,
@@ -167,15 +175,30 @@ export class WorkflowPrompts {
       const whose = isWorkflow(task.tool) ? `of prompt ${workflowNameOf(task.tool)}` : 'of a tool';
       throw new TaskError('invalid_arguments', `Task ${ref.id} is ${whose}, not of prompt ${workflow.name}.`);
     }
-    const known = (await store.load(task, task.arguments)) as JsonObject;
-    const args = await parseMoreArguments(workflow, raw, known);
+    const before = task.admission === undefined ? {} : await store.load(task, task.admission);
+    const given = { ...(before as Record<string, string>), ...(await this.#givenLater(ref)) };
+    const args = await parseMoreArguments(workflow, given, raw);
+    if (Object.keys(args).length > 0 && !isTerminal(task.status))
+      await store.mergeVariables(ref, {
+        [WORKFLOW_KEYS.given]: JSON.stringify({ ...(await this.#givenLater(ref)), ...raw }),
+      });
     const id = Buffer.from(random(12)).toString('hex');
     await sendReport(this.#options, ref, { kind: 'continue', id, arguments: args }, clock.now());
     return this.#reply(task, call);
   }
 
+  /** Arguments as they came with earlier requests that went on with the workflow. */
+  async #givenLater(ref: TaskRef): Promise<Readonly<Record<string, string>>> {
+    const { [WORKFLOW_KEYS.given]: given } = await this.#options.store.readVariables(ref);
+    return typeof given === 'string' ? JSON.parse(given) : {};
+  }
+
   /** Once the server can do no more by itself, or its time is over. */
-  async #reply(ref: TaskRef, { signal, answersBy }: PromptCall): Promise<GetPromptResult> {
+  async #reply(
+    ref: TaskRef,
+    { signal, answersBy }: PromptCall,
+    begun?: { readonly task: Task; readonly state: WorkflowState },
+  ): Promise<GetPromptResult> {
     const { store, clock, closing, budgetMs, healingGraceMs, maxReplyBytes } = this.#options;
     const rested = await awaitTask(ref, (stored) => isAtRest(stored, clock.now()), {
       store,
@@ -185,8 +208,13 @@ export class WorkflowPrompts {
       signal: AbortSignal.any([signal, closing]),
       onLook: (stored) => healForgotten(this.#options, stored, clock.now(), healingGraceMs),
     });
-    const { state, task, pause } = await this.#standing(ref, rested, answersBy);
+    const { state, task, pause } = await this.#standing(ref, rested, answersBy).catch(async (error: unknown) => {
+      if (!isOutage(error) || begun === undefined) throw error;
+      // The task is there: its client is told of it, and finds out by it.
+      return { ...begun, pause: pauseOf(begun.state, begun.task, {}, false, answersBy) };
+    });
     return replyOf({
+      requiredOf: this.#requiredOf,
       state,
       task: {
         id: task.id,
@@ -218,9 +246,11 @@ export class WorkflowPrompts {
     const state = new WorkflowState(workflow, args);
     const over = new AbortController();
     const cancel = clock.after(budgetMs, () => over.abort());
-    const call: CallContext = {
-      owner: owner ?? { issuer: '', subject: '' },
-      signal: AbortSignal.any([signal, over.signal]),
+    const within = AbortSignal.any([signal, over.signal]);
+    // Who cannot call a tool does not have it called by way of a prompt.
+    const call: CallContext | undefined = owner && {
+      owner,
+      signal: within,
       logger,
       related: undefined,
       canAsk: () => false,
@@ -235,9 +265,12 @@ export class WorkflowPrompts {
       });
     });
     try {
-      const host = new RequestHost(call, resources, over.signal);
-      const pause = await Promise.race([interpret(state, newestOf(tools), host), late]);
+      const resourceCall = { owner, signal: within, logger };
+      const toolbox = new WorkflowToolbox(tools);
+      const host = new RequestHost({ call, tools: toolbox, resources, resourceCall, budget: over.signal });
+      const pause = await Promise.race([interpret(state, host), late]);
       return replyOf({
+        requiredOf: this.#requiredOf,
         state,
         task: undefined,
         pause,

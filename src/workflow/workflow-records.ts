@@ -1,7 +1,7 @@
 /**
  * What a workflow keeps in its task's variables, under `_workflow.`: clients never see it. `progress`, `pause_reason`,
  * `result.<step>` and `extra.<tool>` are named and shaped as pmcp-tasks has them; `state` is all that a reply is made of,
- * with references to results; `inbox` and `report.<id>` carry reports to the run.
+ * with references to results; `given` has arguments as they came later; `inbox` and `report.<id>` carry reports to the run.
  */
 import { findJsonFault, isJsonObject, type JsonObject, type JsonValue, jsonBytes } from '../domain/json.ts';
 import type { Payload } from '../domain/payload.ts';
@@ -17,6 +17,7 @@ export const WORKFLOW_KEYS = {
   pauseReason: '_workflow.pause_reason',
   state: '_workflow.state',
   inbox: '_workflow.inbox',
+  given: '_workflow.given',
   result: '_workflow.result.',
   extra: '_workflow.extra.',
   report: '_workflow.report.',
@@ -27,20 +28,32 @@ const SHOWN_KEY = 'workflow';
 
 const SCHEMA_VERSION = 1;
 /** A result that is kept in the variables themselves, beside its record. */
-const SMALL_RESULT = { bytes: 2_048, depth: 6, steps: 64 };
-const EXCERPT_LENGTH = 500;
-const MAX_SHOWN_ERROR_LENGTH = 1_000;
+const SMALL_RESULT = { bytes: 1_024, depth: 6, steps: 32 };
+const EXCERPT_LENGTH = 300;
+const MAX_TEXT_LENGTH = 1_000;
+const MAX_SHOWN_MISSING = 20;
+const MAX_KEY_LENGTH = 128;
 
-/** What the variables become when the workflow is there. */
-export function workflowVariables(state: WorkflowState, goal: string, pause: PauseReason | undefined): JsonObject {
+/**
+ * What the variables become when the workflow is there: what it needs itself, and what others read. `kept`: where the
+ * record of its state is kept.
+ */
+export function workflowVariables(
+  state: WorkflowState,
+  goal: string,
+  pause: PauseReason | undefined,
+  kept: JsonValue,
+): { readonly needed: JsonObject; readonly shown: JsonObject } {
   const progress = progressOf(state, goal);
+  const why = pause === undefined ? {} : { pauseReason: shownPause(pause) };
   return {
-    [WORKFLOW_KEYS.progress]: progress,
-    [WORKFLOW_KEYS.pauseReason]: pause === undefined ? null : shownPause(pause),
-    [WORKFLOW_KEYS.state]: stateRecord(state),
-    [SHOWN_KEY]: { ...progress, ...(pause === undefined ? {} : { pauseReason: shownPause(pause) }) },
-    ...results(state),
-    ...extras(state),
+    needed: { [WORKFLOW_KEYS.state]: kept, [WORKFLOW_KEYS.pauseReason]: why.pauseReason ?? null },
+    shown: {
+      [WORKFLOW_KEYS.progress]: progress,
+      [SHOWN_KEY]: { ...progress, ...why },
+      ...results(state),
+      ...extras(state),
+    },
   };
 }
 
@@ -51,12 +64,27 @@ function progressOf(state: WorkflowState, goal: string): JsonObject {
     ...(step.step.kind === 'tool' ? { tool: step.step.tool } : {}),
     status: statusOf(step),
   }));
-  return { goal: shorten(goal, MAX_SHOWN_ERROR_LENGTH), steps, schemaVersion: SCHEMA_VERSION };
+  return { goal: shorten(goal, MAX_TEXT_LENGTH), steps, schemaVersion: SCHEMA_VERSION };
 }
 
+/** With bounds: what it says may be a client's, of any length. */
 export function shownPause(pause: PauseReason): JsonObject {
-  const shown = 'error' in pause ? { ...pause, error: shorten(pause.error, MAX_SHOWN_ERROR_LENGTH) } : pause;
-  return shown as unknown as JsonObject;
+  const bounded = Object.entries(pause).map(([name, value]): [string, JsonValue] => {
+    if (typeof value === 'string') return [name, shorten(value, MAX_TEXT_LENGTH)];
+    if (!Array.isArray(value)) return [name, value as JsonValue];
+    const members = (value as readonly (string | JsonObject)[]).slice(0, MAX_SHOWN_MISSING);
+    return [
+      name,
+      members.map((member) =>
+        typeof member === 'string'
+          ? shorten(member, MAX_KEY_LENGTH)
+          : Object.fromEntries(
+              Object.entries(member).map(([key, text]) => [key, shorten(String(text), EXCERPT_LENGTH)]),
+            ),
+      ),
+    ];
+  });
+  return Object.fromEntries(bounded);
 }
 
 /** The raw result of each completed step where it is small; of a larger one its size and its beginning. */
@@ -69,10 +97,11 @@ function results(state: WorkflowState): JsonObject {
 }
 
 function extras({ aside }: WorkflowState): JsonObject {
-  const newest = aside.slice(-SMALL_RESULT.steps);
-  // A key has at most 128 characters, as a tool's name may.
+  const named = aside.filter(
+    ({ tool }) => tool.isWellFormed() && tool.length <= MAX_KEY_LENGTH - WORKFLOW_KEYS.extra.length,
+  );
   return Object.fromEntries(
-    newest.map(({ tool, why, id }) => [shorten(`${WORKFLOW_KEYS.extra}${tool}`, 128), { why, id }]),
+    named.map(({ tool, why, id }) => [`${WORKFLOW_KEYS.extra}${tool}`, { why: shorten(why, EXCERPT_LENGTH), id }]),
   );
 }
 
@@ -83,27 +112,32 @@ function smallOrExcerpt(result: JsonObject): JsonValue {
   return { truncated: true, bytes, excerpt: shorten(JSON.stringify(result), EXCERPT_LENGTH) };
 }
 
-function stateRecord(state: WorkflowState): JsonObject {
+/** All that a reply is made of, but for what the task itself has. A value of its own. */
+export function stateRecord(state: WorkflowState): JsonObject {
   return {
     schemaVersion: SCHEMA_VERSION,
-    arguments: JSON.stringify(state.arguments),
+    arguments: state.arguments,
     steps: state.steps.map(({ step, isSkipped, pieces, items }) => ({
       name: step.name,
       ...(isSkipped ? { isSkipped } : {}),
-      ...(items === undefined ? {} : { isList: true }),
+      ...(items === undefined ? {} : { items }),
       pieces: pieces.map(pieceRecord),
     })),
-    aside: state.aside.map(({ id, tool, why, kept }) => ({ id, tool, why: shorten(why, EXCERPT_LENGTH), kept })),
+    aside: state.aside.map(({ id, tool, why, kept }) => ({
+      id,
+      tool: shorten(tool, MAX_KEY_LENGTH),
+      why: shorten(why, EXCERPT_LENGTH),
+      kept,
+    })),
   };
 }
 
-function pieceRecord({ status, done, failure }: Piece): JsonObject {
+function pieceRecord({ status, done, failure, handedOver }: Piece): JsonObject {
   return {
     status,
     ...(done === undefined ? {} : { by: done.by, differs: done.differs, kept: done.kept }),
-    ...(failure === undefined
-      ? {}
-      : { error: shorten(failure.error, MAX_SHOWN_ERROR_LENGTH), retryable: failure.retryable }),
+    ...(failure === undefined ? {} : { error: shorten(failure.error, MAX_TEXT_LENGTH), retryable: failure.retryable }),
+    ...(handedOver === undefined ? {} : { handedOver }),
   };
 }
 
@@ -113,43 +147,48 @@ export interface KeptCall {
   readonly result: JsonObject;
 }
 
-/** A workflow's state as its task's variables have it; `undefined`: it has not begun. */
+/** A workflow's state as it was kept last; `undefined`: it has not begun. */
 export async function loadState(
   store: TaskStore,
   ref: TaskRef,
   workflow: Workflow,
   variables: JsonObject,
 ): Promise<WorkflowState | undefined> {
-  const record = variables[WORKFLOW_KEYS.state];
-  if (!isJsonObject(record)) return undefined;
-  const state = new WorkflowState(workflow, JSON.parse(record.arguments as string) as JsonObject);
+  const kept = variables[WORKFLOW_KEYS.state];
+  if (!isJsonObject(kept)) return undefined;
+  const record = (await store.load(ref, kept as unknown as Payload)) as JsonObject;
+  const state = new WorkflowState(workflow, record.arguments as JsonObject);
   state.variables = variables;
   for (const saved of listOf(record.steps)) {
     const index = state.steps.findIndex(({ step }) => step.name === saved.name);
     const before = state.steps[index];
     // Of another version of the workflow.
     if (before === undefined) continue;
-    const pieces = await Promise.all(listOf(saved.pieces).map((piece) => pieceOf(store, ref, piece)));
-    state.steps[index] = { ...before, isSkipped: saved.isSkipped === true, pieces };
-  }
-  // In order: a list may be made of the outputs before it.
-  for (const { step } of [...state.steps]) {
-    const at = state.steps.findIndex((other) => other.step.name === step.name);
-    const { pieces } = state.steps[at] ?? { pieces: [] };
-    if (step.forEach === undefined || pieces.length === 0) continue;
-    state.expand(step.name);
-    const expanded = state.steps[at];
-    if (expanded !== undefined) state.steps[at] = { ...expanded, pieces };
+    const pieces = await inBatches(listOf(saved.pieces), (piece) => pieceOf(store, ref, piece));
+    const items = Array.isArray(saved.items) ? (saved.items as readonly JsonValue[]) : undefined;
+    state.steps[index] = { ...before, isSkipped: saved.isSkipped === true, pieces, ...present({ items }) };
   }
   for (const saved of listOf(record.aside)) state.putAside(saved as unknown as Aside);
   return state;
+}
+
+/** Values that are read at the same time. */
+const AT_ONCE = 16;
+
+async function inBatches<T, Result>(list: readonly T[], read: (one: T) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let start = 0; start < list.length; start += AT_ONCE)
+    results.push(...(await Promise.all(list.slice(start, start + AT_ONCE).map(read))));
+  return results;
 }
 
 async function pieceOf(store: TaskStore, ref: TaskRef, saved: JsonObject): Promise<Piece> {
   const status = saved.status as Piece['status'];
   if (status === 'failed')
     return { status, failure: { error: saved.error as string, retryable: saved.retryable === true } };
-  if (status !== 'completed') return { status };
+  if (status !== 'completed') {
+    return { status, ...present({ handedOver: saved.handedOver as string | undefined }) };
+  }
   const { arguments: args, result } = (await store.load(ref, saved.kept as unknown as Payload)) as unknown as KeptCall;
   const done: Done = {
     arguments: args ?? {},

@@ -4,14 +4,7 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { type Known, resolve, resolveArguments } from './resolving.ts';
-import {
-  type Source,
-  type StepStatus,
-  sourcesOf,
-  stepsIn,
-  type Workflow,
-  type WorkflowStep,
-} from './workflow.ts';
+import { type Source, type StepStatus, sourcesOf, stepsIn, type Workflow, type WorkflowStep } from './workflow.ts';
 
 /** One call of a step's tool, or what stands for it, that has ended well. */
 export interface Done {
@@ -35,6 +28,8 @@ export interface Piece {
   readonly status: Exclude<StepStatus, 'skipped'>;
   readonly done?: Done;
   readonly failure?: StepFailure;
+  /** Why the server leaves it to the client after all. */
+  readonly handedOver?: string;
 }
 
 export interface StepState {
@@ -67,7 +62,7 @@ export interface Aside {
 }
 
 /** Results that are kept aside, at most; the oldest go. */
-const MAX_ASIDE = 50;
+export const MAX_ASIDE = 50;
 /** Items that a step may be done for. */
 const MAX_ITEMS = 1_000;
 
@@ -76,6 +71,8 @@ const OPEN: Piece = { status: 'pending' };
 export class WorkflowState {
   readonly workflow: Workflow;
   arguments: JsonObject;
+  /** How often it has been gone on with. */
+  continued = 0;
   /** Of the task, as they were when they were last looked at. */
   variables: JsonObject = {};
   readonly steps: StepState[];
@@ -180,14 +177,15 @@ export class WorkflowState {
     });
   }
 
-  /** Fills in what was missing, and has failed steps tried again. */
+  /** Fills in what was missing, and has the server try again what failed, or what it left to the client. */
   #continue(args: JsonObject): void {
+    this.continued += 1;
     const missing = Object.entries(args).filter(([name]) => (this.arguments[name] ?? null) === null);
     this.arguments = { ...this.arguments, ...Object.fromEntries(missing) };
     for (const { step, pieces } of this.steps) {
-      for (const [index, { status, failure }] of pieces.entries())
-        if (status === 'failed' && failure?.retryable === true && step.by === 'server')
-          this.settle(step.name, index, OPEN);
+      if (step.by === 'client') continue;
+      for (const [index, { failure, handedOver }] of pieces.entries())
+        if (failure?.retryable === true || handedOver !== undefined) this.settle(step.name, index, OPEN);
     }
   }
 
@@ -199,11 +197,14 @@ export class WorkflowState {
       const index = state?.isSkipped === false ? state.pieces.findIndex(({ status }) => status !== 'completed') : -1;
       if (state !== undefined && index >= 0) return { state, index };
     }
-    const again = named.findLast((state) => !state.isSkipped && state.items === undefined && !this.#isUsed(state));
+    const again = named.findLast(
+      (state) => !state.isSkipped && state.step.forEach === undefined && !this.#isUsed(state),
+    );
     if (again !== undefined) return { state: again, index: 0 };
-    return named.length === 0
-      ? 'no step has this tool'
-      : 'every step with this tool is done, and later steps have used it';
+    if (named.length === 0) return 'no step has this tool';
+    return named.every(isOver)
+      ? 'every step with this tool is done, and later steps have used it'
+      : 'the step with this tool is done for the items of a list, which is not there yet';
   }
 
   #placeOf(name: string): Place | string {
@@ -213,9 +214,8 @@ export class WorkflowState {
     if (state.isSkipped) return 'the step was skipped';
     const index = state.pieces.findIndex(({ status }) => status !== 'completed');
     if (index >= 0) return { state, index };
-    return this.#isUsed(state)
-      ? 'later steps have used what was there'
-      : { state, index: Math.max(0, state.pieces.length - 1) };
+    if (state.pieces.length === 0) return 'the step is done for the items of a list, which has none yet';
+    return this.#isUsed(state) ? 'later steps have used what was there' : { state, index: state.pieces.length - 1 };
   }
 
   /** Whether a later step has begun with what this one gave. */

@@ -77,6 +77,13 @@ export class WorkflowSession {
     return message.result;
   }
 
+  /** Of the steps of a workflow that is completed; the status of one that has none. */
+  async outputs(taskId: string): Promise<readonly unknown[]> {
+    const { result } = (await this.peer.task(taskId)) as { result?: { structuredContent: { steps: JsonMap[] } } };
+    if (result === undefined) throw new Error(`The workflow of task ${taskId} is not completed.`);
+    return result.structuredContent.steps.map(({ status, output }) => output ?? status);
+  }
+
   /** The task's, with those that no client sees. */
   async allVariables(taskId: string): Promise<JsonMap> {
     const owner = { issuer: 'unspecified', subject: 'client alice' };

@@ -56,6 +56,23 @@ export const look = defineTaskTool({
   run: async (_args, { related }) => ({ content: [], structuredContent: (await related?.variables.all()) ?? {} }),
 });
 
+/** Gives what it is given. */
+export const echo = defineTaskTool({
+  name: 'echo',
+  description: 'Says it again.',
+  taskSupport: 'forbidden',
+  inputSchema: z.object({ value: z.union([z.string(), z.number()]), more: z.string().optional() }),
+  run: async (args) => json(args),
+});
+
+export const add = defineTaskTool({
+  name: 'add',
+  description: 'Adds one.',
+  taskSupport: 'forbidden',
+  inputSchema: z.object({ to: z.number() }),
+  run: async ({ to }) => json(to + 1),
+});
+
 export const note = defineResource({
   name: 'note',
   uri: 'note://style',

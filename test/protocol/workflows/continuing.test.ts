@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { BackendError } from '../../../src/backends/errors.ts';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
-import type { RelatedTask } from '../../../src/runtime/running/task-context.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../../src/workflow/define-workflow.ts';
 import { countingBackend } from '../../support/counting-backend.ts';
@@ -191,7 +190,7 @@ describe('a call that carries the task’s id', () => {
     await held.peer.result('tasks/cancel', { taskId });
     await held.runDue();
 
-    expect(await session.call('put', { what: 'box' }, taskId)).toMatchObject(json({ put: 'box' }) as object);
+    expect(await session.call('put', { what: 'box' }, taskId)).toMatchObject(json({ put: 'box' }));
   });
 
   test('and is a task itself is recorded when that ends [WF-5]', async () => {
@@ -217,6 +216,36 @@ describe('a call that carries the task’s id', () => {
     await held.clock.advance(1_000);
     await held.runDue();
     expect((await session.again('move', taskId)).statuses[3]).toBe('load: failed');
+  });
+});
+
+describe('a call while the run is at work', () => {
+  test('is taken in as soon as the run waits, without another event [WF-5]', async () => {
+    const busy = defineTaskTool({
+      name: 'busy',
+      description: 'While it works, a client does the next step.',
+      taskSupport: 'forbidden',
+      inputSchema: NOTHING,
+      run: async (_args, { related }) => {
+        await held.peer.call('put', { what: 'box' }, boundTo(related?.id ?? ''));
+        return json('worked');
+      },
+    });
+    const workflow = defineWorkflow({
+      name: 'work',
+      description: 'Works.',
+      arguments: NOTHING,
+      steps: (steps) =>
+        steps
+          .tool('busy', () => ({ tool: 'busy' }))
+          .client('put', ({ constant }) => ({ tool: 'put', arguments: { what: constant('box') } })),
+    });
+    held = holdServer([busy, put], { workflows: [workflow] });
+    session = new WorkflowSession(held);
+
+    const { statuses, meta } = await session.get('work');
+    expect(statuses).toEqual(['busy: completed', 'put: completed']);
+    expect(meta['task_status']).toBe('completed');
   });
 });
 
@@ -349,52 +378,5 @@ describe('getting the prompt again', () => {
     const tool = await held.peer.createTask('haul', { what: 'box' });
     const { message } = await session.ask('move', {}, boundTo(tool));
     expect(message?.error?.message).toContain(`Task ${tool} is of a tool, not of prompt move.`);
-  });
-});
-
-describe('the variables of the task', () => {
-  const variablesTool = (use: (variables: RelatedTask['variables']) => Promise<unknown>) =>
-    defineTaskTool({
-      name: 'use',
-      description: 'Uses them.',
-      taskSupport: 'forbidden',
-      inputSchema: NOTHING,
-      run: async (_args, { related }) => {
-        if (related === undefined) return json('no task');
-        return json((await use(related.variables)) ?? null);
-      },
-    });
-  const using = async (use: (variables: RelatedTask['variables']) => Promise<unknown>) => {
-    held = holdServer([put, haul, see, variablesTool(use)], { workflows: [move] });
-    session = new WorkflowSession(held);
-    ({ taskId } = await session.get('move'));
-    return session.call('use', {}, taskId);
-  };
-
-  test('are read and written by calls that are bound to it [LIFE-6]', async () => {
-    const result = await using(async (variables) => {
-      await variables.set('a', 1);
-      await variables.merge({ b: { c: 2 }, d: 3 });
-      await variables.delete('d');
-      const { workflow, ...rest } = await variables.all();
-      return [rest, await variables.get('a'), (await variables.get('d')) ?? 'gone', typeof workflow];
-    });
-
-    expect(result).toMatchObject(json([{ a: 1, b: { c: 2 } }, 1, 'gone', 'object']) as object);
-    expect(await session.allVariables(taskId)).toMatchObject({ a: 1, b: { c: 2 } });
-  });
-
-  test('show nothing internal to calls, and take nothing internal from them [LIFE-6]', async () => {
-    const result = await using(async (variables) => {
-      const refused = await Promise.allSettled([
-        variables.set('_workflow.state', {}),
-        variables.merge({ fine: 1, _mine: 1 }),
-        variables.delete('_workflow.inbox'),
-      ]);
-      const names = Object.keys(await variables.all());
-      return [refused.map((one) => one.status), names, (await variables.get('_workflow.state')) ?? 'hidden'];
-    });
-
-    expect(result).toMatchObject(json([['rejected', 'rejected', 'rejected'], ['workflow'], 'hidden']) as object);
   });
 });

@@ -3,19 +3,21 @@
  * Whatever the order, no result is lost, each step has a result that some call gave, and the server keeps to the order of steps.
  */
 import { expect, test } from '@jest/globals';
-import { asTaskId } from '../../../src/domain/task-id.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../src/domain/json.ts';
 import type { Payload } from '../../../src/domain/payload.ts';
+import { asTaskId } from '../../../src/domain/task-id.ts';
 import { manualRandom } from '../../../src/testing/manual-clock.ts';
 import { Seeded } from '../../simulation/seeded.ts';
 import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 import { boundTo, WorkflowSession } from '../../support/workflow-session.ts';
 import { type Called, PLAIN_TOOLS, type RandomWorkflow, randomWorkflow, TASK_TOOL } from './random-workflow.ts';
 
-const SEEDS = Number(process.env["WFS"] ?? 60);
+const SEEDS = 50;
 const ACTIONS = 25;
 /** Rounds in which a client does what it is told, at most. */
 const ROUNDS = 80;
+/** What is reported within this time of one another may be taken in either way round. */
+const SAME_MS = 5;
 
 interface KeptPiece {
   readonly status: string;
@@ -24,10 +26,17 @@ interface KeptPiece {
   readonly error?: string;
 }
 
+/** Where a result is: `aside`, `waiting`, or a step's piece. */
+type Places = ReadonlyMap<number, string>;
+
 interface Kept {
-  readonly steps: readonly { readonly name: string; readonly isSkipped: boolean; readonly pieces: readonly KeptPiece[] }[];
-  /** Numbers of results that are kept aside, or wait to be taken in. */
-  readonly aside: readonly number[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly isSkipped: boolean;
+    readonly pieces: readonly KeptPiece[];
+  }[];
+  /** By number. What failed is where it made a step fail. */
+  readonly places: Places;
 }
 
 class World {
@@ -41,6 +50,9 @@ class World {
   /** Numbers of calls that were bound to the workflow, and had ended before it had. */
   readonly reported = new Set<number>();
   taskId = '';
+  /** At the last look. */
+  #places: Places = new Map();
+  readonly #replaced = new Set<number>();
 
   constructor(seed: number) {
     this.chance = new Seeded(seed);
@@ -67,7 +79,8 @@ class World {
       [4, () => this.held.runDue()],
       [1, () => this.held.clock.advance(50)],
     ])();
-    await this.held.clock.advance(1);
+    await this.held.clock.advance(SAME_MS + 1);
+    await this.look();
   }
 
   async callSome(tool?: string, fails?: boolean): Promise<void> {
@@ -89,7 +102,7 @@ class World {
   async reportSome(step = this.chance.pick(this.random.workflow.steps).name): Promise<void> {
     const number = this.random.note(`step ${step}`, false);
     const isOpen = await this.isOpen();
-    await this.held.peer.call('task_report', { taskId: this.taskId, step, result: { number } });
+    await this.held.peer.call('task_report', { taskId: this.taskId, step, result: { number, list: [0] } });
     if (isOpen && (await this.isOpen())) this.reported.add(number);
   }
 
@@ -120,8 +133,12 @@ class World {
     const { store } = this.held.server;
     const variables = await store.readVariables(this.#ref);
     const numberAt = async (kept: JsonValue | undefined) =>
-      numberIn(((await store.load(this.#ref, kept as unknown as Payload)) as JsonObject)['result'] as JsonObject);
-    const state = (variables['_workflow.state'] ?? { steps: [], aside: [] }) as unknown as {
+      numberIn(
+        (((await store.load(this.#ref, kept as unknown as Payload)) as JsonObject)['result'] ?? {}) as JsonObject,
+      );
+    const kept = variables['_workflow.state'];
+    const record = kept === undefined ? undefined : await store.load(this.#ref, kept as unknown as Payload);
+    const state = (record ?? { steps: [], aside: [] }) as unknown as {
       steps: { name: string; isSkipped?: boolean; pieces: (KeptPiece & { kept?: JsonValue })[] }[];
       aside: { kept: JsonValue }[];
     };
@@ -130,15 +147,64 @@ class World {
         name,
         isSkipped,
         pieces: await Promise.all(
-          pieces.map(async ({ kept, ...piece }) => (kept === undefined ? piece : { ...piece, number: await numberAt(kept) })),
+          pieces.map(async ({ kept, ...piece }) =>
+            kept === undefined ? piece : { ...piece, number: await numberAt(kept) },
+          ),
         ),
       })),
     );
     const waiting = Object.entries(variables).flatMap(([key, value]) =>
       key.startsWith('_workflow.report.') && isJsonObject(value) ? [value as JsonValue] : [],
     );
-    const loose = await Promise.all([...state.aside.map(({ kept }) => kept), ...waiting].map(numberAt));
-    return { steps, aside: loose };
+    const places = new Map<number, string>();
+    for (const { kept } of state.aside) places.set(await numberAt(kept), 'aside');
+    for (const kept of waiting) places.set(await numberAt(kept), 'waiting');
+    for (const { name, pieces } of steps)
+      for (const [index, { number, error }] of pieces.entries()) {
+        const shown = number ?? Number(/\d+/u.exec(error ?? '')?.[0]);
+        if (Number.isSafeInteger(shown)) places.set(shown, `${name}[${index}]`);
+      }
+    return { steps, places };
+  }
+
+  /** Looks where every result is that was reported so far; between two looks, one may only give way to a later one. */
+  async look(): Promise<void> {
+    const { places } = await this.kept();
+    // A task that was called for the workflow reports when it ends.
+    if (await this.isOpen())
+      for (const { number, step, tool } of this.random.called)
+        if (step === undefined && tool === TASK_TOOL) this.reported.add(number);
+    const byNumber = new Map(this.random.called.map((one) => [one.number, one]));
+    for (const number of this.reported) {
+      const call = byNumber.get(number);
+      if (call === undefined || places.has(number) || this.#replaced.has(number)) continue;
+      const before = this.#places.get(number) ?? 'waiting';
+      const taker = [...places].find(([other, place]) => {
+        const by = byNumber.get(other);
+        const isNew = this.#places.get(other) !== place;
+        const isThere = before === 'waiting' ? this.#takes(place, call) : place === before;
+        // What failed makes room for whatever comes; a good result only for a client's later one.
+        return (
+          by !== undefined && isNew && isThere && by.at + SAME_MS >= call.at && (call.fails || by.step === undefined)
+        );
+      });
+      const isOpenAgain = call.fails && before !== 'aside';
+      if (taker === undefined && !isOpenAgain)
+        this.offences.push(`the result of call ${number} of ${call.tool} is lost (${before})`);
+      this.#replaced.add(number);
+    }
+    this.#places = places;
+  }
+
+  /** Of a run that waits for its client. */
+  expectNothingWaits(): void {
+    for (const [number, place] of this.#places)
+      if (place === 'waiting' && Number.isSafeInteger(number)) this.offences.push(`call ${number} is not taken in`);
+  }
+
+  #takes(place: string, call: Called): boolean {
+    const step = this.random.workflow.steps.find(({ name }) => place.startsWith(`${name}[`));
+    return call.tool === `step ${step?.name}` || (step?.kind === 'tool' && step.tool === call.tool);
   }
 
   /** A tool is called by the run: all before it must be done, and it must not. */
@@ -155,8 +221,9 @@ class World {
   }
 }
 
-function numberIn(result: JsonObject): number {
-  const [block] = result['content'] as { text: string }[];
+/** `NaN`: of a prompt that was got again, which has no result. */
+function numberIn({ content = [] }: JsonObject): number {
+  const [block] = content as unknown as { text: string }[];
   const [, number] = /(\d+)/u.exec(block?.text ?? '') ?? [];
   return Number(number ?? Number.NaN);
 }
@@ -166,6 +233,8 @@ async function finish(world: World): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
     await world.held.clock.advance(1);
     const { meta, pause } = await world.session.again('random', world.taskId);
+    await world.look();
+    if (pause !== undefined && pause['type'] !== 'timeBudget') world.expectNothingWaits();
     if (meta['task_status'] === 'completed') return;
     const step = world.random.workflow.steps.find(({ name }) => name === (pause?.['step'] ?? pause?.['failedStep']));
     if (step?.kind === 'manual') await world.reportSome(step.name);
@@ -177,10 +246,10 @@ async function finish(world: World): Promise<void> {
   throw new Error(`The workflow did not come to its end in ${ROUNDS} rounds.`);
 }
 
-function faultsOf({ random, offences, reported }: World, { steps, aside }: Kept): string[] {
+function faultsOf({ random, offences }: World, { steps }: Kept): string[] {
   const faults = [...offences];
   const byNumber = new Map(random.called.map((one) => [one.number, one]));
-  const held: { readonly call: Called; readonly tool: string }[] = [];
+  const held: Called[] = [];
   for (const { name, isSkipped, pieces } of steps) {
     const step = random.workflow.steps.find((one) => one.name === name);
     if (isSkipped) continue;
@@ -191,33 +260,21 @@ function faultsOf({ random, offences, reported }: World, { steps, aside }: Kept)
         continue;
       }
       const tool = step?.kind === 'tool' ? step.tool : '';
-      held.push({ call, tool });
+      held.push(call);
       if (call.fails) faults.push(`${name} is done by call ${number}, which failed`);
       if (call.tool !== tool && call.tool !== `step ${name}`) faults.push(`${name} has a result of ${call.tool}`);
       if ((by === 'server') !== (call.step === name)) faults.push(`${name} was not done by ${by}`);
     }
   }
-  const twice = held.filter(({ call }, at) => held.findIndex((other) => other.call === call) !== at);
-  for (const { call } of twice) faults.push(`call ${call.number} counts for more than one step`);
-  for (const number of reported) {
-    const call = byNumber.get(number);
-    if (call === undefined || aside.includes(number) || held.some((one) => one.call === call)) continue;
-    // A later one took its place. What failed may have made room for the server's own.
-    const isReplaced = held.some(
-      (one) =>
-        (one.tool === call.tool || call.tool.startsWith('step ')) &&
-        one.call.at >= call.at &&
-        (call.fails || one.call.step === undefined),
-    );
-    if (!isReplaced) faults.push(`the result of call ${number} of ${call.tool} is lost`);
-  }
+  const twice = held.filter((call, at) => held.indexOf(call) !== at);
+  for (const call of twice) faults.push(`call ${call.number} counts for more than one step`);
   // What a step of the server began with is what the workflow ends with.
-  const outputs = new Map(steps.map(({ name, pieces }) => [name, { number: pieces[0]?.number }]));
-  for (const { call } of held) {
+  const outputs = new Map(steps.map(({ name, pieces }) => [name, pieces[0]?.number]));
+  for (const call of held) {
     const step = random.workflow.steps.find(({ name }) => name === call.step);
     const source = step?.kind === 'tool' ? step.arguments['from'] : undefined;
     if (source?.from !== 'output') continue;
-    if (JSON.stringify(call.from) !== JSON.stringify(outputs.get(source.step)))
+    if (call.from !== outputs.get(source.step))
       faults.push(`${call.step} was given ${JSON.stringify(call.from)}, not the output of ${source.step}`);
   }
   return faults;

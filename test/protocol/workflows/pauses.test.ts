@@ -3,33 +3,17 @@ import { expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { inputRequired, ProtocolError } from '../../../src/protocol/sdk.ts';
 import type { AnyTool } from '../../../src/protocol/tool.ts';
+import type { TaskServerOptions } from '../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../../src/workflow/define-workflow.ts';
-import { defineResource, type TaskResource } from '../../../src/workflow/resources.ts';
+import { defineResource } from '../../../src/workflow/resources.ts';
 import type { Workflow } from '../../../src/workflow/workflow.ts';
 import type { JsonMap } from '../../support/mcp-requests.ts';
 import { holdServer } from '../../support/mcp-server.ts';
 import { WorkflowSession } from '../../support/workflow-session.ts';
-import { json, look } from '../../support/workflow-tools.ts';
+import { add, echo, json, look } from '../../support/workflow-tools.ts';
 
 const NOTHING = z.object({});
-
-/** Gives what it is given. */
-const echo = defineTaskTool({
-  name: 'echo',
-  description: 'Says it again.',
-  taskSupport: 'forbidden',
-  inputSchema: z.object({ value: z.union([z.string(), z.number()]), more: z.string().optional() }),
-  run: async (args) => json(args),
-});
-
-const add = defineTaskTool({
-  name: 'add',
-  description: 'Adds one.',
-  taskSupport: 'forbidden',
-  inputSchema: z.object({ to: z.number() }),
-  run: async ({ to }) => json(to + 1),
-});
 
 /** Fails as often as it is told, and then does not. */
 function flaky(times: number, error: () => unknown = () => new Error('Out of paper.')) {
@@ -48,24 +32,8 @@ function flaky(times: number, error: () => unknown = () => new Error('Out of pap
   return { tool, calls };
 }
 
-function begin(
-  workflow: Workflow,
-  tools: readonly AnyTool[],
-  more: { resources?: TaskResource[]; budget?: number } = {},
-) {
-  const held = holdServer([...tools, look], {
-    workflows: [workflow],
-    ...(more.resources === undefined ? {} : { resources: more.resources }),
-    ...(more.budget === undefined ? {} : { promptBudgetMs: more.budget }),
-  });
-  return new WorkflowSession(held);
-}
-
-const status = async (session: WorkflowSession, taskId: string) => (await session.peer.task(taskId))['status'];
-const outputs = async (session: WorkflowSession, taskId: string) => {
-  const { result } = (await session.peer.task(taskId)) as { result: { structuredContent: { steps: JsonMap[] } } };
-  return result.structuredContent.steps.map(({ output }) => output);
-};
+const begin = (workflow: Workflow, tools: readonly AnyTool[], options: Partial<TaskServerOptions> = {}) =>
+  new WorkflowSession(holdServer([...tools, look], { workflows: [workflow], ...options }));
 
 test('an argument that nothing gives pauses, and is filled in by getting the prompt again [WF-3 WF-7]', async () => {
   const workflow = defineWorkflow({
@@ -96,7 +64,7 @@ test('an argument that nothing gives pauses, and is filled in by getting the pro
   const again = await session.again('w', reply.taskId, { value: 'there' });
   expect(again.taskId).toBe(reply.taskId);
   expect(again.statuses).toEqual(['say: completed']);
-  expect(await outputs(session, reply.taskId)).toEqual([{ value: 'there' }]);
+  expect(await session.outputs(reply.taskId)).toEqual([{ value: 'there' }]);
 });
 
 test('a variable that is not there pauses, and is looked at anew when something is reported [WF-3 WF-5]', async () => {
@@ -122,8 +90,8 @@ test('a variable that is not there pauses, and is looked at anew when something 
 
   await session.call('set_word', {}, taskId);
 
-  expect(await status(session, taskId)).toBe('completed');
-  expect(await outputs(session, taskId)).toEqual([{ value: 'set' }]);
+  expect((await session.peer.task(taskId))['status']).toBe('completed');
+  expect(await session.outputs(taskId)).toEqual([{ value: 'set' }]);
 });
 
 test('arguments that do not fit their tool pause, and a better output of an earlier step ends it [WF-3 WF-5]', async () => {
@@ -150,7 +118,7 @@ test('arguments that do not fit their tool pause, and a better output of an earl
   });
 
   await session.call('echo', { value: 41 }, taskId);
-  expect(await outputs(session, taskId)).toEqual([{ value: 41 }, 42]);
+  expect(await session.outputs(taskId)).toEqual([{ value: 41 }, 42]);
 });
 
 test('a part that an output lacks pauses, and names the step that was to give it [WF-3]', async () => {
@@ -175,7 +143,7 @@ test('a part that an output lacks pauses, and names the step that was to give it
   expect(list).toContain('Step second needs first.deep[0].number, which step first did not give.');
 
   await session.call('add', { to: 1 }, taskId);
-  expect(await outputs(session, taskId)).toEqual([{ value: 1 }, 2]);
+  expect(await session.outputs(taskId)).toEqual([{ value: 1 }, 2]);
 });
 
 test('a tool that fails pauses, is tried again by getting the prompt again, and counts then [WF-3 WF-7]', async () => {
@@ -204,7 +172,7 @@ test('a tool that fails pauses, is tried again by getting the prompt again, and 
   expect((await session.again('w', reply.taskId)).statuses).toEqual(['try: failed']);
   expect((await session.again('w', reply.taskId)).statuses).toEqual(['try: completed']);
   expect(calls).toHaveLength(3);
-  expect(await outputs(session, reply.taskId)).toEqual([{ tries: 3 }]);
+  expect(await session.outputs(reply.taskId)).toEqual([{ tries: 3 }]);
 });
 
 test('an error of the protocol is not tried again by itself; the client’s own call counts [WF-3 WF-5]', async () => {
@@ -223,7 +191,7 @@ test('an error of the protocol is not tried again by itself; the client’s own 
   await session.again('w', taskId);
   expect(calls).toHaveLength(1);
   await session.call('flaky', {}, taskId);
-  expect(await outputs(session, taskId)).toEqual([{ tries: 2 }]);
+  expect(await session.outputs(taskId)).toEqual([{ tries: 2 }]);
 });
 
 test('a step that fails twice succeeds where its retries allow it, after their delay [WF-1 WF-3]', async () => {
@@ -274,7 +242,7 @@ test('a resource that does not answer is an error to try again; one that is not 
 
   isAway = false;
   await session.again('w', reply.taskId);
-  expect(await outputs(session, reply.taskId)).toEqual([{ page: '7' }]);
+  expect(await session.outputs(reply.taskId)).toEqual([{ page: '7' }]);
   const { pause } = await session.get('w', { id: 'none' });
   expect(pause).toMatchObject({ type: 'toolError', error: 'There is no resource page://none.', retryable: false });
 });
@@ -318,7 +286,7 @@ test('a client’s step without a tool is reported by task_report [WF-3 WF-5 WF-
   expect((await session.again('w', taskId)).pause).toMatchObject({ type: 'toolError', failedStep: 'think' });
   await report({ step: 'think', result: 20 });
   await session.held.runDue();
-  expect(await outputs(session, taskId)).toEqual([20, 21]);
+  expect(await session.outputs(taskId)).toEqual([20, 21]);
 });
 
 test('a question of a step’s own tool makes the task wait for it [WF-3 WF-11]', async () => {
@@ -351,7 +319,7 @@ test('a question of a step’s own tool makes the task wait for it [WF-3 WF-11]'
     inputResponses: { [key]: { action: 'accept', content: { ok: true } } },
   });
   await session.held.runDue();
-  expect(await outputs(session, taskId)).toEqual([true]);
+  expect(await session.outputs(taskId)).toEqual([true]);
 });
 
 test('a server at work past the time for a request says so, and goes on [WF-3]', async () => {
@@ -370,7 +338,7 @@ test('a server at work past the time for a request says so, and goes on [WF-3]',
       return json('rested');
     },
   });
-  const session = begin(workflow, [sleep], { budget: 3_000 });
+  const session = begin(workflow, [sleep], { promptBudgetMs: 3_000 });
   const before = session.held.clock.now();
   const { pause, taskId, list } = await session.get('w');
 
@@ -379,7 +347,7 @@ test('a server at work past the time for a request says so, and goes on [WF-3]',
   expect(list).toContain('The server is at work on step slow, and goes on');
   await session.held.clock.advance(300_000);
   await session.held.runDue();
-  expect(await outputs(session, taskId)).toEqual(['rested']);
+  expect(await session.outputs(taskId)).toEqual(['rested']);
 });
 
 test('a tool that waits for another system is at work, whatever the workflow waited for before it [WF-3]', async () => {
@@ -409,7 +377,7 @@ test('a tool that waits for another system is at work, whatever the workflow wai
   expect(await session.peer.task(taskId)).toMatchObject({ statusMessage: '1 of 2 steps done.' });
   await session.held.server.completeCallback(tokens[0] ?? '', { value: 'here' });
   await session.held.runDue();
-  expect(await outputs(session, taskId)).toEqual([{ value: 'go' }, 'here']);
+  expect(await session.outputs(taskId)).toEqual([{ value: 'go' }, 'here']);
 });
 
 test('what a tool would ask its caller first is left to the client [WF-3]', async () => {

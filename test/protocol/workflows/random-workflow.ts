@@ -58,7 +58,9 @@ export function randomWorkflow({ chance, now, whileRunning }: Surroundings): Ran
     const fails = args.fails ?? (step !== undefined && chance.chance(0.2));
     const number = called.length + 1;
     called.push({ number, tool, step, item, from: from as JsonValue | undefined, fails, at: now() });
-    return fails ? failing(`call ${number} failed`) : json({ number });
+    return fails
+      ? failing(`call ${number} failed`)
+      : json({ number, list: Array.from({ length: number % 3 }, (_, index) => index) });
   };
   const plain = PLAIN_TOOLS.map((name) =>
     defineTaskTool({
@@ -103,13 +105,18 @@ function stepOf(chance: Seeded, index: number, before: readonly WorkflowStep[]):
   const name = `s${index}`;
   const whole = before.filter(({ forEach, when }) => forEach === undefined && when === undefined);
   const from: Source | undefined =
-    whole.length > 0 && chance.chance(0.5) ? { from: 'output', step: chance.pick(whole).name } : undefined;
+    whole.length > 0 && chance.chance(0.5)
+      ? { from: 'output', step: chance.pick(whole).name, path: 'number' }
+      : undefined;
   const isLoop = chance.chance(0.2);
-  const list = Array.from({ length: chance.below(4) }, (_, at) => at);
+  const list: Source =
+    whole.length > 0 && chance.chance(0.5)
+      ? { from: 'output', step: chance.pick(whole).name, path: 'list' }
+      : { from: 'constant', value: Array.from({ length: chance.below(4) }, (_, at) => at) };
   const common = {
     name,
     ...(chance.chance(0.2) ? { when: { from: 'constant', value: chance.chance(0.5) } as const } : {}),
-    ...(isLoop ? { forEach: { from: 'constant', value: list } as const } : {}),
+    ...(isLoop ? { forEach: list } : {}),
   };
   if (chance.chance(0.15)) return { ...common, kind: 'manual', by: 'client', guidance: 'Do it.' };
   const by = chance.chance(0.55) ? 'server' : 'client';

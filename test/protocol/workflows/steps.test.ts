@@ -46,11 +46,6 @@ const greet = defineTaskTool({
 });
 const tools = [list, visit, sum, greet];
 
-const outputs = async (session: WorkflowSession, taskId: string) => {
-  const { result } = (await session.peer.task(taskId)) as { result: { structuredContent: { steps: JsonMap[] } } };
-  return result.structuredContent.steps.map(({ status, output }) => output ?? status);
-};
-
 describe('a step with a condition', () => {
   const workflow = defineWorkflow({
     name: 'w',
@@ -77,10 +72,10 @@ describe('a step with a condition', () => {
     [{ name: 'Ada', loud: 'true' }, ['Hello, Ada!', [{ id: 0 }]]],
   ])('with arguments %j comes to %j [WF-11]', async (args, expected) => {
     const session = new WorkflowSession(holdServer(tools, { workflows: [workflow] }));
-    const { taskId, pause } = await session.get('w', args as Record<string, string>);
+    const { taskId, pause } = await session.get('w', args);
 
     expect(pause).toBeUndefined();
-    expect(await outputs(session, taskId)).toEqual(expected);
+    expect(await session.outputs(taskId)).toEqual(expected);
   });
 });
 
@@ -104,10 +99,10 @@ describe('a step for each item of a list', () => {
   test('is done for each, in order; its output is the list of theirs [WF-11]', async () => {
     const session = new WorkflowSession(holdServer(tools, { workflows: [workflow] }));
     const { taskId } = await session.get('w', { count: '3' });
-    expect((await outputs(session, taskId)).slice(1)).toEqual([[{ visited: 0 }, { visited: 1 }, { visited: 2 }], 3]);
+    expect((await session.outputs(taskId)).slice(1)).toEqual([[{ visited: 0 }, { visited: 1 }, { visited: 2 }], 3]);
 
     const none = await session.get('w', { count: '0' });
-    expect((await outputs(session, none.taskId)).slice(1)).toEqual([[], 0]);
+    expect((await session.outputs(none.taskId)).slice(1)).toEqual([[], 0]);
   });
 
   test('stops at the item that fails, which may be the client’s then [WF-11 WF-3]', async () => {
@@ -120,7 +115,7 @@ describe('a step for each item of a list', () => {
     );
 
     await session.call('visit', { id: 12 }, taskId);
-    const all = await outputs(session, taskId);
+    const all = await session.outputs(taskId);
     expect(all.slice(2)).toEqual([15]);
     expect((all[1] as unknown[])[13]).toEqual({ visited: 12 });
   });
@@ -189,7 +184,7 @@ describe('a form for what is missing', () => {
     });
 
     await answer({ action: 'accept', content: { name: 'Ada' } });
-    expect(await outputs(session, reply.taskId)).toEqual([[{ id: 0 }], 'Hello, Ada!']);
+    expect(await session.outputs(reply.taskId)).toEqual([[{ id: 0 }], 'Hello, Ada!']);
   });
 
   test('that is declined leaves the argument missing [WF-11 WF-3]', async () => {
@@ -205,7 +200,7 @@ describe('a form for what is missing', () => {
   test('is not needed where the argument is there, and not asked of who cannot be asked [WF-11 WF-3]', async () => {
     const session = new WorkflowSession(holdServer(tools, { workflows: [workflow] }));
     const given = await session.get('w', { who: 'her', name: 'Ada' });
-    expect(await outputs(session, given.taskId)).toEqual([[{ id: 0 }], 'Hello, Ada!']);
+    expect(await session.outputs(given.taskId)).toEqual([[{ id: 0 }], 'Hello, Ada!']);
 
     const unasked = await session.get('w', { who: 'her' }, { capabilities: {} });
     expect(unasked.pause).toMatchObject({ type: 'unresolvableParams', missingParam: 'name' });
@@ -375,5 +370,5 @@ test('a task tool of the 2025 era that is bound to a workflow is recorded when i
   await held.runDue();
 
   expect(await client.task(id)).toMatchObject({ status: 'completed' });
-  expect(await outputs(session, taskId)).toEqual([['A']]);
+  expect(await session.outputs(taskId)).toEqual([['A']]);
 });

@@ -6,9 +6,10 @@ import type { Deliveries } from '../../../src/runtime/queues/deliveries.ts';
 import type { TaskContext } from '../../../src/runtime/running/task-context.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow, type WorkflowSteps } from '../../../src/workflow/define-workflow.ts';
-import { interpret, type WorkflowHost } from '../../../src/workflow/interpreter.ts';
+import { interpret, type TakenReport, type WorkflowHost } from '../../../src/workflow/interpreter.ts';
 import { ResourceRegistry } from '../../../src/workflow/resources.ts';
 import { TaskHost } from '../../../src/workflow/task-host.ts';
+import { WorkflowToolbox } from '../../../src/workflow/tool-steps.ts';
 import type { Source, Workflow } from '../../../src/workflow/workflow.ts';
 import { outputOf, statusOf, WorkflowState } from '../../../src/workflow/workflow-state.ts';
 import { Seeded } from '../seeded.ts';
@@ -72,14 +73,13 @@ export async function runWorkflow(options: Options, surroundings: WorkflowSurrou
   const state = new WorkflowState(workflow, {});
   const host = new TaskHost({
     task,
-    owner: task.owner,
+    tools: new WorkflowToolbox(toolsOf(surroundings)),
     deliveries,
     resources: new ResourceRegistry([]),
     workflow,
     goal: 'Simulated.',
   });
-  const tools = new Map(toolsOf(surroundings).map((tool) => [tool.name, tool]));
-  await interpret(state, tools, watched(host, see));
+  await interpret(state, watched(host, see));
   return state.steps
     .map((step) => `${step.step.name} ${statusOf(step)} ${JSON.stringify(outputOf(step))}`)
     .concat(state.aside.map(({ id, why }) => `aside ${id}: ${why}`))
@@ -88,9 +88,13 @@ export async function runWorkflow(options: Options, surroundings: WorkflowSurrou
 
 /** The same, with everything that a run takes in seen. */
 function watched(host: TaskHost, see: (what: string) => void): WorkflowHost {
+  const seen = (reports: readonly TakenReport[]) => {
+    see(`reports ${reports.map(({ report }) => report.id).join()}`);
+    return reports;
+  };
   return {
-    callTool: async (key, step, tool, args) => {
-      const outcome = await host.callTool(key, step, tool, args);
+    callTool: async (key, ...call) => {
+      const outcome = await host.callTool(key, ...call);
       see(`${key} ${outcome.kind}`);
       return outcome;
     },
@@ -99,11 +103,8 @@ function watched(host: TaskHost, see: (what: string) => void): WorkflowHost {
     ask: (message, fields) => host.ask(message, fields),
     wait: (key, delay) => host.wait(key, delay),
     save: (state, pause) => host.save(state, pause),
-    reports: async () => {
-      const reports = await host.reports();
-      see(`reports ${reports.map(({ report }) => report.id).join()}`);
-      return reports;
-    },
+    reports: async () => seen(await host.reports()),
+    reportsSoFar: async () => seen(await host.reportsSoFar()),
   };
 }
 
