@@ -48,7 +48,7 @@ async function travel(server: Supervised, key: string): Promise<Expedition> {
   const prompt = resultOf(
     await server.ask(async (peer) => (await peer.ask('prompts/get', { name: 'expedition' }, { meta })).message),
   )['_meta'] as JsonMap;
-  const taskId = String(prompt['task_id']);
+  const taskId = prompt['task_id'] as string;
   const sent: string[] = [];
   const [, carriedBy] = await Promise.all([take(server, taskId, sent), carry(server, taskId, key)]);
   const deadline = performance.now() + RUN_LIMIT_MS;
@@ -90,7 +90,7 @@ async function carry(server: Supervised, taskId: string, key: string): Promise<s
   const created = resultOf(
     await server.ask(async (peer) => (await peer.call('carry', { value: 'right' }, { meta })).message),
   );
-  const carriedBy = String(created['taskId']);
+  const carriedBy = created['taskId'] as string;
   // Polls are what brings a task on whose process was killed: its client follows it to its end.
   const ended = await server.ask(async (peer) => {
     const { message } = await peer.ask('tasks/get', { taskId: carriedBy });
@@ -118,6 +118,9 @@ async function readStore({ address, owner: subject }: ServerData, taskId: string
   }
 }
 
+/** The output of each step of a workflow that has ended, by name. */
+type Outputs = Readonly<Record<string, JsonMap>>;
+
 /** What is wrong with a workflow that has ended; nothing, one hopes. */
 function faultsOf(
   expedition: Expedition,
@@ -125,65 +128,71 @@ function faultsOf(
   effects: readonly Effect[],
   pids: readonly number[],
 ): string[] {
-  const faults: string[] = [];
-  const check = (holds: boolean, fault: string) => {
-    if (!holds) faults.push(fault);
-  };
   const { taskId, carriedBy, final, sent } = expedition;
-  check(final['status'] === 'completed', `the workflow ended as ${JSON.stringify(final)}`);
-  check(
-    stored.tasks.length === 2 && stored.tasks.some(({ id }) => id === carriedBy),
-    `I3: one prompt and one call made ${stored.tasks.length} tasks`,
-  );
   const { structuredContent } = (final['result'] ?? {}) as {
     structuredContent?: { steps: { name: string; status: string; output: JsonMap }[] };
   };
   const steps = structuredContent?.steps ?? [];
-  const output = (name: string) => (steps.find((step) => step.name === name)?.output ?? {}) as JsonMap;
-  check(
-    steps.length === 6 && steps.every(({ status }) => status === 'completed'),
-    `the steps ended as ${JSON.stringify(steps)}`,
-  );
-  const [begin, far, left, right, joined, end] = ['begin', 'far', 'left', 'right', 'join', 'end'].map(output);
-  check(sent.includes(String(left?.['value'])), `step left has ${JSON.stringify(left)}, which nobody sent`);
-  check(sent.length !== 1 || left?.['value'] === sent[0], 'WF-5: the call that was answered does not count');
-  check(right?.['value'] === 'right', `WF-5: the task that was carried out does not count: ${JSON.stringify(right)}`);
-  check(far?.['from'] === begin?.['nonce'], 'I3: step far was run with another outcome of step begin');
-  const given = { left: left?.['value'], right: 'right', before: far?.['before'] };
-  check(
-    JSON.stringify(joined?.['given']) === JSON.stringify(given),
-    `step join was run with ${JSON.stringify(joined?.['given'])}, not with ${JSON.stringify(given)}`,
-  );
-  check((end?.['given'] as JsonMap | undefined)?.['signer'] === SIGNER, 'I4: the answer to the question is lost');
+  if (final['status'] !== 'completed' || steps.length !== 6 || steps.some(({ status }) => status !== 'completed'))
+    return [`the workflow ended as ${JSON.stringify(final)}`];
+  const isOnce = stored.tasks.length === 2 && stored.tasks.some(({ id }) => id === carriedBy);
+  const outputs: Outputs = Object.fromEntries(steps.map(({ name, output }) => [name, output]));
+  const ran = effects.filter(({ task, name }) => task === taskId || name === LOST_LEASE);
+  return [
+    ...(isOnce ? [] : [`I3: one prompt and one call made ${stored.tasks.length} tasks`]),
+    ...faultsInOutputs(outputs, sent),
+    ...NOTED.flatMap((name) => faultsInRuns(name, nonceOf(name, outputs), stored.log, ran, pids)),
+  ];
+}
 
-  const nonces: Record<string, unknown> = {
-    begin: begin?.['nonce'],
-    'far before': far?.['before'],
-    'far after': far?.['nonce'],
-    join: joined?.['nonce'],
-    end: end?.['nonce'],
-  };
-  for (const name of NOTED) {
-    const recorded = recordedOutcomes(stored.log, 'step').filter(
-      ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
-    );
-    const [first] = recorded;
-    check(recorded.length === 1, `I3: step ${name} has ${recorded.length} outcomes`);
-    const kept = JSON.stringify(first?.outcome.kind === 'ok' ? first.outcome.value : undefined) ?? '';
-    check(kept.includes(String(nonces[name])), `I3: the result of step ${name} is not the recorded one`);
-    const ran = effects.filter((effect) => effect.name === name && effect.task === taskId);
-    check(ran.length >= 1, `step ${name} has an outcome and never ran`);
-    check(
-      ran.every(({ at }) => at <= (first?.at ?? 0)),
-      `EXEC-1: step ${name} ran after its outcome was recorded`,
-    );
-    for (const pid of pids) {
-      const inThisProcess = ran.filter((run) => run.pid === pid).length;
-      const lost = effects.filter((effect) => effect.name === LOST_LEASE && effect.pid === pid).length;
-      check(inThisProcess <= 1 + lost, `step ${name} ran ${inThisProcess} times in one process`);
-    }
-  }
-  return faults;
+/** What each step gave, and what it was given. */
+function faultsInOutputs({ begin, far, left, right, join: joined, end }: Outputs, sent: readonly string[]): string[] {
+  const value = left?.['value'];
+  const given = { left: value, right: 'right', before: far?.['before'] };
+  const isLeft = sent.length === 1 ? value === sent[0] : sent.includes(value as string);
+  const checks: (readonly [holds: boolean, fault: string])[] = [
+    [isLeft, `WF-5: step left has ${JSON.stringify(left)}, and ${JSON.stringify(sent)} was sent`],
+    [right?.['value'] === 'right', `WF-5: the task that was carried out does not count: ${JSON.stringify(right)}`],
+    [far?.['from'] === begin?.['nonce'], 'I3: step far was run with another outcome of step begin'],
+    [
+      JSON.stringify(joined?.['given']) === JSON.stringify(given),
+      `step join was run with ${JSON.stringify(joined?.['given'])}, not with ${JSON.stringify(given)}`,
+    ],
+    [JSON.stringify(end?.['given']) === JSON.stringify({ signer: SIGNER }), 'I4: the answer to the question is lost'],
+  ];
+  return checks.flatMap(([holds, fault]) => (holds ? [] : [fault]));
+}
+
+/** What the run of this step gave that counts. */
+function nonceOf(name: string, outputs: Outputs): string {
+  if (name === 'far before') return outputs['far']?.['before'] as string;
+  return outputs[name === 'far after' ? 'far' : name]?.['nonce'] as string;
+}
+
+function faultsInRuns(
+  name: string,
+  nonce: string,
+  log: readonly JournalEntry[],
+  effects: readonly Effect[],
+  pids: readonly number[],
+): string[] {
+  const recorded = recordedOutcomes(log, 'step').filter(
+    ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
+  );
+  const [first] = recorded;
+  if (first === undefined || recorded.length > 1) return [`I3: step ${name} has ${recorded.length} outcomes`];
+  const runs = effects.filter((effect) => effect.name === name);
+  const tooOften = pids.filter((pid) => {
+    const lost = effects.filter((effect) => effect.name === LOST_LEASE && effect.pid === pid).length;
+    return runs.filter((run) => run.pid === pid).length > 1 + lost;
+  });
+  const checks: (readonly [holds: boolean, fault: string])[] = [
+    [JSON.stringify(first.outcome).includes(nonce), `I3: the result of step ${name} is not the recorded one`],
+    [runs.length > 0, `step ${name} has an outcome and never ran`],
+    [runs.every(({ at }) => at <= first.at), `EXEC-1: step ${name} ran after its outcome was recorded`],
+    [tooOften.length === 0, `step ${name} ran more than once in one process`],
+  ];
+  return checks.flatMap(([holds, fault]) => (holds ? [] : [fault]));
 }
 
 interface RunReport {

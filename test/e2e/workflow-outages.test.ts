@@ -135,7 +135,9 @@ describe('on a slow store', () => {
 
     expect(await client.task(taskId)).toMatchObject({ statusMessage: expect.stringMatching(/^0 of 3 steps done/) });
     resolve();
-    await until('the record', async () => String((await client.task(taskId))['statusMessage']).startsWith('1 of 3'));
+    await until('the record', async () =>
+      ((await client.task(taskId))['statusMessage'] as string).startsWith('1 of 3'),
+    );
   });
 
   test('a task that does a step of a workflow ends only once the workflow has its result [WF-5 I1]', async () => {

@@ -90,7 +90,7 @@ function parked(taskId: string, why: RegExp): Promise<string> {
   return until('the task to be parked', async () => {
     const { status, statusMessage } = await client.task(taskId);
     expect(status).toBe('working');
-    return why.test(String(statusMessage)) && String(statusMessage);
+    return typeof statusMessage === 'string' && why.test(statusMessage) && statusMessage;
   });
 }
 

@@ -103,7 +103,13 @@ describe.each(oneOfEach)('workflows on $driver', ({ open }) => {
       expect(reply.block).toMatchObject({
         taskId: reply.taskId,
         remaining: [
-          { step: 'named', tool: 'name_columns', by: 'client', arguments: { columns: ['A', 'B'] }, unresolved: [] },
+          {
+            step: 'named',
+            tool: 'name_columns',
+            by: 'client',
+            arguments: { columns: ['A', 'B'] },
+            unresolved: [{ argument: 'names', why: 'it is yours to say' }],
+          },
           { step: 'written', tool: 'write_report', by: 'server' },
         ],
       });

@@ -96,7 +96,7 @@ export async function connectPlainStdioClient(server: SpawnedServer, era: Era): 
 function promptsAndCalls(client: Client): Omit<PlainClient, typeof Symbol.asyncDispose> {
   return {
     client,
-    prompt: async (name, args = {}, taskId = undefined) =>
+    prompt: async (name, args = {}, taskId?: string) =>
       readReply(await client.getPrompt({ name, arguments: { ...args }, ...relatedMeta(taskId) })),
     call: async (name, args, taskId) =>
       jsonIn(await client.callTool({ name, arguments: args, ...relatedMeta(taskId) })),
