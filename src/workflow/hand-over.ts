@@ -8,12 +8,11 @@ import { shorten } from '../domain/text.ts';
 import type { GetPromptResult, PromptMessage, ResourceContents } from '../protocol/sdk.ts';
 import { RELATED_TASK_META_KEY } from '../protocol/sdk.ts';
 import { toolOf } from './interpreter.ts';
-import { resolveArguments, valueFrom } from './resolving.ts';
+import { type Known, resolveArguments, valueFrom } from './resolving.ts';
 import { fillTemplate } from './templates.ts';
 import type { PauseReason, WorkflowStep } from './workflow.ts';
 import { shownPause } from './workflow-records.ts';
 import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowState } from './workflow-state.ts';
-import { goalOf } from './workflow-tool.ts';
 
 export interface HandOver {
   readonly state: WorkflowState;
@@ -27,8 +26,11 @@ export interface HandOver {
 
 /** Of one step in the block for programs. */
 const MAX_BLOCK_OUTPUT = 2_048;
-const LEAST_SHARE = 512;
+const LEAST_SHARE = 256;
 const EXCERPT = 400;
+/** Of a value that is told within words. */
+const MAX_TOLD = 1_000;
+const LEAST_TOLD = 80;
 
 export function stepUri(taskId: string, step: string): string {
   return `durable-task://${taskId}/steps/${encodeURIComponent(step)}`;
@@ -43,7 +45,7 @@ export function replyOf(handOver: HandOver): GetPromptResult {
     Math.floor((handOver.maxBytes * 0.5) / Math.max(1, done.length + attachments.length)),
   );
   const messages: PromptMessage[] = [
-    words('user', opening(state)),
+    words('user', opening(state, handOver.maxBytes * 0.05)),
     ...done.flatMap((step) => doneMessages(step, handOver, share)),
     ...attachments.map((contents) => embeddedOrLinked(contents, share)),
     words('user', `\`\`\`json\n${JSON.stringify(block(handOver))}\n\`\`\``),
@@ -62,18 +64,38 @@ export function replyOf(handOver: HandOver): GetPromptResult {
   };
 }
 
-function opening(state: WorkflowState): string {
-  const { instructions } = state.workflow;
-  const told =
-    instructions === undefined ? '' : `\n\n${fillTemplate(instructions, (source) => valueFrom(source, state.known()))}`;
-  return `${goalOf(state)}${told}`;
+function opening(state: WorkflowState, share: number): string {
+  const { goal, description, instructions } = state.workflow;
+  const said = tell(goal ?? description, state.known(), share);
+  return instructions === undefined ? said : `${said}\n\n${tell(instructions, state.known(), share)}`;
+}
+
+/** A template's text, in which large values are there by their beginning. */
+function tell(template: string, known: Known, share: number): string {
+  return fillTemplate(template, (source) => {
+    const value = valueFrom(source, known);
+    if (value === undefined) return undefined;
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return shorten(text, Math.max(LEAST_TOLD, Math.min(MAX_TOLD, share)));
+  });
 }
 
 /** Calls and results as a conversation has them. */
 function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, share: number): PromptMessage[] {
-  const each = Math.max(LEAST_SHARE, Math.floor(share / Math.max(1, pieces.length)));
-  return pieces.flatMap(({ done }, index): PromptMessage[] => {
-    if (done === undefined) return [];
+  const most = Math.max(1, Math.floor(share / LEAST_SHARE));
+  const each = Math.max(LEAST_SHARE, Math.floor(share / Math.max(1, Math.min(most, pieces.length))));
+  const isDone = pieces.flatMap(({ done }, index) => (done === undefined ? [] : [{ done, index }]));
+  const more = isDone.length - most;
+  const rest =
+    more <= 0
+      ? []
+      : [
+          words('user', `Step ${step.name} was done ${more} times more.`),
+          ...(task === undefined
+            ? []
+            : [link(stepUri(task.id, step.name), `Result of ${step.name}`, 'application/json')]),
+        ];
+  const shown = isDone.slice(0, most).flatMap(({ done, index }): PromptMessage[] => {
     const which = items === undefined ? step.name : `${step.name}[${index}]`;
     const what =
       step.kind === 'tool'
@@ -87,6 +109,7 @@ function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, sh
       ...resultMessages(step, done, task?.id, each),
     ];
   });
+  return [...shown, ...rest];
 }
 
 function resultMessages(
@@ -106,7 +129,10 @@ function resultMessages(
   }
   const text = JSON.stringify(result.structuredContent ?? result.content ?? null);
   if (Buffer.byteLength(text) <= share) return [words('user', text)];
-  const excerpt = words('user', `${shorten(text, EXCERPT)} (${Buffer.byteLength(text)} bytes in all)`);
+  const excerpt = words(
+    'user',
+    `${shorten(text, Math.min(EXCERPT, Math.floor(share / 2)))} (${Buffer.byteLength(text)} bytes in all)`,
+  );
   return taskId === undefined
     ? [excerpt]
     : [excerpt, link(stepUri(taskId, step.name), `Result of ${step.name}`, 'application/json')];
@@ -140,17 +166,19 @@ interface Remaining {
   readonly guidance?: string;
 }
 
-function remainingOf(state: WorkflowState): readonly Remaining[] {
+function remainingOf(state: WorkflowState, maxBytes: number): readonly Remaining[] {
+  const open = state.steps.filter((step) => !isOver(step)).length;
+  const share = (maxBytes * 0.05) / Math.max(1, open);
   return state.steps
     .filter((step) => !isOver(step))
     .flatMap((step) => {
       const indices = step.pieces.flatMap(({ status }, index) => (status === 'completed' ? [] : [index]));
       // A list that is not known yet stands for one time that the step is done.
-      return (indices.length === 0 ? [0] : indices).map((index) => remaining(state, step, index));
+      return (indices.length === 0 ? [0] : indices).map((index) => remaining(state, step, index, share));
     });
 }
 
-function remaining(state: WorkflowState, { step, items }: StepState, index: number): Remaining {
+function remaining(state: WorkflowState, { step, items }: StepState, index: number, share: number): Remaining {
   const known = state.known(items?.[index]);
   const { values, missing } = step.kind === 'tool' ? resolveArguments(step, known) : { values: {}, missing: [] };
   const list =
@@ -163,33 +191,49 @@ function remaining(state: WorkflowState, { step, items }: StepState, index: numb
     by: step.by,
     arguments: values,
     unresolved: [...list, ...missing.map(({ argument, why }) => ({ argument, why }))],
-    ...(step.guidance === undefined
-      ? {}
-      : { guidance: fillTemplate(step.guidance, (source) => valueFrom(source, known)) }),
+    ...(step.guidance === undefined ? {} : { guidance: tell(step.guidance, known, share) }),
   };
 }
 
 function block(handOver: HandOver): JsonObject {
   const { state, task, pause, maxBytes } = handOver;
-  const rest = remainingOf(state);
+  const rest = remainingOf(state, maxBytes);
   const share = Math.max(LEAST_SHARE, Math.floor((maxBytes * 0.25) / Math.max(1, rest.length)));
+  const remaining = firstWithin(
+    maxBytes * 0.25,
+    rest.map((one) => boundedRemaining(one, share)),
+  );
+  const done = state.steps.filter((step) => statusOf(step) === 'completed');
+  const most = Math.min(MAX_BLOCK_OUTPUT, Math.floor((maxBytes * 0.2) / Math.max(1, done.length)));
   return {
     ...(task === undefined ? { kept: false } : { taskId: task.id, status: task.status }),
     workflow: state.workflow.name,
     ...(pause === undefined ? {} : { pauseReason: shownPause(pause) }),
-    done: state.steps
-      .filter((step) => statusOf(step) === 'completed')
-      .map((step) => ({ step: step.step.name, ...outputShown(outputOf(step), task?.id, step.step.name) })),
-    remaining: rest.map((one) => boundedRemaining(one, share)),
+    done: done.map((step) => ({
+      step: step.step.name,
+      ...outputShown(outputOf(step), task?.id, step.step.name, most),
+    })),
+    remaining,
+    ...(remaining.length === rest.length ? {} : { more: rest.length - remaining.length }),
     ...(state.aside.length === 0 ? {} : { aside: state.aside.map(({ tool, why }) => ({ tool, why })) }),
     ...(task === undefined ? {} : { continue: howToGoOn(state, task.id) }),
   };
 }
 
-function outputShown(output: JsonValue, taskId: string | undefined, step: string): JsonObject {
+/** The first of a list, as many as fit; at least one. */
+function firstWithin<Item extends JsonValue>(maxBytes: number, items: readonly Item[]): readonly Item[] {
+  let left = maxBytes;
+  const end = items.findIndex((item, index) => {
+    left -= jsonBytes(item);
+    return left < 0 && index > 0;
+  });
+  return end < 0 ? items : items.slice(0, end);
+}
+
+function outputShown(output: JsonValue, taskId: string | undefined, step: string, maxBytes: number): JsonObject {
   const bytes = jsonBytes(output);
-  if (bytes <= MAX_BLOCK_OUTPUT) return { output };
-  const excerpt = { excerpt: shorten(JSON.stringify(output), EXCERPT), bytes };
+  if (bytes <= maxBytes) return { output };
+  const excerpt = { excerpt: shorten(JSON.stringify(output), Math.min(EXCERPT, maxBytes)), bytes };
   return taskId === undefined ? excerpt : { ...excerpt, resource: stepUri(taskId, step) };
 }
 
@@ -216,8 +260,8 @@ function howToGoOn({ workflow }: WorkflowState, taskId: string): JsonObject {
   };
 }
 
-function plainList({ state, task, pause }: HandOver): string {
-  const rest = remainingOf(state);
+function plainList({ state, task, pause, maxBytes }: HandOver): string {
+  const rest = remainingOf(state, maxBytes);
   const paused = pause === undefined ? '' : ` ${describePause(pause)}`;
   const which =
     task === undefined ? 'Nothing of this is kept: there is no task.' : `This is task ${task.id}, now ${task.status}.`;
@@ -230,11 +274,13 @@ function plainList({ state, task, pause }: HandOver): string {
     const who = by === 'server' ? ', which the server does by itself once it can' : '';
     return `${index + 1}. ${step}: ${tool} with ${shorten(JSON.stringify(args), EXCERPT)}${who}.${open}${guidance === undefined ? '' : ` ${guidance}`}`;
   });
+  const shown = firstWithin(maxBytes * 0.15, lines);
+  const more = lines.length === shown.length ? '' : `\n… and ${lines.length - shown.length} more.`;
   const how =
     task === undefined
       ? 'Do these in order.'
       : `Do these in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
-  return `${which}${paused}\n${lines.join('\n')}\n${how}`;
+  return `${which}${paused}\n${shown.join('\n')}${more}\n${how}`;
 }
 
 export function describePause(pause: PauseReason): string {
