@@ -36,7 +36,7 @@ export function workflowTool(workflow: Workflow, services: WorkflowServices): Ru
   };
 }
 
-export function goalOf(state: WorkflowState): string {
+function goalOf(state: WorkflowState): string {
   const { goal, description } = state.workflow;
   return fillTemplate(goal ?? description, (source) => valueFrom(source, state.known()));
 }
