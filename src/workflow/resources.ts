@@ -144,8 +144,11 @@ export function resultOfContents(contents: readonly ResourceContents[]): JsonObj
 function uriFault(uri: unknown): string | undefined {
   if (typeof uri !== 'string') return 'its uri must be text';
   try {
-    const plain = UriTemplate.isTemplate(uri) ? new UriTemplate(uri).variableNames.length >= 0 : URL.canParse(uri);
-    return plain ? undefined : `"${uri}" is no URI with a scheme, such as report://last`;
+    if (UriTemplate.isTemplate(uri)) return void new UriTemplate(uri);
+    // A brace is in no URI, only in a template that is not whole.
+    return URL.canParse(uri) && !/[{}]/u.test(uri)
+      ? undefined
+      : `"${uri}" is no URI with a scheme, such as report://last`;
   } catch (error) {
     return `"${uri}" is no URI template: ${error instanceof Error ? error.message : 'it does not parse'}`;
   }

@@ -385,3 +385,21 @@ test('a task tool of the 2025 era that is bound to a workflow is recorded when i
   expect(await client.task(id)).toMatchObject({ status: 'completed' });
   expect(await session.outputs(taskId)).toEqual([['A']]);
 });
+
+test('an output that is not what its step says it is pauses as an error [WF-3]', async () => {
+  const workflow = defineWorkflow({
+    name: 'w',
+    description: 'Counts.',
+    arguments: NOTHING,
+    steps: (steps) =>
+      steps.tool('sum', ({ constant }) => ({ tool: 'sum', arguments: { all: constant([]) }, output: z.string() })),
+  });
+
+  const { pause } = await new WorkflowSession(holdServer(tools, { workflows: [workflow] })).get('w');
+  expect(pause).toMatchObject({
+    type: 'toolError',
+    failedStep: 'sum',
+    error: expect.stringContaining('The output of step sum is not what it must be'),
+    retryable: false,
+  });
+});
