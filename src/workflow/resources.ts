@@ -120,7 +120,7 @@ export function expandUri(template: string, variables: Readonly<Record<string, s
 }
 
 /** What contents say, for later steps: text, as JSON where it is JSON. */
-function valueOfContents(contents: readonly ResourceContents[]): JsonValue {
+export function valueOfContents(contents: readonly ResourceContents[]): JsonValue {
   const values = contents.map((content): JsonValue => {
     if (!('text' in content) || typeof content.text !== 'string') return content as unknown as JsonObject;
     try {

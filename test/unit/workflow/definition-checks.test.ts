@@ -72,9 +72,13 @@ const BY_ITSELF: readonly (readonly [string, Partial<Workflow> | WorkflowStep, s
   [
     'an item in the list itself',
     second({ forEach: { from: 'item' } }),
-    'Workflow "sample", step "second": there is no item yet',
+    'Workflow "sample", step "second": there is no item in a step without forEach',
   ],
-  ['an item in the condition', second({ forEach: constant([]), when: { from: 'item' } }), 'there is no item yet'],
+  [
+    'an item in the condition',
+    second({ forEach: constant([]), when: { from: 'item' } }),
+    'there is no item in a step without forEach',
+  ],
   ['a condition of a later step', second({ when: output('third') }), 'step "third" comes later'],
   ['a list of no step', second({ forEach: output('none') }), 'there is no step "none"'],
   ['guidance of no step', second({ guidance: 'See {output.none}.' }), 'the placeholder {output.none} cannot be filled'],
@@ -116,7 +120,7 @@ describe('a workflow by itself', () => {
 
   test('is refused for a delay that is none, naming the step [WF-1]', () => {
     const wrong = second({ retry: { maxAttempts: 2, delay: { seconds: -1 } } });
-    expect(() => assertWorkflow(workflowOf(first, wrong))).toThrow(/retry\.delay of step "second"/u);
+    expect(() => assertWorkflow(workflowOf(first, wrong))).toThrow(/step "second": retry\.delay takes/u);
   });
 
   test('is taken with all that may be in it [WF-1 WF-9 WF-11]', () => {

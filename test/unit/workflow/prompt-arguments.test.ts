@@ -62,12 +62,12 @@ describe('arguments of a prompt that goes on', () => {
   const workflow = of({ file: z.string(), rows: z.number().optional(), size: z.number().default(1) });
 
   test('need not be all there: only what is given counts [WF-7]', async () => {
-    expect(await parseMoreArguments(workflow, {}, { file: 'a' })).toEqual({});
-    expect(await parseMoreArguments(workflow, { rows: '3' }, { file: 'a' })).toEqual({ rows: 3 });
+    expect(await parseMoreArguments(workflow, { file: 'a' }, {})).toEqual({});
+    expect(await parseMoreArguments(workflow, { file: 'a' }, { rows: '3' })).toEqual({ rows: 3 });
   });
 
   test('are refused by name where they do not fit [WF-7]', async () => {
-    await expect(parseMoreArguments(workflow, { rows: 'x' }, { file: 'a' })).rejects.toMatchObject({
+    await expect(parseMoreArguments(workflow, { file: 'a' }, { rows: 'x' })).rejects.toMatchObject({
       message: expect.stringContaining('rows: '),
     });
   });
