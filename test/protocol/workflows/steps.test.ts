@@ -3,7 +3,6 @@ import { describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { BackendError } from '../../../src/backends/errors.ts';
 import { MemoryBackend } from '../../../src/backends/memory.ts';
-import type { PlainTool } from '../../../src/protocol/tool.ts';
 import type { TaskServerOptions } from '../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../../src/workflow/define-workflow.ts';
@@ -281,24 +280,6 @@ describe('where there can be no task', () => {
     expect(reply.list).toContain('Do these in order.');
     return reply;
   };
-
-  test('for a caller without an owner no tool is called, which could not call one itself [WF-10 WF-12 SEC-1]', async () => {
-    let calls = 0;
-    const counted: (run: PlainTool['run']) => PlainTool['run'] = (run) => (args, call) => {
-      calls += 1;
-      return run(args, call);
-    };
-    const counting = profileTools.map((tool) =>
-      tool.taskSupport === 'forbidden' ? defineTaskTool({ ...tool, run: counted(tool.run) }) : tool,
-    );
-    const held = holdServer(counting, options);
-    const reply = await new WorkflowSession(held, held.as(undefined)).get('profile', { file: 'a.csv' });
-
-    expect(calls).toBe(0);
-    expect(reply.statuses[0]).toBe('measure: pending');
-    expect(reply.list).toContain('It is yours, since the server calls tools for callers only that it knows.');
-    expect((await held.stored()).size).toBe(0);
-  });
 
   test('for a workflow that forbids tasks too [WF-8 WF-12]', async () => {
     const held = holdServer(profileTools, { ...options, workflows: [{ ...profile, taskSupport: 'forbidden' }] });

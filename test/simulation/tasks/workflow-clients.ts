@@ -46,7 +46,7 @@ export class WorkflowClients {
     const { witness, ref, head } = this.#world;
     // Nothing is taken in for one that was ended from outside.
     if (head.status !== 'completed') return [];
-    const variables = await witness.store.readVariables(ref).catch(() => ({}) as JsonObject);
+    const variables = await witness.store.readVariables(ref).catch(() => ({}));
     const taken = new Set(trace.flatMap((line) => line.match(/report-\d+/gu) ?? []));
     const missing = [...this.#recorded].filter(
       (id) => !taken.has(id) && !Object.hasOwn(variables, `${WORKFLOW_KEYS.report}${id}`),

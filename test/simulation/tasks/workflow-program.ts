@@ -23,8 +23,8 @@ export interface WorkflowSurroundings {
   readonly task: TaskContext;
   readonly deliveries: Deliveries;
   /** Where an action of a tool begins. */
-  act(): Promise<void>;
-  see(what: string): void;
+  readonly act: () => Promise<void>;
+  readonly see: (what: string) => void;
 }
 
 /** Names are made: nothing of them is known to the types. */
