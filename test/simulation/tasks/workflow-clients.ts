@@ -37,6 +37,7 @@ export class WorkflowClients {
   }
 
   possible(): (() => void)[] {
+    this.#assertWoken();
     if (isTerminal(this.#world.head.status) || this.#underWay >= AT_ONCE || this.#sent >= MOST_REPORTS) return [];
     return [() => this.#report()];
   }
@@ -52,6 +53,16 @@ export class WorkflowClients {
       (id) => !taken.has(id) && !Object.hasOwn(variables, `${WORKFLOW_KEYS.report}${id}`),
     );
     return missing.map((id) => `${id} was recorded, and is lost [WF-5]`);
+  }
+
+  /** A workflow that waits for reports, and for nothing else, has been woken for each that is there. */
+  #assertWoken(): void {
+    const { head, lives, newestCode } = this.#world;
+    const { dueAt, lease } = head.run;
+    if (newestCode.length > 1 || dueAt !== null || lease !== undefined || head.status !== 'working') return;
+    const seen = new Set(lives.flatMap(({ trace }) => trace).flatMap((line) => line.match(/report-\d+/gu) ?? []));
+    const waiting = [...this.#recorded].find((id) => !seen.has(id));
+    if (waiting !== undefined) this.#world.complain(`${waiting} is there, and its workflow was not woken [I12 WF-5]`);
   }
 
   #report(): void {
