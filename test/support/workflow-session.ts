@@ -77,6 +77,15 @@ export class WorkflowSession {
     return message.result;
   }
 
+  /** What a client says of a step without a tool; everything that is due after it is run. */
+  async report(taskId: string, step: string, result: unknown): Promise<JsonMap> {
+    const args = { taskId, step, result };
+    const { message, text } = await this.meanwhile(this.peer.call('task_report', args));
+    if (message?.result === undefined) throw new Error(`task_report gave no result: ${text}`);
+    await this.held.runDue();
+    return message.result;
+  }
+
   /** Of the steps of a workflow that is completed; the status of one that has none. */
   async outputs(taskId: string): Promise<readonly unknown[]> {
     const { result } = (await this.peer.task(taskId)) as { result?: { structuredContent: { steps: JsonMap[] } } };
