@@ -188,11 +188,7 @@ describe('what does not fit a task’s variables ends no workflow:', () => {
     await session.call('fill', {}, taskId);
     await session.call('go', {}, taskId);
 
-    expect((await session.again('w', taskId)).statuses).toEqual([
-      'fill: completed',
-      'go: completed',
-      'rest: pending',
-    ]);
+    expect((await session.again('w', taskId)).statuses).toEqual(['fill: completed', 'go: completed', 'rest: pending']);
     expect(await goesOn(session, taskId)).toEqual(['filled', 'gone', 'rested']);
   });
 });
