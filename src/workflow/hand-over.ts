@@ -69,7 +69,8 @@ export function replyOf(handOver: HandOver): GetPromptResult {
   return reply;
 }
 
-function replyWith(handOver: HandOver, detail: Detail): GetPromptResult {
+function replyWith(whole: HandOver, detail: Detail): GetPromptResult {
+  const handOver = { ...whole, pause: whole.pause && pauseWithin(whole.pause, detail) };
   const { state, task, pause } = handOver;
   const done = state.steps.filter((step) => step.pieces.some((piece) => piece.done !== undefined));
   // The newest are of the most use for what follows.
@@ -91,9 +92,13 @@ function replyWith(handOver: HandOver, detail: Detail): GetPromptResult {
         ? {}
         : { [RELATED_TASK_META_KEY]: { taskId: task.id }, task_id: task.id, task_status: task.status }),
       steps: state.steps.map((step) => ({ name: step.step.name, status: statusOf(step) })),
-      ...(pause === undefined ? {} : { pause_reason: shownPause(pause) }),
+      ...(pause === undefined ? {} : { pause_reason: pause as unknown as JsonObject }),
     },
   };
+}
+
+function pauseWithin(pause: PauseReason, { guidance, remaining: count }: Detail): PauseReason {
+  return shownPause(pause, Math.min(1_000, 2 * guidance), Math.min(20, count)) as unknown as PauseReason;
 }
 
 function opening(state: WorkflowState, { guidance }: Detail): string {
@@ -182,6 +187,8 @@ interface Remaining {
   readonly by: 'server' | 'client';
   readonly arguments: JsonObject;
   readonly unresolved: readonly { readonly argument: string; readonly why: string }[];
+  /** How many more than these. */
+  readonly furtherUnresolved?: number;
   readonly hasFailed?: boolean;
   /** Why the server leaves it to the client. */
   readonly because?: string;
@@ -238,23 +245,24 @@ function remaining(handOver: HandOver, { step, items, pieces }: StepState, index
   const required = step.kind === 'tool' ? handOver.requiredOf(step.tool) : [];
   const given = new Set(step.kind === 'tool' ? Object.keys(step.arguments) : []);
   const large = Object.entries(values).filter(([, value]) => jsonBytes(value) > detail.value);
+  const unresolved = [
+    ...(list ? [{ argument: 'forEach', why: 'its list is not there yet' }] : []),
+    // What the tool can do without is nothing to look for.
+    ...missing
+      .filter(({ argument }) => required.length === 0 || required.includes(argument))
+      .map(({ argument, why }) => ({ argument, why: shorten(why, Math.min(EXCERPT, detail.guidance)) })),
+    ...required.filter((argument) => !given.has(argument)).map((argument) => ({ argument, why: 'it is yours to say' })),
+    ...large.map(([argument]) => ({
+      argument,
+      why: 'it is too large to be shown: read it from the step that made it',
+    })),
+  ];
+  const further = Math.max(0, unresolved.length - detail.remaining);
   return {
     ...common,
     arguments: Object.fromEntries(Object.entries(values).filter((entry) => !large.some(([key]) => key === entry[0]))),
-    unresolved: [
-      ...(list ? [{ argument: 'forEach', why: 'its list is not there yet' }] : []),
-      // What the tool can do without is nothing to look for.
-      ...missing
-        .filter(({ argument }) => required.length === 0 || required.includes(argument))
-        .map(({ argument, why }) => ({ argument, why: shorten(why, EXCERPT) })),
-      ...required
-        .filter((argument) => !given.has(argument))
-        .map((argument) => ({ argument, why: 'it is yours to say' })),
-      ...large.map(([argument]) => ({
-        argument,
-        why: 'it is too large to be shown: read it from the step that made it',
-      })),
-    ],
+    unresolved: unresolved.slice(0, detail.remaining),
+    ...(further === 0 ? {} : { furtherUnresolved: further }),
   };
 }
 
@@ -266,7 +274,7 @@ function block(handOver: HandOver, detail: Detail): JsonObject {
   return {
     ...(task === undefined ? { kept: false } : { taskId: task.id, status: task.status }),
     workflow: state.workflow.name,
-    ...(pause === undefined ? {} : { pauseReason: shownPause(pause) }),
+    ...(pause === undefined ? {} : { pauseReason: pause as unknown as JsonObject }),
     done: done.slice(Math.max(0, done.length - Math.max(1, detail.doneSteps))).map((step) => ({
       step: step.step.name,
       ...outputShown(outputOf(step), Math.min(detail.value, 2_048), task?.id, step.step.name),
@@ -276,7 +284,9 @@ function block(handOver: HandOver, detail: Detail): JsonObject {
     ...(state.aside.length === 0
       ? {}
       : {
-          aside: state.aside.slice(-10).map(({ tool, why }) => ({ tool: shorten(tool, 128), why: shorten(why, 128) })),
+          aside: state.aside
+            .slice(-Math.min(10, detail.remaining))
+            .map(({ tool, why }) => ({ tool: shorten(tool, 128), why: shorten(why, 128) })),
         }),
     ...(isOpen ? { continue: howToGoOn(state, task.id) } : {}),
   };
@@ -317,8 +327,10 @@ function plainList(handOver: HandOver, detail: Detail): string {
   return `${which}${paused}\n${lines.join('\n')}${further}\n${how}`;
 }
 
-function inWords({ step, tool, by, arguments: args, unresolved, because, guidance, hasFailed }: Remaining): string {
-  const open = unresolved.map(({ argument, why }) => `${argument} (${why})`).join(', ');
+function inWords(one: Remaining): string {
+  const { step, tool, by, arguments: args, unresolved, furtherUnresolved, because, guidance, hasFailed } = one;
+  const few = unresolved.map(({ argument, why }) => `${argument} (${why})`).join(', ');
+  const open = furtherUnresolved === undefined ? few : `${few} and ${furtherUnresolved} more`;
   const told = guidance === undefined ? '' : ` ${guidance}`;
   const shown = shorten(JSON.stringify(args), EXCERPT);
   if (by === 'server' && hasFailed === true)

@@ -63,7 +63,7 @@ export function serveWorkflows(
   );
   if (workflows.length === 0) return { tools, resources: served };
   for (const { name } of tools) {
-    if (!Object.values<string>(WORKFLOW_TOOLS).includes(name)) continue;
+    if (!isOwnTool(name)) continue;
     throw new TaskError(
       'invalid_definition',
       `Tool "${name}": the name is that of a tool for workflows; choose another.`,
@@ -84,12 +84,19 @@ export function serveWorkflows(
     continuing: new Set(
       workflows.flatMap(({ steps }) => steps.flatMap((step) => (step.kind === 'tool' ? [step.tool] : []))),
     ),
-    onRelatedCall: (related, call) => recordCall(related, call, { ...options, clock }),
+    onRelatedCall: async (related, call) => {
+      // They say themselves what they do for it.
+      if (!isOwnTool(call.tool)) await recordCall(related, call, { ...options, clock });
+    },
     onCompletion: async (ref, result) => {
       const { task } = await options.store.get(ref);
       return isWorkflow(task.tool) ? completeWorkflow(options, ref, result) : undefined;
     },
   };
+}
+
+function isOwnTool(name: string): boolean {
+  return Object.values<string>(WORKFLOW_TOOLS).includes(name);
 }
 
 export interface RunWorkflowsOptions extends Defined, Deliveries {

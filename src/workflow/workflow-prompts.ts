@@ -309,7 +309,9 @@ export class WorkflowPrompts {
 /** Whether a task does not go on by itself; one that waits for other code does not within any request. */
 function isAtRest({ task }: StoredTask, now: number): boolean {
   const { dueAt, lease, parked } = task.run;
-  if (isTerminal(task.status) || task.status === 'input_required') return true;
+  if (isTerminal(task.status)) return true;
+  // What has been answered or reported meanwhile may withdraw the question.
+  if (task.status === 'input_required' && Object.keys(task.answers).length === 0) return true;
   return lease === undefined && (dueAt === null || (parked !== undefined && dueAt > now));
 }
 

@@ -67,19 +67,22 @@ function progressOf(state: WorkflowState, goal: string): JsonObject {
   return { goal: shorten(goal, MAX_TEXT_LENGTH), steps, schemaVersion: SCHEMA_VERSION };
 }
 
-/** With bounds: what it says may be a client's, of any length. */
-export function shownPause(pause: PauseReason): JsonObject {
+/** With bounds: what it says may be a client's, of any length, and of any number of arguments. */
+export function shownPause(pause: PauseReason, textLength = MAX_TEXT_LENGTH, count = MAX_SHOWN_MISSING): JsonObject {
   const bounded = Object.entries(pause).map(([name, value]): [string, JsonValue] => {
-    if (typeof value === 'string') return [name, shorten(value, MAX_TEXT_LENGTH)];
+    if (typeof value === 'string') return [name, shorten(value, textLength)];
     if (!Array.isArray(value)) return [name, value as JsonValue];
-    const members = (value as readonly (string | JsonObject)[]).slice(0, MAX_SHOWN_MISSING);
+    const members = (value as readonly (string | JsonObject)[]).slice(0, count);
     return [
       name,
       members.map((member) =>
         typeof member === 'string'
           ? shorten(member, MAX_KEY_LENGTH)
           : Object.fromEntries(
-              Object.entries(member).map(([key, text]) => [key, shorten(text as string, EXCERPT_LENGTH)]),
+              Object.entries(member).map(([key, text]) => [
+                key,
+                shorten(text as string, Math.min(EXCERPT_LENGTH, textLength)),
+              ]),
             ),
       ),
     ];

@@ -55,9 +55,14 @@ export interface HeldServer {
   stored(): Promise<ReadonlyMap<string, string>>;
 }
 
-export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServerOptions> = {}): HeldServer {
-  const clock = new ManualClock();
-  const backend = new MemoryBackend({ clock });
+/** `before`: a server that this one takes over from, with all that is stored. */
+export function holdServer(
+  tools: readonly AnyTool[],
+  options: Partial<TaskServerOptions> = {},
+  before?: Pick<HeldServer, 'clock' | 'backend'>,
+): HeldServer {
+  const clock = before?.clock ?? new ManualClock();
+  const backend = before?.backend ?? new MemoryBackend({ clock });
   const queue = new HandQueue();
   const server = createTaskServer({
     name: 'held-server',
@@ -69,7 +74,7 @@ export function holdServer(tools: readonly AnyTool[], options: Partial<TaskServe
     backend,
     queue,
     clock,
-    random: manualRandom(1),
+    random: manualRandom(before === undefined ? 1 : 2),
     ...options,
   });
   return {

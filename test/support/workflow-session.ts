@@ -8,6 +8,8 @@ import type { HeldServer } from './mcp-server.ts';
 
 /** A held clock is moved on by this much where a reply waits for nothing that the test could run. */
 const LOOK_MS = 500;
+/** The client of most tests, as the server knows it. */
+const ALICE = { issuer: 'unspecified', subject: 'client alice' };
 
 export interface PromptReply {
   readonly result: JsonMap;
@@ -77,6 +79,15 @@ export class WorkflowSession {
     return message.result;
   }
 
+  /** What a client says of a step without a tool; everything that is due after it is run. */
+  async report(taskId: string, step: string, result: unknown): Promise<JsonMap> {
+    const args = { taskId, step, result };
+    const { message, text } = await this.meanwhile(this.peer.call('task_report', args));
+    if (message?.result === undefined) throw new Error(`task_report gave no result: ${text}`);
+    await this.held.runDue();
+    return message.result;
+  }
+
   /** Of the steps of a workflow that is completed; the status of one that has none. */
   async outputs(taskId: string): Promise<readonly unknown[]> {
     const { result } = (await this.peer.task(taskId)) as { result?: { structuredContent: { steps: JsonMap[] } } };
@@ -84,10 +95,15 @@ export class WorkflowSession {
     return result.structuredContent.steps.map(({ status, output }) => output ?? status);
   }
 
+  /** As a worker to which a queue brings it. */
+  async run(taskId: string): Promise<void> {
+    await this.held.server.runTask({ owner: ALICE, id: asTaskId(taskId) });
+    await this.held.runDue();
+  }
+
   /** The task's, with those that no client sees. */
   async allVariables(taskId: string): Promise<JsonMap> {
-    const owner = { issuer: 'unspecified', subject: 'client alice' };
-    return (await this.held.server.store.readVariables({ owner, id: asTaskId(taskId) })) as JsonMap;
+    return (await this.held.server.store.readVariables({ owner: ALICE, id: asTaskId(taskId) })) as JsonMap;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Tools and a workflow of all kinds of steps, for the tests of workflows. */
 import * as z from 'zod';
 import type { CallToolResult } from '../../src/protocol/sdk.ts';
+import type { PlainTool } from '../../src/protocol/tool.ts';
 import { defineTaskTool } from '../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../src/workflow/define-workflow.ts';
 import { defineResource } from '../../src/workflow/resources.ts';
@@ -110,3 +111,8 @@ export const profile = defineWorkflow({
         arguments: { names: output('names', 'names'), seen: variable('seen') },
       })),
 });
+
+/** A tool that answers within its call and takes whatever it is given. */
+export function plain(name: string, run: PlainTool['run']) {
+  return defineTaskTool({ name, description: name, taskSupport: 'forbidden', inputSchema: z.looseObject({}), run });
+}

@@ -1,7 +1,7 @@
 /** Each reason for which a workflow does not go on by itself, and what ends it. */
 import { expect, test } from '@jest/globals';
 import * as z from 'zod';
-import { inputRequired, ProtocolError } from '../../../src/protocol/sdk.ts';
+import { ProtocolError } from '../../../src/protocol/sdk.ts';
 import type { AnyTool } from '../../../src/protocol/tool.ts';
 import type { TaskServerOptions } from '../../../src/server/create-task-server.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
@@ -360,29 +360,4 @@ test('a tool that waits for another system is at work, whatever the workflow wai
   await session.held.server.completeCallback(tokens[0] ?? '', { value: 'here' });
   await session.held.runDue();
   expect(await session.outputs(taskId)).toEqual([{ value: 'go' }, 'here']);
-});
-
-test('what a tool would ask its caller first is left to the client [WF-3]', async () => {
-  const asking = defineTaskTool({
-    name: 'asking',
-    description: 'Asks before it begins.',
-    taskSupport: 'forbidden',
-    inputSchema: NOTHING,
-    run: async () =>
-      inputRequired({
-        inputRequests: {
-          q: inputRequired.elicit({ message: '?', requestedSchema: { type: 'object', properties: {} } }),
-        },
-      }),
-  });
-  const workflow = defineWorkflow({
-    name: 'w',
-    description: 'Asks.',
-    arguments: NOTHING,
-    steps: (steps) => steps.tool('ask', () => ({ tool: 'asking' })),
-  });
-  const session = begin(workflow, [asking]);
-
-  const { pause } = await session.get('w');
-  expect(pause).toEqual({ type: 'clientStep', step: 'ask', suggestedTool: 'asking' });
 });
