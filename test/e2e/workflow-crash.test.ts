@@ -256,7 +256,7 @@ async function runKilled(
   }
 }
 
-describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 80 : 12 })))(
+describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 32 : 6 })))(
   'a server with a workflow on $name',
   ({ name, open, points }) => {
     let durable: OpenDurable;
