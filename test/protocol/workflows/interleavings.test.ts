@@ -12,7 +12,7 @@ import { type HeldServer, holdServer } from '../../support/mcp-server.ts';
 import { boundTo, WorkflowSession } from '../../support/workflow-session.ts';
 import { type Called, PLAIN_TOOLS, type RandomWorkflow, randomWorkflow, TASK_TOOL } from './random-workflow.ts';
 
-const SEEDS = 50;
+const SEEDS = 25;
 const ACTIONS = 25;
 /** Rounds in which a client does what it is told, at most. */
 const ROUNDS = 80;
