@@ -256,7 +256,7 @@ async function runKilled(
   }
 }
 
-describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 32 : 6 })))(
+describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 16 : 4 })))(
   'a server with a workflow on $name',
   ({ name, open, points }) => {
     let durable: OpenDurable;
