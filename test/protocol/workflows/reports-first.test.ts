@@ -168,7 +168,7 @@ describe('before a step’s list is known', () => {
   });
 
   test('what is reported for it is kept aside, and so is what is reported for an empty one [WF-5 WF-11]', async () => {
-    const visit = plain('visit', async ({ at }: never) => json(`visited ${at}`));
+    const visit = plain('visit', async ({ at }: never) => json(`visited ${String(at)}`));
     const session = new WorkflowSession(holdServer([visit], { workflows: [workflow] }));
     const { taskId } = await session.get('w');
     await session.call('visit', { at: 'x' }, taskId);
