@@ -1,6 +1,7 @@
 /** A workflow that its client completes: by tools, or by cancelling it with a result as clients of the 2025 era do. */
 import { beforeEach, expect, test } from '@jest/globals';
 import * as z from 'zod';
+import { asTaskId } from '../../../src/domain/task-id.ts';
 import { defineTaskTool } from '../../../src/server/define-task-tool.ts';
 import { defineWorkflow } from '../../../src/workflow/define-workflow.ts';
 import { LegacyClient } from '../../support/legacy-client.ts';
@@ -69,6 +70,9 @@ test.each(['tasks/cancel', 'task_complete'])(
     else await session.call(by, { taskId, result }, taskId);
 
     expect(await session.peer.task(taskId)).toMatchObject({ status: 'completed', result });
+    const owner = { issuer: 'unspecified', subject: 'client alice' };
+    const { task } = await session.held.server.store.get({ owner, id: asTaskId(taskId) });
+    expect(task.toolError).toBe('Nobody could rest.');
     // In this era, a tool that failed is a task that failed.
     expect(await client.task(taskId)).toMatchObject({ status: 'failed' });
   },

@@ -12,14 +12,17 @@ const say = plain('say', async (args) => json(args));
 const workflow = defineWorkflow({
   name: 'w',
   description: 'Says when.',
-  arguments: z.object({
-    when: z.string().transform((text) => Date.parse(text)),
-    words: z
-      .string()
-      .transform((text) => text.split(' '))
-      .optional(),
-    count: z.number().optional(),
-  }),
+  arguments: z
+    .object({
+      when: z.string().transform((text) => Date.parse(text)),
+      words: z
+        .string()
+        .transform((text) => text.split(' '))
+        .optional(),
+      count: z.number().optional(),
+    })
+    // All that was given has to be there to tell.
+    .refine(({ words, count }) => count === undefined || words !== undefined, 'There is nothing to count.'),
   steps: (steps) =>
     steps
       .client('rest', () => ({ guidance: 'Rest.' }))
@@ -48,7 +51,7 @@ test('arguments given one after the other are each what the schema makes of thei
 test('an error names the argument that is wrong, and none that was given before [WF-7 WF-1]', async () => {
   const session = new WorkflowSession(holdServer([say], { workflows: [workflow] }));
   const { taskId } = await session.get('w', { when: WHEN });
-  const { message } = await session.ask('w', { count: 'abc' }, boundTo(taskId));
+  const { message } = await session.ask('w', { words: 'one', count: 'abc' }, boundTo(taskId));
 
   expect(message?.error).toMatchObject({ code: -32602, message: expect.stringContaining('count') });
   expect(message?.error?.message).not.toContain('when');
