@@ -1,8 +1,8 @@
 /** Whether a store can be worked with from here: it answers, it can be written, clocks agree, somebody looks at its agenda. */
 import type { StorageBackend } from '../backends/backend.ts';
 import type { Clock, RandomBytes } from '../clock.ts';
-import { createdAtOf } from '../domain/task-id.ts';
 import type { Owner } from '../domain/owner.ts';
+import { createdAtOf } from '../domain/task-id.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { findStuck } from './stuck.ts';
 import { iso } from './task-report.ts';

@@ -60,7 +60,9 @@ export async function retryTask(deliveries: Deliveries, ref: TaskRef, options: R
   const { store } = deliveries;
   const { task: old } = await store.get(ref);
   if (!isTerminal(old.status)) {
-    throw new OperationError(`The task has not ended: it is ${old.status}. Wake it with tasks wake, or cancel it first.`);
+    throw new OperationError(
+      `The task has not ended: it is ${old.status}. Wake it with tasks wake, or cancel it first.`,
+    );
   }
   if (old.status === 'completed' && old.toolError === undefined && options.evenIfCompleted !== true) {
     throw new OperationError('The task has succeeded, and trying it again repeats what it did: add --yes to do so.');

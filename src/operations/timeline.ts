@@ -91,7 +91,11 @@ function rowOf({ ask, number, askedAt, end, recording }: Recorded): TimelineRow 
   const { kind, name, branch, nth, timeoutAt } = ask;
   const base = { number, kind, name, ...present({ branch, nth }), askedAt };
   if (WITHOUT_OUTCOME.includes(kind)) {
-    return { ...base, state: 'done', ...present({ bytes: ask.value === undefined ? undefined : jsonBytes(ask.value) }) };
+    return {
+      ...base,
+      state: 'done',
+      ...present({ bytes: ask.value === undefined ? undefined : jsonBytes(ask.value) }),
+    };
   }
   const progress = recording.progressOf(number);
   const failedTries = progress?.attempts ?? 0;
