@@ -78,7 +78,7 @@ async function open(address: BackendAddress): Promise<OpenedBackend> {
 }
 
 function lookOf({ stdout }: NodeJS.Process): Look {
-  if (stdout.isTTY !== true) return { colours: false };
+  if (!stdout.isTTY) return { colours: false };
   return { colours: (process.env['NO_COLOR'] ?? '') === '', width: stdout.columns };
 }
 

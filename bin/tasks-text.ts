@@ -76,9 +76,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `${[first, ...lines.map((line) => render(line, (cell) => painted(cell, look)))].join('\n')}\n`;
 }
 
+const characters = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
 function cut(text: string, width: number): string {
-  const characters = [...text];
-  return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
+  if (text.length <= width) return text;
+  const seen = Array.from(characters.segment(text), ({ segment }) => segment);
+  return seen.length <= width ? text : `${seen.slice(0, Math.max(0, width - 1)).join('')}…`;
 }
 
 /** To the second. */
