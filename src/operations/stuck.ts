@@ -6,13 +6,14 @@ import type { Clock } from '../clock.ts';
 import { isTaskError } from '../domain/errors.ts';
 import { isOver, nextRunAt } from '../domain/run.ts';
 import type { Task } from '../domain/task.ts';
+import { present } from '../present.ts';
 import { LONGEST_PAUSE_MS } from '../runtime/queues/looker.ts';
 import type { AgendaEntry, UnreadableEntry } from '../store/agenda.ts';
 import type { StoredTask, TaskStore } from '../store/task-store.ts';
 import { iso, summaryOf, type TaskSummary } from './task-report.ts';
 
 /**
- * `not_looked_at`: no server looks at the agenda; `not_run`: due, and no worker takes it; `parked`: no code here can
+ * `not_looked_at`: due, and no server looks at the agenda; `not_run`: due, and no worker takes it; `parked`: no code here can
  * run it; `unreadable`: its record is damaged or of a newer build.
  */
 export type StuckKind = 'not_looked_at' | 'not_run' | 'parked' | 'unreadable';
@@ -93,11 +94,11 @@ function judge(
   if ('fault' in task) return { kind: 'unreadable', ...since(entry.at), reason: task.fault };
   const summary = { task: summaryOf(task) };
   const { parked, lease } = task.run;
-  if (entry.at < now - graceMs) return { kind: 'not_looked_at', ...since(entry.at), ...summary };
   const due = nextRunAt(task);
   if (due !== null && due < now - graceMs) {
+    const kind = entry.at < now - graceMs ? 'not_looked_at' : 'not_run';
     const reason = lease === undefined ? undefined : `the run of ${lease.holder} has not been heard of since`;
-    return { kind: 'not_run', ...since(due), ...summary, ...(reason === undefined ? {} : { reason }) };
+    return { kind, ...since(due), ...summary, ...present({ reason }) };
   }
   if (parked === undefined || lease !== undefined) return undefined;
   return { kind: 'parked', ...since(task.updatedAt), ...summary, reason: `${parked.reason} (looks: ${parked.looks})` };
