@@ -264,7 +264,7 @@ function ownerNamed(command: CommandName, { owner, issuer, tenant, stdio }: Valu
         `erase: name the owner with --owner; callers without credentials are --owner ${ANONYMOUS.subject} --issuer ${ANONYMOUS.issuer}`,
       );
     if (stdio === true && command !== 'stuck' && command !== 'doctor') {
-      throw new UsageError('--stdio: name the host with --owner, as it calls itself, such as claude-code');
+      throw new UsageError('--stdio: name the host with --owner, by the name that it calls itself');
     }
     return ANONYMOUS;
   }

@@ -10,7 +10,7 @@ import type { TaskQueue } from '../runtime/queues/queue.ts';
 import type { Agenda } from '../store/agenda.ts';
 import type { TaskStore } from '../store/task-store.ts';
 
-export class AgendaQueue implements TaskQueue {
+class AgendaQueue implements TaskQueue {
   readonly #agenda: Agenda;
 
   constructor(agenda: Agenda) {

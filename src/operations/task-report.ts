@@ -88,7 +88,7 @@ export async function reportOf(store: TaskStore, ref: TaskRef): Promise<TaskRepo
   return reportWith(store, stored, await historyOf(store, stored.task));
 }
 
-export async function reportWith(store: TaskStore, { task }: StoredTask, history: TaskHistory): Promise<TaskReport> {
+async function reportWith(store: TaskStore, { task }: StoredTask, history: TaskHistory): Promise<TaskReport> {
   const values = new Values(store, task);
   const variables = ((await values.load('variables', task.variables)) ?? {}) as JsonObject;
   const args = (await values.load('arguments', task.arguments)) ?? null;

@@ -28,14 +28,15 @@ class ErasureUnderTest extends OperationsUnderTest {
 /** Where a backend has ever been written to. */
 function noteKeys(backend: StorageBackend): RecordKey[] {
   const keys: RecordKey[] = [];
-  const { putIfVersion, addIfBelow } = backend;
+  const putIfVersion = backend.putIfVersion.bind(backend);
+  const addIfBelow = backend.addIfBelow.bind(backend);
   backend.putIfVersion = (key, ...more) => {
     keys.push(key);
-    return putIfVersion.call(backend, key, ...more);
+    return putIfVersion(key, ...more);
   };
   backend.addIfBelow = (key, ...more) => {
     keys.push(key);
-    return addIfBelow.call(backend, key, ...more);
+    return addIfBelow(key, ...more);
   };
   return keys;
 }

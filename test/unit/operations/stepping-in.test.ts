@@ -1,5 +1,6 @@
 /** Stepping in as an operator: answers, cancelling, waking and retrying, which servers find on the agenda at once. */
 import { describe, expect, test } from '@jest/globals';
+import { acquireLease } from '../../../src/domain/run.ts';
 import { answerTask } from '../../../src/operations/answering.ts';
 import { cancelTask, retryTask, wake } from '../../../src/operations/stepping-in.ts';
 import { reportOf } from '../../../src/operations/task-report.ts';
@@ -91,7 +92,6 @@ describe('waking', () => {
   test('leaves a task alone that a run holds, and refuses one that has ended [OPS-7]', async () => {
     const runtime = new OperationsUnderTest();
     const held = await runtime.create('adds');
-    const { acquireLease } = await import('../../../src/domain/run.ts');
     await runtime.store.update(held, (task, now) => acquireLease(task, 'somebody', 30_000, now));
     const before = await runtime.noted(held);
 

@@ -130,7 +130,7 @@ describe('the doctor', () => {
   test('finds a clock that is behind that of a server [OPS-1]', async () => {
     const runtime = new StuckUnderTest();
     await runtime.create('adds');
-    const behind = { now: () => runtime.clock.now() - 5_000, after: runtime.clock.after };
+    const behind = { now: () => runtime.clock.now() - 5_000, after: () => () => {} };
 
     expect(await runtime.states({ clock: behind })).toMatchObject({ clock: 'wrong' });
   });

@@ -51,7 +51,7 @@ describe('an owner is named', () => {
 
   test('by default as callers without credentials, else by its parts, a host by its name alone [OPS-1]', () => {
     expect(ownerOf()).toEqual({ issuer: 'anonymous', subject: 'anonymous' });
-    expect(ownerOf('--owner', 'claude-code')).toEqual({ issuer: 'stdio', subject: 'claude-code' });
+    expect(ownerOf('--owner', 'some-host')).toEqual({ issuer: 'stdio', subject: 'some-host' });
     expect(ownerOf('--owner', 's', '--issuer', 'https://i.example', '--tenant', 't')).toEqual({
       issuer: 'https://i.example',
       tenant: 't',
