@@ -23,7 +23,7 @@ export interface RetryLinks {
 }
 
 /** The retry of a task, if there is one. */
-export async function retryOf(store: TaskStore, task: Task, args: JsonValue): Promise<StoredTask | undefined> {
+async function retryOf(store: TaskStore, task: Task, args: JsonValue): Promise<StoredTask | undefined> {
   try {
     return await store.createdBefore({
       owner: task.owner,

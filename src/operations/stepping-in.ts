@@ -7,7 +7,7 @@ import type { Task, TaskRef } from '../domain/task.ts';
 import { present } from '../present.ts';
 import { cancel, type Deliveries, nudge } from '../runtime/queues/deliveries.ts';
 import { OperationError } from './errors.ts';
-import { RETRY_OF, retryKeyOf, retryOf } from './retry-links.ts';
+import { RETRY_OF, retryKeyOf } from './retry-links.ts';
 
 /** Rejects with an `OperationError` for a task that has ended. */
 export async function cancelTask(deliveries: Deliveries, ref: TaskRef): Promise<Task> {
@@ -68,8 +68,6 @@ export async function retryTask(deliveries: Deliveries, ref: TaskRef, options: R
     throw new OperationError('The task has succeeded, and trying it again repeats what it did: add --yes to do so.');
   }
   const args = (await store.load(old, old.arguments)) as JsonObject;
-  const before = await retryOf(store, old, args);
-  if (before !== undefined) return { task: before.task, created: false };
   const { stored, created } = await store.create({
     owner: old.owner,
     tool: old.tool,

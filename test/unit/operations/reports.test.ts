@@ -32,9 +32,9 @@ describe('a list', () => {
   test('goes on behind a page of tasks that do not fit [OPS-1]', async () => {
     const runtime = new OperationsUnderTest();
     const oldest = await runtime.create('waits');
-    for (let count = 0; count < 99; count += 1) {
+    for (let count = 0; count < 120; count += 1) {
       await runtime.clock.advance(1);
-      await runtime.create('adds');
+      await runtime.cancel(await runtime.create('adds'));
     }
     await runtime.clock.advance(1);
 
