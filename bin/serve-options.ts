@@ -17,7 +17,7 @@ const DEFAULT_TOOLS = fileURLToPath(new URL('../examples/tools.ts', import.meta.
 const DEFAULT_MAX_ACTIVE_TASKS = 10_000;
 const MAX_ACTIVE_TASKS_BOUNDS = { min: 1, max: 1_000_000 } as const;
 
-export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [options]
+export const HELP = `Usage: npm start -- [options], or npx mcp-durable-tasks [serve] [options]
 
   --stdio            speak MCP over stdin and stdout, as hosts do that start their servers, and not over HTTP
   --owner NAME       with --stdio: whose tasks these are (default: what the host calls itself)

@@ -178,6 +178,15 @@ export function heal(task: Task, now: number): Task {
   return { ...task, run: { ...task.run, healedAt: now } };
 }
 
+/**
+ * Makes a task that no run holds due now, whatever it waits for: a run finds what has not come yet, and waits on. Throws
+ * `invalid_transition` when it is never run again. The very same task where it is due already, or a run holds it.
+ */
+export function wakeTask(task: Task, now: number): Task {
+  if (isOver(task)) throw new TaskError('invalid_transition', `The task is already ${task.status}.`);
+  return isWaiting(task, now) ? { ...task, run: { ...task.run, dueAt: now } } : task;
+}
+
 export function setStatusMessage(task: Task, claim: LeaseClaim, statusMessage: string, now: number): Task {
   assertLease(task, claim);
   return task.statusMessage === statusMessage ? task : { ...task, statusMessage, updatedAt: now };

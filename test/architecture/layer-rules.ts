@@ -17,6 +17,7 @@ const ZONES = [
   ['runtime', /^src\/runtime\//],
   ['protocol', /^src\/protocol\//],
   ['workflow', /^src\/workflow\//],
+  ['operations', /^src\/operations\//],
   ['composition', /^src\/server\/local-engines\.ts$/],
   ['server', /^src\/server\//],
   ['testing', /^src\/testing\//],
@@ -98,6 +99,11 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     rule: 'workflows stand on the protocol’s tools and on the runtime, and know no backend and no server',
     instead: 'use the TaskStore interface, or let src/server hand the thing in',
   },
+  operations: {
+    may: ['protocol', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS],
+    rule: 'operations stand on the store and the runtime, beside the protocol: they know no tools, no driver and no server',
+    instead: 'take a StorageBackend or a TaskStore as an argument; print in bin/',
+  },
   server: {
     may: ['workflow', 'protocol', 'runtime', 'engine', 'store', 'domain', 'clock', SEAM_AND_ERRORS, 'composition'],
     rule: 'src/server assembles what it is given; only src/server/local-engines.ts opens a driver',
@@ -146,9 +152,9 @@ export const LAYERS: Readonly<Record<Zone, LayerRule>> = {
     instead: 'name the entry file by path; share a name through lambda/shared/words.ts',
   },
   bin: {
-    may: ['lib', 'index', 'server', 'composition', 'driver', 'seam', 'clock'],
-    rule: 'bin/ is a command line over lib/ or src/server',
-    instead: 'move the logic into src/server or lib/',
+    may: ['lib', 'index', 'server', 'operations', 'composition', 'driver', 'seam', 'clock'],
+    rule: 'bin/ is a command line over lib/, src/server or src/operations',
+    instead: 'move the logic into src/server, src/operations or lib/',
   },
 };
 

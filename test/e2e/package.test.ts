@@ -78,6 +78,26 @@ describe('the program of the package', () => {
     expect((await server.peer.task(taskId))['result']).toMatchObject({ content: [{ text: '42' }] });
   });
 
+  test('has the commands of operators beside serve [DX-5 OPS-1]', async () => {
+    const { NODE_OPTIONS: _ofJest, ...env } = process.env;
+    const run = (...args: string[]) => promisify(execFile)(process.execPath, [program, ...args], { env, cwd: project });
+
+    expect((await run('tasks', '--help')).stdout).toContain('Usage: npx mcp-durable-tasks tasks <command>');
+    expect((await run('serve', '--help')).stdout).toContain('--stdio');
+    await expect(run('tasks', 'list')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no file'),
+    });
+  });
+
+  test('is built by whoever packs it, and in the package with all that it imports [DX-5]', async () => {
+    const { scripts, files, bin } = JSON.parse(await readFile(join(REPOSITORY_ROOT, 'package.json'), 'utf8'));
+
+    expect(scripts.prepack).toBe('npm run build');
+    expect(files).toContain('dist');
+    expect(bin).toEqual({ 'mcp-durable-tasks': './dist/bin/mcp-durable-tasks.js' });
+  });
+
   test('says that it needs a list of tools, since the examples are not in the package [DX-4]', async () => {
     const { NODE_OPTIONS: _ofJest, ...env } = process.env;
 
