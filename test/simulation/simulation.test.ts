@@ -9,6 +9,7 @@ import { KINDS } from './tasks/program.ts';
 import { programText } from './tasks/program-text.ts';
 import { randomProgram as randomTaskProgram } from './tasks/random-program.ts';
 import { taskHistories } from './tasks/task-histories.ts';
+import { workflowHistories } from './tasks/workflow-histories.ts';
 import { World } from './tasks/world.ts';
 import { randomSettings } from './tasks/world-settings.ts';
 
@@ -44,8 +45,14 @@ describe('random programs in random worlds', () => {
     }
   });
 
+  test('run as workflows, with clients that report what they do, and lose nothing of it [EXEC-19 WF-5]', async () => {
+    expect(await simulate({ kind: workflowHistories, firstSeed: 1, histories: 60 })).toEqual({ histories: 60 });
+  });
+
   test('of whole tasks use every kind of operation [EXEC-19]', () => {
-    const texts = Array.from({ length: 300 }, (_, seed) => programText(randomTaskProgram(new Seeded(seed)))).join('\n');
+    const programs = Array.from({ length: 300 }, (_, seed) => programText(randomTaskProgram(new Seeded(seed))));
+    // Workflows have histories of their own.
+    const texts = [...programs, programText(workflowHistories.random(new Seeded(1)).program)].join('\n');
 
     expect(KINDS.filter((kind) => !texts.includes(`: ${kind}`))).toEqual([]);
   });

@@ -79,6 +79,6 @@ test('the program of the package is the one that the configurations start [DX-4]
   };
 
   expect(manifest.name).toBe(PACKAGE);
-  expect(manifest.bin).toEqual({ [PACKAGE]: './dist/bin/serve.js' });
+  expect(manifest.bin).toEqual({ [PACKAGE]: './dist/bin/mcp-durable-tasks.js' });
   expect(manifest.files).toContain('dist');
 });
