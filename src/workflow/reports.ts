@@ -6,7 +6,7 @@ import { isTaskError } from '../domain/errors.ts';
 import { findJsonFault, isJsonObject, type JsonObject, type JsonValue, jsonBytes } from '../domain/json.ts';
 import { inline, MAX_PAYLOAD_BYTES, type Payload } from '../domain/payload.ts';
 import { isTerminal } from '../domain/status.ts';
-import { acceptAnswers, type TaskRef } from '../domain/task.ts';
+import { type AnswerOutcome, acceptAnswers, type TaskRef } from '../domain/task.ts';
 import { shorten } from '../domain/text.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
 import { type Deliveries, deliverAnswers, nudge } from '../runtime/queues/deliveries.ts';
@@ -49,7 +49,7 @@ export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: R
 }
 
 /**
- * Reports that came before the run waited for them complete what it waits by (`_workflow.inbox`) at once; but for those
+ * Reports that came before the run waited for them complete what it waits by (`_workflow.inbox.<key>`) at once; but for those
  * that it knows.
  */
 export async function wakeForEarlier(deliveries: Deliveries, ref: TaskRef, known: ReadonlySet<string>): Promise<void> {
@@ -101,9 +101,12 @@ function recordableReport(report: Report): JsonObject {
   return { ...value, arguments: {}, result: { content: [{ type: 'text', text }], isError: true } };
 }
 
-function wakeUp(variables: JsonObject) {
-  const key = variables[WORKFLOW_KEYS.inbox];
-  return typeof key === 'string' ? { [key]: { outcome: 'answered', value: inline(null) } as const } : {};
+/** All that a run has said it waits by: what it does not wait by any more is no answer to anything. */
+function wakeUp(variables: JsonObject): Record<string, AnswerOutcome> {
+  const keys = Object.keys(variables).filter((key) => key.startsWith(WORKFLOW_KEYS.inbox));
+  return Object.fromEntries(
+    keys.map((key) => [key.slice(WORKFLOW_KEYS.inbox.length), { outcome: 'answered', value: inline(null) } as const]),
+  );
 }
 
 interface Waiting {

@@ -47,6 +47,8 @@ export class TaskHost implements WorkflowHost {
   readonly #options: TaskHostOptions;
   readonly #ref: TaskRef;
   readonly #taken = new Set<string>();
+  /** Keys of callbacks that it has waited by, while they are in the variables. */
+  readonly #inboxes = new Set<string>();
 
   constructor(options: TaskHostOptions) {
     this.#options = options;
@@ -122,7 +124,11 @@ export class TaskHost implements WorkflowHost {
     }
     if (taken.length === 0) return taken;
     // Once they are recorded.
-    const gone = taken.map(({ report }) => [`${WORKFLOW_KEYS.report}${report.id}`, null] as const);
+    const gone = [
+      ...taken.map(({ report }) => [`${WORKFLOW_KEYS.report}${report.id}`, null] as const),
+      ...[...this.#inboxes].map((key) => [`${WORKFLOW_KEYS.inbox}${key}`, null] as const),
+    ];
+    this.#inboxes.clear();
     await task.variables.merge(Object.fromEntries(gone));
     return taken;
   }
@@ -133,7 +139,9 @@ export class TaskHost implements WorkflowHost {
     return scope.waitForCallback('reports', async (token) => {
       const { key } = decodeCallbackToken(token);
       // Under the run's lease: one that has lost it would have reports go where nobody waits any more.
-      await scope.variables.set(WORKFLOW_KEYS.inbox, key);
+      // A variable of its own: one that is written late, when the run waits by another, must not take that one's place.
+      this.#inboxes.add(key);
+      await scope.variables.set(`${WORKFLOW_KEYS.inbox}${key}`, true);
       await wakeForEarlier(deliveries, this.#ref, this.#taken);
     });
   }

@@ -16,7 +16,7 @@ export const WORKFLOW_KEYS = {
   progress: '_workflow.progress',
   pauseReason: '_workflow.pause_reason',
   state: '_workflow.state',
-  inbox: '_workflow.inbox',
+  inbox: '_workflow.inbox.',
   given: '_workflow.given',
   result: '_workflow.result.',
   extra: '_workflow.extra.',
