@@ -3,26 +3,13 @@
  * look at every few seconds (on AWS once a minute). So a command needs nothing but the store, and what it did is done
  * also where it dies right after.
  */
-import type { TaskRef } from '../domain/task.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { Deliveries } from '../runtime/queues/deliveries.ts';
 import type { TaskQueue } from '../runtime/queues/queue.ts';
-import type { Agenda } from '../store/agenda.ts';
 import type { TaskStore } from '../store/task-store.ts';
-
-class AgendaQueue implements TaskQueue {
-  readonly #agenda: Agenda;
-
-  constructor(agenda: Agenda) {
-    this.#agenda = agenda;
-  }
-
-  enqueue(ref: TaskRef, { notBefore }: { readonly notBefore: number }): Promise<void> {
-    return this.#agenda.note(ref, notBefore);
-  }
-}
 
 /** For changes that have a task run. */
 export function byAgenda(store: TaskStore, logger: Logger = silentLogger): Deliveries {
-  return { store, queue: new AgendaQueue(store.agenda), logger };
+  const queue: TaskQueue = { enqueue: (ref, { notBefore }) => store.agenda.note(ref, notBefore) };
+  return { store, queue, logger };
 }
