@@ -4,21 +4,26 @@
  * the boundary: what a client was promised holds, the task arrives, and no step whose outcome was recorded
  * ran again.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { JournalEntry } from '../../src/engine/journal.ts';
+import type { JournalEntry, Outcome } from '../../src/engine/journal.ts';
 import type { Owner, Task } from '../../src/index.ts';
 import { GenericTaskStore } from '../../src/index.ts';
-import { present } from '../../src/present.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
-import { type Effect, LOST_LEASE } from '../support/effects.ts';
+import type { Effect } from '../support/effects.ts';
 import { IDEMPOTENCY_KEY, type JsonMap } from '../support/mcp-requests.ts';
 import { recordedOutcomes } from '../support/recorded.ts';
-import { bundleCrashServer, type CrashServerPrograms, readEffects, type ServerData } from './crash-server-process.ts';
+import { readEffects, type ServerData } from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
-import { inParallel, POLL_EVERY_MS, RUN_LIMIT_MS, Supervised, sample } from './supervised-server.ts';
+import {
+  CrashRuns,
+  faultsInStep,
+  inParallel,
+  POLL_EVERY_MS,
+  RUN_LIMIT_MS,
+  type Supervised,
+  sample,
+} from './supervised-server.ts';
 
 /** For all of them, on a machine that has other things to do. */
 const ALL_RUNS_LIMIT_MS = 30 * 60_000;
@@ -128,93 +133,19 @@ function faultsOf(journey: Journey, stored: Stored, effects: readonly Effect[], 
   const outcomes = recordedOutcomes(stored.log, 'question').map(({ key }) => key);
   check(outcomes.length === 2 && new Set(outcomes).size === 2, `I4: answers were used ${outcomes.length} times`);
   for (const name of STEPS) {
-    const recorded = recordedOutcomes(stored.log, 'step').filter(
-      ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
-    );
-    const runs = effects.filter((effect) => effect.name === name);
-    const [first] = recorded;
-    check(recorded.length === 1, `I3: step ${name} has ${recorded.length} outcomes`);
-    check(
-      first?.outcome.kind === 'ok' && first.outcome.value === nonces[name],
-      `I3: the result of step ${name} is not the recorded one`,
-    );
-    check(
-      runs.every(({ at }) => at <= (first?.at ?? 0)),
-      `EXEC-1: step ${name} ran after its outcome was recorded`,
-    );
-    check(runs.length >= 1, `step ${name} has an outcome and never ran`);
-    for (const pid of pids) {
-      const inThisProcess = runs.filter((run) => run.pid === pid).length;
-      const lost = effects.filter((effect) => effect.name === LOST_LEASE && effect.pid === pid).length;
-      check(inThisProcess <= 1 + lost, `step ${name} ran ${inThisProcess} times in one process`);
-    }
+    const isResult = (outcome: Outcome) => outcome.kind === 'ok' && outcome.value === nonces[name];
+    faults.push(...faultsInStep(name, { log: stored.log, effects, pids }, isResult));
   }
   return faults;
 }
 
-interface RunReport {
-  readonly kills: number;
-  readonly boundaries: readonly string[];
-  readonly faults: readonly string[];
-}
-
-let runs = 0;
-let programs: CrashServerPrograms;
-
-beforeAll(async () => {
-  programs = await bundleCrashServer();
+const crashes = new CrashRuns(async (server, data) => {
+  const journey = await travel(server, data.owner);
+  await server.end();
+  return faultsOf(journey, await readStore(data), await readEffects(data.effects), server.pids);
 });
 
-afterAll(() => programs.dispose());
-
-/** As many journeys as it takes: one may be over before a late boundary, of which heartbeats and polls make more or fewer. */
-async function runKilled(
-  backend: string,
-  durable: OpenDurable,
-  first: number,
-  ...others: number[]
-): Promise<RunReport> {
-  for (let at = first; ; at = Math.ceil(at / 2)) {
-    const report = await run(backend, durable, [at, ...others]);
-    if (report.kills > 0 || report.faults.length > 0 || at === 1) return report;
-  }
-}
-
-/** One journey, with the first processes killed at these boundaries. */
-async function run(
-  backend: string,
-  durable: OpenDurable,
-  crashesAt: readonly (number | undefined)[],
-): Promise<RunReport> {
-  runs += 1;
-  const name = `run ${runs}`;
-  const trace = join(durable.folder, `${name}.boundaries`);
-  const data = {
-    programs,
-    address: await durable.address(),
-    owner: name,
-    effects: join(durable.folder, `${name}.effects`),
-  };
-  const plans = crashesAt.map((at, index) => ({
-    backend,
-    trace: index === 0 ? trace : `${trace} ${index}`,
-    ...present({ at }),
-  }));
-  const server = new Supervised(data, plans);
-  const faults: string[] = [];
-  try {
-    const journey = await travel(server, name);
-    await server.end();
-    faults.push(...faultsOf(journey, await readStore(data), await readEffects(data.effects), server.pids));
-    if (server.complaints !== '') faults.push(`the server complained: ${server.complaints}`);
-  } catch (error) {
-    faults.push(error instanceof Error ? error.message : String(error));
-  } finally {
-    await server.end();
-  }
-  const boundaries = (await readFile(trace, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
-  return { kills: server.kills, boundaries, faults };
-}
+afterAll(() => crashes.dispose());
 
 describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 120 : 16 })))(
   'a server on $name',
@@ -224,7 +155,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
 
     beforeAll(async () => {
       durable = await open();
-      const counted = await run(name, durable, [undefined]);
+      const counted = await crashes.run(name, durable, [undefined]);
       expect(counted.faults).toEqual([]);
       boundaries = counted.boundaries;
     });
@@ -246,7 +177,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
       async () => {
         const chosen = sample(boundaries.length, points);
 
-        const reports = await inParallel(chosen, AT_ONCE, (at) => runKilled(name, durable, at));
+        const reports = await inParallel(chosen, AT_ONCE, (at) => crashes.runKilled(name, durable, at));
 
         const faults = reports.flatMap((report, index) => {
           const at = chosen[index] ?? 0;
@@ -266,7 +197,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
         );
 
         const reports = await inParallel(points < 20 ? pairs.slice(0, 4) : pairs, AT_ONCE, (pair) =>
-          runKilled(name, durable, ...pair),
+          crashes.runKilled(name, durable, ...pair),
         );
 
         expect(reports.flatMap(({ faults }) => faults)).toEqual([]);

@@ -3,13 +3,10 @@
  * data. Whatever the boundary: the prompt has one task, the workflow arrives with the same result, each call that was
  * answered counts, and no step whose outcome was recorded ran again.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { JournalEntry } from '../../src/engine/journal.ts';
 import { GenericTaskStore, type Task } from '../../src/index.ts';
-import { present } from '../../src/present.ts';
 import { openBackend, parseBackendAddress } from '../../src/server/open-backend.ts';
 import { type Effect, LOST_LEASE } from '../support/effects.ts';
 import {
@@ -19,10 +16,17 @@ import {
   RELATED_TASK_KEY,
   type RpcMessage,
 } from '../support/mcp-requests.ts';
-import { recordedOutcomes } from '../support/recorded.ts';
-import { bundleCrashServer, type CrashServerPrograms, readEffects, type ServerData } from './crash-server-process.ts';
+import { readEffects, type ServerData } from './crash-server-process.ts';
 import { durableBackends, type OpenDurable } from './durable-backends.ts';
-import { inParallel, POLL_EVERY_MS, RUN_LIMIT_MS, Supervised, sample } from './supervised-server.ts';
+import {
+  CrashRuns,
+  faultsInStep,
+  inParallel,
+  POLL_EVERY_MS,
+  RUN_LIMIT_MS,
+  type Supervised,
+  sample,
+} from './supervised-server.ts';
 
 /** For all of them, on a machine that has other things to do. */
 const ALL_RUNS_LIMIT_MS = 30 * 60_000;
@@ -141,7 +145,11 @@ function faultsOf(
   return [
     ...(isOnce ? [] : [`I3: one prompt and one call made ${stored.tasks.length} tasks`]),
     ...faultsInOutputs(outputs, sent),
-    ...NOTED.flatMap((name) => faultsInRuns(name, nonceOf(name, outputs), stored.log, ran, pids)),
+    ...NOTED.flatMap((name) => {
+      const nonce = nonceOf(name, outputs);
+      const traces = { log: stored.log, effects: ran, pids };
+      return faultsInStep(name, traces, (outcome) => JSON.stringify(outcome).includes(nonce));
+    }),
   ];
 }
 
@@ -169,92 +177,14 @@ function nonceOf(name: string, outputs: Outputs): string {
   return outputs[name === 'far after' ? 'far' : name]?.['nonce'] as string;
 }
 
-function faultsInRuns(
-  name: string,
-  nonce: string,
-  log: readonly JournalEntry[],
-  effects: readonly Effect[],
-  pids: readonly number[],
-): string[] {
-  const recorded = recordedOutcomes(log, 'step').filter(
-    ({ ask, outcome }) => ask.name === name && outcome.kind === 'ok',
-  );
-  const [first] = recorded;
-  if (first === undefined || recorded.length > 1) return [`I3: step ${name} has ${recorded.length} outcomes`];
-  const runs = effects.filter((effect) => effect.name === name);
-  const tooOften = pids.filter((pid) => {
-    const lost = effects.filter((effect) => effect.name === LOST_LEASE && effect.pid === pid).length;
-    return runs.filter((run) => run.pid === pid).length > 1 + lost;
-  });
-  const checks: (readonly [holds: boolean, fault: string])[] = [
-    [JSON.stringify(first.outcome).includes(nonce), `I3: the result of step ${name} is not the recorded one`],
-    [runs.length > 0, `step ${name} has an outcome and never ran`],
-    [runs.every(({ at }) => at <= first.at), `EXEC-1: step ${name} ran after its outcome was recorded`],
-    [tooOften.length === 0, `step ${name} ran more than once in one process`],
-  ];
-  return checks.flatMap(([holds, fault]) => (holds ? [] : [fault]));
-}
-
-interface RunReport {
-  readonly kills: number;
-  readonly boundaries: readonly string[];
-  readonly faults: readonly string[];
-}
-
-let runs = 0;
-let programs: CrashServerPrograms;
-
-beforeAll(async () => {
-  programs = await bundleCrashServer();
+const crashes = new CrashRuns(async (server, data) => {
+  const expedition = await travel(server, data.owner);
+  await server.end();
+  const stored = await readStore(data, expedition.taskId);
+  return faultsOf(expedition, stored, await readEffects(data.effects), server.pids);
 });
 
-afterAll(() => programs.dispose());
-
-/** One workflow, with the first processes killed at these boundaries. */
-async function run(
-  backend: string,
-  durable: OpenDurable,
-  crashesAt: readonly (number | undefined)[],
-): Promise<RunReport> {
-  runs += 1;
-  const name = `run ${runs}`;
-  const trace = join(durable.folder, `${name}.boundaries`);
-  const effects = join(durable.folder, `${name}.effects`);
-  const data = { programs, address: await durable.address(), owner: name, effects };
-  const plans = crashesAt.map((at, index) => ({
-    backend,
-    trace: index === 0 ? trace : `${trace} ${index}`,
-    ...present({ at }),
-  }));
-  const server = new Supervised(data, plans);
-  const faults: string[] = [];
-  try {
-    const expedition = await travel(server, name);
-    await server.end();
-    const stored = await readStore(data, expedition.taskId);
-    faults.push(...faultsOf(expedition, stored, await readEffects(effects), server.pids));
-    if (server.complaints !== '') faults.push(`the server complained: ${server.complaints}`);
-  } catch (error) {
-    faults.push(error instanceof Error ? error.message : String(error));
-  } finally {
-    await server.end();
-  }
-  const boundaries = (await readFile(trace, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
-  return { kills: server.kills, boundaries, faults };
-}
-
-/** As many as it takes: one may be over before a late boundary, of which heartbeats and polls make more or fewer. */
-async function runKilled(
-  backend: string,
-  durable: OpenDurable,
-  first: number,
-  ...others: number[]
-): Promise<RunReport> {
-  for (let at = first; ; at = Math.ceil(at / 2)) {
-    const report = await run(backend, durable, [at, ...others]);
-    if (report.kills > 0 || report.faults.length > 0 || at === 1) return report;
-  }
-}
+afterAll(() => crashes.dispose());
 
 describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.local ? 16 : 4 })))(
   'a server with a workflow on $name',
@@ -264,7 +194,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
 
     beforeAll(async () => {
       durable = await open();
-      const counted = await run(name, durable, [undefined]);
+      const counted = await crashes.run(name, durable, [undefined]);
       expect(counted.faults).toEqual([]);
       boundaries = counted.boundaries;
     });
@@ -276,7 +206,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
       async () => {
         const chosen = sample(boundaries.length, points);
 
-        const reports = await inParallel(chosen, AT_ONCE, (at) => runKilled(name, durable, at));
+        const reports = await inParallel(chosen, AT_ONCE, (at) => crashes.runKilled(name, durable, at));
 
         const faults = reports.flatMap((report, index) =>
           report.faults.map((fault) => `killed at ${chosen[index]} (${report.boundaries.at(-1)}): ${fault}`),
@@ -294,7 +224,7 @@ describe.each(durableBackends.map((backend) => ({ ...backend, points: backend.lo
         const pairs = sample(boundaries.length, 6).map((first): [number, number] => [first, 5]);
 
         const reports = await inParallel(points < 20 ? pairs.slice(0, 2) : pairs, AT_ONCE, (pair) =>
-          runKilled(name, durable, ...pair),
+          crashes.runKilled(name, durable, ...pair),
         );
 
         expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
