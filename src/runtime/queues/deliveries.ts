@@ -31,6 +31,11 @@ export async function nudge({ queue, logger }: Deliveries, task: Task): Promise<
   }
 }
 
+/** The same for a task that has changed; a run that holds it finds out by itself. */
+export async function nudgeIfDue(deliveries: Deliveries, task: Task): Promise<void> {
+  if (task.run.dueAt !== null && task.run.lease === undefined) await nudge(deliveries, task);
+}
+
 /** Accepts answers, and has the task run with them. A run that is going on finds them by itself. */
 export async function deliverAnswers(
   deliveries: Deliveries,
@@ -42,7 +47,7 @@ export async function deliverAnswers(
     (current, now) => acceptAnswers(current, answers, now),
     known,
   );
-  if (changed && task.run.dueAt !== null && task.run.lease === undefined) await nudge(deliveries, task);
+  if (changed) await nudgeIfDue(deliveries, task);
 }
 
 /** Cancels a task that has not ended, and has its handler clean up. */
@@ -50,8 +55,7 @@ export async function cancel(deliveries: Deliveries, ref: TaskRef, message: stri
   const { task } = await deliveries.store.update(ref, (current, now) =>
     isTerminal(current.status) ? current : cancelTask(current, message, now),
   );
-  // A run that holds the task finds out by itself.
-  if (task.run.cleanup !== undefined && task.run.lease === undefined) await nudge(deliveries, task);
+  await nudgeIfDue(deliveries, task);
   return task;
 }
 
