@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { Clock } from '../clock.ts';
 import { neededFor } from '../domain/askable.ts';
-import { isTaskError, TaskError, type TaskErrorCode } from '../domain/errors.ts';
+import { TaskError, type TaskErrorCode } from '../domain/errors.ts';
 import type { InputRequest } from '../domain/inputs.ts';
 import type { Owner } from '../domain/owner.ts';
 import { isTerminal, TASK_STATUSES } from '../domain/status.ts';
@@ -16,8 +16,9 @@ import { cancel, type Deliveries, deliverAnswers, healForgotten } from '../runti
 import type { StoredTask } from '../store/task-store.ts';
 import { checkAnswers } from './answers.ts';
 import { awaitTask } from './awaiting.ts';
+import { modelTool } from './model-tool.ts';
 import { briefSummary, standing, TASK_TOOLS } from './task-summary.ts';
-import { type CallContext, type PlainTool, toolError } from './tool.ts';
+import type { CallContext, PlainTool } from './tool.ts';
 import { questionsOf } from './wire.ts';
 
 export interface TaskToolsOptions extends Deliveries {
@@ -60,8 +61,9 @@ export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
   const show = (task: Task) => standing(store, task, clock.now(), options.maxAnswerBytes);
 
   return [
-    plain(
+    modelTool(
       {
+        mistakes: MISTAKES,
         name: TASK_TOOLS.status,
         title: 'Task status',
         description:
@@ -74,8 +76,9 @@ export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
         return show(await waitFor(known, waitSeconds, call, options));
       },
     ),
-    plain(
+    modelTool(
       {
+        mistakes: MISTAKES,
         name: TASK_TOOLS.respond,
         title: 'Answer a task',
         description: 'Answers a question that a task waits for. Ask the user first; do not make an answer up.',
@@ -89,8 +92,9 @@ export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
         return show(await waitFor(await store.get(known.task), 1, call, options));
       },
     ),
-    plain(
+    modelTool(
       {
+        mistakes: MISTAKES,
         name: TASK_TOOLS.cancel,
         title: 'Cancel a task',
         description: 'Ends a task that has not ended, for good.',
@@ -99,8 +103,9 @@ export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
       },
       async ({ taskId: id }, { owner }) => show(await cancel(options, refOf(owner, id), 'Cancelled by the client.')),
     ),
-    plain(
+    modelTool(
       {
+        mistakes: MISTAKES,
         name: TASK_TOOLS.list,
         title: 'List tasks',
         description: 'Lists the tasks of this user, the newest first.',
@@ -113,27 +118,6 @@ export function taskTools(options: TaskToolsOptions): readonly PlainTool[] {
 }
 
 type Answer = z.infer<typeof respondArgs>;
-
-function plain<Schema extends z.ZodType>(
-  declaration: Omit<PlainTool, 'run' | 'taskSupport' | 'inputSchema'> & { readonly inputSchema: Schema },
-  run: (args: z.infer<Schema>, call: CallContext) => ReturnType<PlainTool['run']>,
-): PlainTool {
-  const { inputSchema, ...rest } = declaration;
-  return {
-    ...rest,
-    inputSchema,
-    taskSupport: 'forbidden',
-    run: async (args, call) => {
-      try {
-        return await run(args as z.infer<Schema>, call);
-      } catch (error) {
-        // The model's mistake, which it is told of, and nobody else.
-        if (isTaskError(error) && MISTAKES.includes(error.code)) return toolError(error.message);
-        throw error;
-      }
-    },
-  };
-}
 
 const MISTAKES: readonly TaskErrorCode[] = ['task_not_found', 'invalid_answer', 'invalid_cursor'];
 

@@ -39,6 +39,7 @@ import { type Client, LEGACY_TASKS_REVISION } from './capability.ts';
 import { tasksRequired } from './errors.ts';
 import type { CallStream } from './legacy/call-stream.ts';
 import { createdLegacyTask } from './legacy/legacy-wire.ts';
+import { objectSchema } from './object-schema.ts';
 import { attendedUntil, awaitPlainCall, type PlainCallOptions } from './plain-call.ts';
 import {
   type AnyTool,
@@ -111,7 +112,7 @@ export class ToolCalls {
     const { raw, id: named } =
       this.#services.onRelatedCall === undefined
         ? { raw: given, id: undefined }
-        : takeOutTaskId(given, (name) => hasArgument(tool, name));
+        : takeOutTaskId(given, (name) => Object.hasOwn(objectSchema(tool.inputSchema).properties, name));
     const related = relatedIdOf(ctx) ?? named;
     if (related !== undefined) await this.#assertRelated({ owner, id: related });
     let args: unknown;
@@ -328,11 +329,6 @@ export class ToolCalls {
 
 function newCallId(): string {
   return Buffer.from(systemRandom(CALL_ID_BYTES)).toString('hex');
-}
-
-function hasArgument({ inputSchema }: AnyTool, name: string): boolean {
-  const { properties } = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-  return isJsonObject(properties) && Object.hasOwn(properties, name);
 }
 
 /** In which form a call is answered, if it becomes a task. */

@@ -175,11 +175,17 @@ export function outcomeOfError(error: unknown): RunOutcome {
 
 const MAX_SHOWN_ERROR_LENGTH = 200;
 
-/** What a result says that is an error of the tool's, in short; `undefined`: it is none. */
-export function toolErrorIn(result: unknown): string | undefined {
+/** What a result says that is an error of the tool's; `undefined`: it is none. */
+export function toolErrorText(result: unknown): string | undefined {
   if (!isCallToolResult(result) || result.isError !== true) return undefined;
   const words = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
-  return shorten(words === '' ? 'The tool failed.' : words, MAX_SHOWN_ERROR_LENGTH);
+  return words === '' ? 'The tool failed.' : words;
+}
+
+/** The same in short. */
+export function toolErrorIn(result: unknown): string | undefined {
+  const text = toolErrorText(result);
+  return text === undefined ? undefined : shorten(text, MAX_SHOWN_ERROR_LENGTH);
 }
 
 /** Also one that a step threw, which comes back from the journal as what was recorded of it. */
@@ -190,19 +196,16 @@ function isProtocolError(error: unknown): error is Pick<ProtocolError, 'code' | 
   );
 }
 
-/** By name: what new calls get. */
-export function newestOf(tools: readonly AnyTool[]): ReadonlyMap<string, AnyTool> {
-  const newest = new Map<string, AnyTool>();
-  for (const tool of tools) {
-    const other = newest.get(tool.name);
-    if (other === undefined || versionOf(other) < versionOf(tool)) newest.set(tool.name, tool);
+/** By name, of what there may be several versions: what new calls get. What has no version is older than any that has one. */
+export function newestOf<T extends { readonly name: string; readonly version?: number }>(
+  all: readonly T[],
+): ReadonlyMap<string, T> {
+  const newest = new Map<string, T>();
+  for (const one of all) {
+    const other = newest.get(one.name);
+    if (other === undefined || (other.version ?? 0) < (one.version ?? 0)) newest.set(one.name, one);
   }
   return newest;
-}
-
-/** A tool without a version is older than any that has one. */
-function versionOf(tool: AnyTool): number {
-  return (isTaskTool(tool) ? tool.version : undefined) ?? 0;
 }
 
 /** What the runner needs of a task tool. */

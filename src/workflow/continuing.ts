@@ -5,20 +5,21 @@
 import * as z from 'zod';
 import type { Clock } from '../clock.ts';
 import { assertCarried } from '../domain/answer-size.ts';
-import { isTaskError, TaskError } from '../domain/errors.ts';
+import { TaskError, type TaskErrorCode } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { isTerminal } from '../domain/status.ts';
 import { completeByClient, type Task, type TaskRef } from '../domain/task.ts';
 import { asTaskId } from '../domain/task-id.ts';
 import { TaskAborted } from '../engine/aborts.ts';
+import { modelTool } from '../protocol/model-tool.ts';
 import { isCallToolResult } from '../protocol/sdk.ts';
 import { type PlainTool, type RelatedCall, toolError, toolErrorIn } from '../protocol/tool.ts';
 import { describeError } from '../runtime/logger.ts';
-import { type Deliveries, nudge } from '../runtime/queues/deliveries.ts';
+import { type Deliveries, nudgeIfDue } from '../runtime/queues/deliveries.ts';
 import { passingTrouble } from '../runtime/running/task-scope.ts';
 import type { RunnableTool } from '../runtime/running/tool.ts';
 import { type Reported, sendReport } from './reports.ts';
-import { isWorkflow } from './workflow-name.ts';
+import { isWorkflow, STEP_NAME, WORKFLOW_TOOLS } from './workflow-name.ts';
 import type { Report } from './workflow-state.ts';
 
 /** What completing a workflow needs. */
@@ -86,68 +87,72 @@ export function recordedAtEnd(tool: RunnableTool, options: ContinuingOptions): R
   };
 }
 
-export const WORKFLOW_TOOLS = { complete: 'task_complete', report: 'task_report' } as const;
-
 const completeArgs = z.object({
   taskId: z.string().describe('The id of the workflow’s task.'),
   result: z.unknown().optional().describe('What came of it: any JSON.'),
 });
 const reportArgs = z.object({
   taskId: z.string().describe('The id of the workflow’s task.'),
-  step: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/)
-    .describe('The name of the step.'),
+  step: z.string().regex(STEP_NAME).describe('The name of the step.'),
   result: z.unknown().describe('What came of the step: any JSON.'),
 });
+
+const MISTAKES: readonly TaskErrorCode[] = ['task_not_found', 'invalid_transition', 'value_too_large'];
 
 /** Tools for what no other tool of the workflow says. */
 export function workflowTools(options: ContinuingOptions & { readonly newId: () => string }): readonly PlainTool[] {
   return [
-    {
-      name: WORKFLOW_TOOLS.report,
-      title: 'Report a step',
-      description: 'Reports what came of a step of a workflow that is not done by a tool.',
-      taskSupport: 'forbidden',
-      inputSchema: reportArgs,
-      annotations: { openWorldHint: false },
-      run: (args, { owner }) =>
-        mistakesTold(async () => {
-          const { taskId, step, result } = args as z.infer<typeof reportArgs>;
-          const report: Report = { kind: 'step', id: options.newId(), step, result: resultFrom(result ?? null) };
-          const reported = await sendReport(options, { owner, id: asTaskId(taskId) }, report, options.clock.now());
-          return reported === 'recorded' ? said(`Recorded for step ${step}.`) : toolError(REFUSED[reported]);
-        }),
-    },
-    {
-      name: WORKFLOW_TOOLS.complete,
-      title: 'Complete a workflow',
-      description: 'Completes a workflow with a result, whether all of its steps are done or not.',
-      taskSupport: 'forbidden',
-      inputSchema: completeArgs,
-      annotations: { openWorldHint: false },
-      run: (args, { owner }) =>
-        mistakesTold(async () => {
-          const { taskId, result } = args as z.infer<typeof completeArgs>;
-          const task = await completeWorkflow(options, { owner, id: asTaskId(taskId) }, result);
-          return said(`Task ${task.id} is completed.`);
-        }),
-    },
+    modelTool(
+      {
+        name: WORKFLOW_TOOLS.report,
+        title: 'Report a step',
+        description: 'Reports what came of a step of a workflow that is not done by a tool.',
+        inputSchema: reportArgs,
+        annotations: { openWorldHint: false },
+        mistakes: MISTAKES,
+      },
+      async ({ taskId, step, result }, { owner }) => {
+        const report: Report = { kind: 'step', id: options.newId(), step, result: resultFrom(result ?? null) };
+        const reported = await sendReport(options, { owner, id: asTaskId(taskId) }, report, options.clock.now());
+        return reported === 'recorded' ? said(`Recorded for step ${step}.`) : toolError(REFUSED[reported]);
+      },
+    ),
+    modelTool(
+      {
+        name: WORKFLOW_TOOLS.complete,
+        title: 'Complete a workflow',
+        description: 'Completes a workflow with a result, whether all of its steps are done or not.',
+        inputSchema: completeArgs,
+        annotations: { openWorldHint: false },
+        mistakes: MISTAKES,
+      },
+      async ({ taskId, result }, { owner }) => {
+        const task = await completeWorkflow(options, { owner, id: asTaskId(taskId) }, result);
+        return task === undefined ? toolError(REFUSED.no_workflow) : said(`Task ${task.id} is completed.`);
+      },
+    ),
   ];
 }
 
-/** Completes a workflow's task with what its client says. Rejects with `invalid_transition` for one that has ended, or is no workflow. */
-export async function completeWorkflow(deliveries: Completing, ref: TaskRef, given: unknown): Promise<Task> {
+/**
+ * Completes a workflow's task with what its client says; `undefined`: it is no workflow's. Rejects with
+ * `invalid_transition` for one that has ended.
+ */
+export async function completeWorkflow(
+  deliveries: Completing,
+  ref: TaskRef,
+  given: unknown,
+): Promise<Task | undefined> {
   const { store } = deliveries;
   const known = await store.get(ref);
-  if (!isWorkflow(known.task.tool)) throw new TaskError('invalid_transition', REFUSED.no_workflow);
+  if (!isWorkflow(known.task.tool)) return undefined;
   if (isTerminal(known.task.status)) throw new TaskError('invalid_transition', `The task is ${known.task.status}.`);
   const value = resultFrom(given ?? null);
   assertCarried(value, deliveries.maxAnswerBytes, 'The result');
   const result = await store.keep(known.task, 'result', value);
   const error = toolErrorIn(value);
   const { task } = await store.update(ref, (current, now) => completeByClient(current, result, now, error), known);
-  if (task.run.cleanup !== undefined && task.run.lease === undefined) await nudge(deliveries, task);
+  await nudgeIfDue(deliveries, task);
   return task;
 }
 
@@ -167,17 +172,4 @@ function resultFrom(given: unknown): JsonObject {
 
 function said(text: string) {
   return { content: [{ type: 'text' as const, text }] };
-}
-
-/** The model's mistake, which it is told of, and nobody else. */
-async function mistakesTold(work: () => ReturnType<PlainTool['run']>): ReturnType<PlainTool['run']> {
-  try {
-    return await work();
-  } catch (error) {
-    const isMistake = ['task_not_found', 'invalid_transition', 'value_too_large'].some((code) =>
-      isTaskError(error, code as 'task_not_found'),
-    );
-    if (isMistake) return toolError((error as Error).message);
-    throw error;
-  }
 }

@@ -4,17 +4,15 @@ import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { durationMs } from '../engine/duration.ts';
 import { describeThrown } from '../engine/thrown.ts';
 import { assertAskable } from '../protocol/answers.ts';
+import { objectSchema } from '../protocol/object-schema.ts';
 import { type AnyTool, newestOf } from '../protocol/tool.ts';
 import { pathFault } from './paths.ts';
 import type { ResourceRegistry } from './resources.ts';
 import { placeholdersIn } from './templates.ts';
-import { objectSchema } from './tool-steps.ts';
-import type { ResourceUse, Source, ToolStep, Workflow, WorkflowStep } from './workflow.ts';
-import { usesItem } from './workflow-state.ts';
+import { type Source, type ToolStep, usesIn, usesItem, type Workflow, type WorkflowStep } from './workflow.ts';
+import { STEP_NAME } from './workflow-name.ts';
 
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
-/** Part of variables' keys; without the marks of paths and placeholders. */
-const STEP_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const MAX_STEPS = 200;
 const MAX_ATTEMPTS = 20;
 
@@ -58,6 +56,7 @@ export function assertWorkflows(
   resources: ResourceRegistry,
 ): void {
   const byName = newestOf(tools);
+  const newest = newestOf(workflows);
   const names = new Set<string>();
   for (const workflow of workflows) {
     assertWorkflow(workflow);
@@ -66,10 +65,8 @@ export function assertWorkflows(
       throw fault(workflow.name, 'the name is taken by another workflow; give versions of one a `version` each');
     names.add(key);
     // What older versions use may be older, too.
-    const isNewest = workflows.every(
-      (other) => other.name !== workflow.name || (other.version ?? 0) <= (workflow.version ?? 0),
-    );
-    for (const step of isNewest ? workflow.steps : []) {
+    if (newest.get(workflow.name) !== workflow) continue;
+    for (const step of workflow.steps) {
       const problem = toolFault(step, byName) ?? resourceFault(step, resources);
       if (problem !== undefined) throw fault(workflow.name, problem, step.name);
     }
@@ -183,7 +180,7 @@ function toolFault(step: WorkflowStep, tools: ReadonlyMap<string, AnyTool>): str
   const tool = tools.get(step.tool);
   // Another server of the same client may have it.
   if (tool === undefined) return step.by === 'client' ? undefined : `the server has no tool "${step.tool}"`;
-  const { properties, required, additionalProperties } = objectSchema(tool);
+  const { properties, required, additionalProperties } = objectSchema(tool.inputSchema);
   for (const argument of Object.keys(step.arguments)) {
     if (!Object.hasOwn(properties, argument) && !isJsonObject(additionalProperties) && additionalProperties !== true)
       return `tool "${step.tool}" has no argument "${argument}"; it has ${Object.keys(properties).join(', ') || 'none'}`;
@@ -203,15 +200,11 @@ function resourceFault(step: WorkflowStep, resources: ResourceRegistry): string 
   return undefined;
 }
 
-function usesIn(step: WorkflowStep): readonly ResourceUse[] {
-  return [...(step.attach ?? []), ...(step.kind === 'resources' ? step.resources : [])];
-}
-
 /** The JSON Schemas of a prompt's arguments, by name; `undefined`: it is no object's. */
 function argumentsOf({ arguments: schema }: Workflow): JsonObject | undefined {
   try {
-    const json = schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-    return json.type === 'object' ? (isJsonObject(json.properties) ? json.properties : {}) : undefined;
+    const { type, properties } = objectSchema(schema);
+    return type === 'object' ? properties : undefined;
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@
 import { type JsonObject, type JsonValue, jsonBytes } from '../domain/json.ts';
 import { isTerminal, type TaskStatus } from '../domain/status.ts';
 import { shorten } from '../domain/text.ts';
+import { TASK_ID_KEY } from '../protocol/call-meta.ts';
 import {
   type GetPromptResult,
   type PromptMessage,
@@ -18,8 +19,17 @@ import { resolveArguments, valueFrom } from './resolving.ts';
 import { goalOf, outputShown, stepUri } from './summary.ts';
 import { fillTemplate } from './templates.ts';
 import type { PauseReason, WorkflowStep } from './workflow.ts';
+import { WORKFLOW_TOOLS } from './workflow-name.ts';
 import { shownPause } from './workflow-records.ts';
-import { type Done, isOver, outputOf, type StepState, statusOf, type WorkflowState } from './workflow-state.ts';
+import {
+  type Done,
+  isOver,
+  outputOf,
+  pieceName,
+  type StepState,
+  statusOf,
+  type WorkflowState,
+} from './workflow-state.ts';
 
 interface HandedTask {
   readonly id: string;
@@ -76,13 +86,14 @@ function replyWith(whole: HandOver, detail: Detail): GetPromptResult {
   // The newest are of the most use for what follows.
   const shown = done.slice(Math.max(0, done.length - detail.doneSteps));
   const left = done.length - shown.length;
+  const rest = remainingOf(handOver, detail);
   const messages: PromptMessage[] = [
     words('user', opening(state, detail)),
     ...(left === 0 ? [] : [words('user', `${left} steps that are done are not shown here.`)]),
     ...shown.flatMap((step) => doneMessages(step, handOver, detail)),
     ...[...handOver.attached.values()].flat().map((contents) => embeddedOrLinked(contents, detail.value)),
-    words('user', `\`\`\`json\n${JSON.stringify(block(handOver, detail))}\n\`\`\``),
-    words('user', plainList(handOver, detail)),
+    words('user', `\`\`\`json\n${JSON.stringify(block(handOver, rest, detail))}\n\`\`\``),
+    words('user', plainList(handOver, rest)),
   ];
   return {
     description: state.workflow.description,
@@ -109,17 +120,17 @@ function opening(state: WorkflowState, { guidance }: Detail): string {
 }
 
 /** Calls and results as a conversation has them. */
-function doneMessages({ step, pieces, items }: StepState, { task }: HandOver, detail: Detail): PromptMessage[] {
+function doneMessages(state: StepState, { task }: HandOver, detail: Detail): PromptMessage[] {
+  const { step, pieces } = state;
   const done = pieces.flatMap((piece, index) => (piece.done === undefined ? [] : [{ index, done: piece.done }]));
   const shown = done.slice(0, Math.max(1, detail.pieces));
   const messages = shown.flatMap(({ index, done: call }): PromptMessage[] => {
-    const which = items === undefined ? step.name : `${step.name}[${index}]`;
     const args = shorten(JSON.stringify(call.arguments), EXCERPT);
     const what = step.kind === 'tool' ? `I call ${step.tool} with ${args}.` : 'I do this step.';
     const who = call.by === 'server' ? 'The server did this' : 'The client did this';
     const differs = call.differs ? ', with other arguments than the workflow has' : '';
     return [
-      words('assistant', `Step ${which}: ${what}`),
+      words('assistant', `Step ${pieceName(state, index)}: ${what}`),
       words('user', `${who}${differs}. Result:`),
       ...resultMessages(step, call, task?.id, Math.ceil(detail.value / shown.length)),
     ];
@@ -195,10 +206,13 @@ interface Remaining {
   readonly guidance?: string;
 }
 
-function remainingOf(
-  handOver: HandOver,
-  detail: Detail,
-): { readonly shown: readonly Remaining[]; readonly more: number } {
+interface Rest {
+  readonly shown: readonly Remaining[];
+  /** How many more than these. */
+  readonly more: number;
+}
+
+function remainingOf(handOver: HandOver, detail: Detail): Rest {
   const places = handOver.state.steps
     .filter((step) => !isOver(step))
     .flatMap((step) => {
@@ -210,11 +224,11 @@ function remainingOf(
   return { shown, more: places.length - shown.length };
 }
 
-function remaining(handOver: HandOver, { step, items, pieces }: StepState, index: number, detail: Detail): Remaining {
+function remaining(handOver: HandOver, stepState: StepState, index: number, detail: Detail): Remaining {
+  const { step, items, pieces } = stepState;
   const { state, task } = handOver;
   const known = state.known(items?.[index]);
   const because = pieces[index]?.handedOver;
-  const name = items === undefined ? step.name : `${step.name}[${index}]`;
   const guidance =
     step.guidance === undefined
       ? undefined
@@ -223,7 +237,7 @@ function remaining(handOver: HandOver, { step, items, pieces }: StepState, index
           detail.guidance,
         );
   const common = {
-    step: name,
+    step: pieceName(stepState, index),
     tool: toolOf(step),
     // Where nothing is kept, the server does nothing later.
     by: because === undefined && task !== undefined ? step.by : ('client' as const),
@@ -266,9 +280,7 @@ function remaining(handOver: HandOver, { step, items, pieces }: StepState, index
   };
 }
 
-function block(handOver: HandOver, detail: Detail): JsonObject {
-  const { state, task, pause } = handOver;
-  const { shown, more } = remainingOf(handOver, detail);
+function block({ state, task, pause }: HandOver, { shown, more }: Rest, detail: Detail): JsonObject {
   const done = state.steps.filter((step) => statusOf(step) === 'completed');
   const isOpen = task !== undefined && !isTerminal(task.status);
   return {
@@ -296,15 +308,14 @@ function howToGoOn({ workflow }: WorkflowState, taskId: string): JsonObject {
   return {
     _meta: { [RELATED_TASK_META_KEY]: { taskId } },
     how:
-      `Give this _meta with each tools/call; or, where you cannot, the argument "_task_id": "${taskId}". Get the prompt ` +
+      `Give this _meta with each tools/call; or, where you cannot, the argument "${TASK_ID_KEY}": "${taskId}". Get the prompt ` +
       `${workflow.name} again with the same _meta to see where it stands, and to have failed steps tried again.`,
-    complete: 'task_complete',
+    complete: WORKFLOW_TOOLS.complete,
     cancel: 'tasks/cancel',
   };
 }
 
-function plainList(handOver: HandOver, detail: Detail): string {
-  const { state, task, pause } = handOver;
+function plainList({ state, task, pause }: HandOver, { shown, more }: Rest): string {
   const which =
     task === undefined ? 'Nothing of this is kept: there is no task.' : `This is task ${task.id}, now ${task.status}.`;
   if (task !== undefined && isTerminal(task.status)) {
@@ -314,13 +325,12 @@ function plainList(handOver: HandOver, detail: Detail): string {
       : `${which}${told} Nothing more is to be done for it.`;
   }
   if (state.next === undefined) return `${which} Every step is done.`;
-  const { shown, more } = remainingOf(handOver, detail);
   const lines = shown.map((one, index) => `${index + 1}. ${inWords(one)}`);
   const further = more > 0 ? `\n… and ${more} more.` : '';
   const how =
     task === undefined
       ? 'Do these in order.'
-      : `Do yours in order, each by its tool, with "_task_id": "${task.id}" among its arguments unless your client sets the related task itself.`;
+      : `Do yours in order, each by its tool, with "${TASK_ID_KEY}": "${task.id}" among its arguments unless your client sets the related task itself.`;
   const why =
     task?.isParked === true ? `It does not go on for now. ${task.message ?? ''}` : pause && describePause(pause);
   const paused = why === undefined ? '' : ` ${why}`;

@@ -16,7 +16,15 @@ import {
   variablesIn,
   type WorkflowStep,
 } from './workflow.ts';
-import type { Done, Report, StepFailure, StepState, WorkflowState } from './workflow-state.ts';
+import { WORKFLOW_TOOLS } from './workflow-name.ts';
+import {
+  type Done,
+  pieceName,
+  type Report,
+  type StepFailure,
+  type StepState,
+  type WorkflowState,
+} from './workflow-state.ts';
 
 /** A long list is shown as it comes along. */
 const PIECES_PER_SAVE = 20;
@@ -136,7 +144,7 @@ class Interpreter {
   async #do(step: WorkflowStep, index: number): Promise<PauseReason | typeof REPORTED | undefined> {
     const state = this.#at(step);
     if (step.by === 'client' || state.pieces[index]?.handedOver !== undefined) return clientStep(step);
-    const known = this.#state.known(this.#state.itemOf(state, index));
+    const known = this.#state.known(state.items?.[index]);
     return step.kind === 'resources' ? this.#read(step, index, known) : this.#call(step, index, known);
   }
 
@@ -167,7 +175,7 @@ class Interpreter {
     const { message = '', fields = {} } = step.askFor ?? {};
     const names = missing.map(({ argument }) => argument).filter((name) => fields[name] !== undefined);
     if (names.length === 0) return {};
-    const key = keyOf(this.#at(step), index);
+    const key = pieceName(this.#at(step), index);
     const before = this.#filledIn.get(key);
     if (before !== undefined) return before;
     if (this.#declined.get(key) === this.#state.continued) return {};
@@ -188,7 +196,7 @@ class Interpreter {
     attempt: (key: string) => Promise<StepOutcome>,
   ): Promise<PauseReason | typeof REPORTED | undefined> {
     const { maxAttempts, delay } = step.retry ?? { maxAttempts: 1 };
-    const key = keyOf(this.#at(step), index);
+    const key = pieceName(this.#at(step), index);
     await this.#saveChanges();
     for (let left = maxAttempts; ; left -= 1) {
       const outcome = await attempt(key);
@@ -227,7 +235,7 @@ class Interpreter {
         );
       case 'misfit': {
         // What a person has filled in may be what does not fit.
-        this.#filledIn.delete(keyOf(this.#at(step), index));
+        this.#filledIn.delete(pieceName(this.#at(step), index));
         const { problem, missingFields } = outcome;
         return { type: 'schemaMismatch', blockedStep: step.name, missingFields, problem, suggestedTool: toolOf(step) };
       }
@@ -282,7 +290,7 @@ class Interpreter {
 
 /** The tool that does a step, or by which the client says that it has done it. */
 export function toolOf(step: WorkflowStep): string {
-  return step.kind === 'tool' ? step.tool : 'task_report';
+  return step.kind === 'tool' ? step.tool : WORKFLOW_TOOLS.report;
 }
 
 function clientStep(step: WorkflowStep): PauseReason & { type: 'clientStep' } {
@@ -291,8 +299,4 @@ function clientStep(step: WorkflowStep): PauseReason & { type: 'clientStep' } {
 
 function toolError(step: WorkflowStep, { error, retryable }: StepFailure): PauseReason {
   return { type: 'toolError', failedStep: step.name, error, retryable, suggestedTool: toolOf(step) };
-}
-
-function keyOf({ step, items }: StepState, index: number): string {
-  return items === undefined ? step.name : `${step.name}[${index}]`;
 }

@@ -3,6 +3,7 @@ import { TaskError } from '../domain/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
 import { MisuseError } from '../engine/misuse.ts';
 import { recordable } from '../engine/recordable.ts';
+import { objectSchema } from '../protocol/object-schema.ts';
 import { describeIssues } from '../protocol/tool.ts';
 import { checkInput } from '../protocol/tool-input.ts';
 import type { Workflow } from './workflow.ts';
@@ -35,8 +36,7 @@ export async function parseMoreArguments(
 }
 
 function coerced({ arguments: schema }: Workflow, raw: Readonly<Record<string, string>>): JsonObject {
-  const json = schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-  const properties = isJsonObject(json.properties) ? json.properties : {};
+  const { properties } = objectSchema(schema);
   return Object.fromEntries(
     Object.entries(raw).map(([name, text]) => [name, valueOfText(text, typesOf(properties[name]))]),
   );

@@ -9,7 +9,7 @@ import { isTerminal } from '../domain/status.ts';
 import { type AnswerOutcome, acceptAnswers, type TaskRef } from '../domain/task.ts';
 import { shorten } from '../domain/text.ts';
 import { describeError, type Logger } from '../runtime/logger.ts';
-import { type Deliveries, deliverAnswers, nudge } from '../runtime/queues/deliveries.ts';
+import { type Deliveries, deliverAnswers, nudgeIfDue } from '../runtime/queues/deliveries.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import { isWorkflow } from './workflow-name.ts';
 import { WORKFLOW_KEYS } from './workflow-records.ts';
@@ -44,7 +44,7 @@ export async function sendReport(deliveries: Deliveries, ref: TaskRef, report: R
     { [key]: { at: Math.max(now, last + 1), ...payload } as unknown as JsonValue },
     { also: (current, variables, at) => acceptAnswers(current, wakeUp(variables), at) },
   );
-  if (stored.task.run.dueAt !== null && stored.task.run.lease === undefined) await nudge(deliveries, stored.task);
+  await nudgeIfDue(deliveries, stored.task);
   return 'recorded';
 }
 

@@ -8,11 +8,11 @@ import type { TasksExtensionOptions } from '../protocol/tasks-extension.ts';
 import { type AnyTool, isTaskTool, toRunnable } from '../protocol/tool.ts';
 import type { Deliveries } from '../runtime/queues/deliveries.ts';
 import { type RunnableTool, toolKey } from '../runtime/running/tool.ts';
-import { completeWorkflow, recordCall, recordedAtEnd, WORKFLOW_TOOLS, workflowTools } from './continuing.ts';
+import { completeWorkflow, recordCall, recordedAtEnd, workflowTools } from './continuing.ts';
 import { assertWorkflows } from './definition-checks.ts';
 import { ResourceRegistry, type TaskResource } from './resources.ts';
 import type { Workflow } from './workflow.ts';
-import { isWorkflow } from './workflow-name.ts';
+import { WORKFLOW_TOOLS } from './workflow-name.ts';
 import { DEFAULT_MAX_REPLY_BYTES, DEFAULT_PROMPT_BUDGET_MS, WorkflowPrompts } from './workflow-prompts.ts';
 import { workflowTool } from './workflow-tool.ts';
 
@@ -88,10 +88,7 @@ export function serveWorkflows(
       // They say themselves what they do for it.
       if (!isOwnTool(call.tool)) await recordCall(related, call, { ...options, clock });
     },
-    onCompletion: async (ref, result) => {
-      const { task } = await options.store.get(ref);
-      return isWorkflow(task.tool) ? completeWorkflow(options, ref, result) : undefined;
-    },
+    onCompletion: (ref, result) => completeWorkflow(options, ref, result),
   };
 }
 

@@ -1,9 +1,10 @@
 /** A workflow's step that calls a tool: as its caller would have, with the workflow's task as the task that the call is bound to. */
-import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import type { JsonObject, JsonValue } from '../domain/json.ts';
 import { TaskAborted } from '../engine/aborts.ts';
 import { recordable } from '../engine/recordable.ts';
 import { describeThrown } from '../engine/thrown.ts';
 import { present } from '../present.ts';
+import { objectSchema } from '../protocol/object-schema.ts';
 import { isInputRequiredResult, ProtocolError } from '../protocol/sdk.ts';
 import {
   type AnyTool,
@@ -15,6 +16,7 @@ import {
   parseArguments,
   type TaskTool,
   ToolInputError,
+  toolErrorText,
   toRunnable,
 } from '../protocol/tool.ts';
 import { describeFailure } from '../runtime/logger.ts';
@@ -23,7 +25,7 @@ import { toolKey } from '../runtime/running/tool.ts';
 import type { StepOutcome } from './interpreter.ts';
 import { type ResourceCall, type ResourceRegistry, resultOfContents, UnknownResourceError } from './resources.ts';
 import type { ToolStep, WorkflowStep } from './workflow.ts';
-import { failureIn, type StepFailure, valueOfResult } from './workflow-state.ts';
+import { type StepFailure, valueOfResult } from './workflow-state.ts';
 
 const ASKS_FIRST = 'the tool asks its caller before it begins';
 
@@ -62,7 +64,7 @@ export class WorkflowToolbox {
   ): Promise<CallOutcome | BegunTask> {
     const tool = this.#newest.get(step.tool);
     if (tool === undefined) return failed(`The server has no tool ${step.tool}.`, false);
-    const { required } = objectSchema(tool);
+    const { required } = objectSchema(tool.inputSchema);
     const needed = missing.filter((name) => required.includes(name));
     if (needed.length > 0) return { kind: 'unresolved', arguments: needed };
     try {
@@ -100,6 +102,12 @@ export class WorkflowToolbox {
       if (outcome.kind === 'result') return { kind: 'done', result: outcome.result as JsonObject };
       return failed(outcome.failure.message, false);
     }
+  }
+
+  /** What a tool cannot do without; of one that the server does not have, nothing is known. */
+  requiredOf(name: string): readonly string[] {
+    const tool = this.#newest.get(name);
+    return tool === undefined ? [] : objectSchema(tool.inputSchema).required;
   }
 
   isTaskTool(name: string): boolean {
@@ -142,7 +150,7 @@ export async function readAll(
 /** The outcome as the step's: a result that says that its tool failed, or that cannot be the step's output, is none. */
 export async function asStep(step: WorkflowStep, outcome: CallOutcome): Promise<CallOutcome> {
   if (outcome.kind !== 'done') return outcome;
-  const error = failureIn(outcome.result);
+  const error = toolErrorText(outcome.result);
   if (error !== undefined) return failed(error, true);
   const fault = await outputFault(step, outcome.result);
   return fault === undefined ? outcome : failed(fault, false);
@@ -165,26 +173,4 @@ async function outputFault({ name, output }: WorkflowStep, result: JsonObject): 
   if (output === undefined) return undefined;
   const { issues } = await output['~standard'].validate(valueOfResult(result));
   return issues && `The output of step ${name} is not what it must be: ${describeIssues(issues)}`;
-}
-
-interface ObjectSchema {
-  readonly properties: JsonObject;
-  readonly required: readonly string[];
-  readonly additionalProperties: unknown;
-}
-
-const schemas = new WeakMap<object, ObjectSchema>();
-
-/** Of the arguments that a caller gives. */
-export function objectSchema({ inputSchema }: Pick<AnyTool, 'inputSchema'>): ObjectSchema {
-  const known = schemas.get(inputSchema);
-  if (known !== undefined) return known;
-  const json = inputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
-  const schema = {
-    properties: isJsonObject(json.properties) ? json.properties : {},
-    required: Array.isArray(json.required) ? (json.required as string[]) : [],
-    additionalProperties: json.additionalProperties,
-  };
-  schemas.set(inputSchema, schema);
-  return schema;
 }

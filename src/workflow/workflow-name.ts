@@ -1,4 +1,6 @@
-/** Under which name a workflow's task runs. No tool can have it: their names have no slash. */
+/** The names that workflows go by: that of a workflow's task, of its steps, and of the tools that are for workflows. */
+
+/** Of its task. No tool can have it: their names have no slash. */
 const PREFIX = 'workflow/';
 
 export function toolNameOf(workflow: string): string {
@@ -13,3 +15,8 @@ export function isWorkflow(tool: string): boolean {
 export function workflowNameOf(tool: string): string {
   return tool.slice(PREFIX.length);
 }
+
+/** Part of variables' keys and of URIs; without the marks of paths and placeholders. */
+export const STEP_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+export const WORKFLOW_TOOLS = { complete: 'task_complete', report: 'task_report' } as const;

@@ -28,7 +28,7 @@ import { sendReport } from './reports.ts';
 import { RequestHost } from './request-host.ts';
 import { resolveUri } from './resolving.ts';
 import { expandUri, STEP_RESULTS, UnknownResourceError } from './resources.ts';
-import { objectSchema, WorkflowToolbox } from './tool-steps.ts';
+import { WorkflowToolbox } from './tool-steps.ts';
 import type { PauseReason, Workflow } from './workflow.ts';
 import { isWorkflow, toolNameOf, workflowNameOf } from './workflow-name.ts';
 import { loadState, WORKFLOW_KEYS } from './workflow-records.ts';
@@ -58,7 +58,8 @@ const MAX_ATTEMPTS = 5;
 export class WorkflowPrompts {
   readonly #options: WorkflowPromptsOptions;
   readonly #byKey: ReadonlyMap<string, Workflow>;
-  readonly #newest = new Map<string, Workflow>();
+  readonly #newest: ReadonlyMap<string, Workflow>;
+  readonly #toolbox: WorkflowToolbox;
 
   constructor(options: WorkflowPromptsOptions) {
     const { workflows } = options;
@@ -66,17 +67,9 @@ export class WorkflowPrompts {
     this.#byKey = new Map(
       workflows.map((workflow) => [toolKey(toolNameOf(workflow.name), workflow.version), workflow]),
     );
-    for (const workflow of workflows) {
-      const other = this.#newest.get(workflow.name);
-      if (other === undefined || (other.version ?? 0) < (workflow.version ?? 0))
-        this.#newest.set(workflow.name, workflow);
-    }
+    this.#newest = newestOf(workflows);
+    this.#toolbox = new WorkflowToolbox(options.tools);
   }
-
-  readonly #requiredOf = (name: string): readonly string[] => {
-    const tool = newestOf(this.#options.tools).get(name);
-    return tool === undefined ? [] : objectSchema(tool).required;
-  };
 
   get prompts(): readonly ServedPrompt[] {
     return [...this.#newest.values()].map((workflow) => ({
@@ -176,12 +169,10 @@ export class WorkflowPrompts {
       throw new TaskError('invalid_arguments', `Task ${ref.id} is ${whose}, not of prompt ${workflow.name}.`);
     }
     const before = task.admission === undefined ? {} : await store.load(task, task.admission);
-    const given = { ...(before as Record<string, string>), ...(await this.#givenLater(ref)) };
-    const args = await parseMoreArguments(workflow, given, raw);
+    const later = await this.#givenLater(ref);
+    const args = await parseMoreArguments(workflow, { ...(before as Record<string, string>), ...later }, raw);
     if (Object.keys(args).length > 0 && !isTerminal(task.status))
-      await store.mergeVariables(ref, {
-        [WORKFLOW_KEYS.given]: JSON.stringify({ ...(await this.#givenLater(ref)), ...raw }),
-      });
+      await store.mergeVariables(ref, { [WORKFLOW_KEYS.given]: JSON.stringify({ ...later, ...raw }) });
     const id = Buffer.from(random(12)).toString('hex');
     await sendReport(this.#options, ref, { kind: 'continue', id, arguments: args }, clock.now());
     return this.#reply(task, call);
@@ -214,7 +205,7 @@ export class WorkflowPrompts {
       return { ...begun, pause: pauseOf(begun.state, begun.task, {}, false, answersBy) };
     });
     return replyOf({
-      requiredOf: this.#requiredOf,
+      requiredOf: (tool) => this.#toolbox.requiredOf(tool),
       state,
       task: {
         id: task.id,
@@ -242,7 +233,7 @@ export class WorkflowPrompts {
   }
 
   async #withoutTask(workflow: Workflow, args: JsonObject, { owner, signal }: PromptCall): Promise<GetPromptResult> {
-    const { tools, resources, logger, clock, budgetMs, maxReplyBytes } = this.#options;
+    const { resources, logger, clock, budgetMs, maxReplyBytes } = this.#options;
     const state = new WorkflowState(workflow, args);
     const over = new AbortController();
     const cancel = clock.after(budgetMs, () => over.abort());
@@ -266,11 +257,10 @@ export class WorkflowPrompts {
     });
     try {
       const resourceCall = { owner, signal: within, logger };
-      const toolbox = new WorkflowToolbox(tools);
-      const host = new RequestHost({ call, tools: toolbox, resources, resourceCall, budget: over.signal });
+      const host = new RequestHost({ call, tools: this.#toolbox, resources, resourceCall, budget: over.signal });
       const pause = await Promise.race([interpret(state, host), late]);
       return replyOf({
-        requiredOf: this.#requiredOf,
+        requiredOf: (tool) => this.#toolbox.requiredOf(tool),
         state,
         task: undefined,
         pause,

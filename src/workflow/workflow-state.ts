@@ -3,8 +3,10 @@
  * the same for the run and for the reply that tells a client.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../domain/json.ts';
+import { toolErrorText } from '../protocol/tool.ts';
+import { canonicalJson } from '../store/codec.ts';
 import { type Known, resolve, resolveArguments } from './resolving.ts';
-import { type Source, type StepStatus, sourcesOf, stepsIn, type Workflow, type WorkflowStep } from './workflow.ts';
+import { type StepStatus, sourcesOf, stepsIn, type Workflow, type WorkflowStep } from './workflow.ts';
 
 /** One call of a step's tool, or what stands for it, that has ended well. */
 export interface Done {
@@ -138,11 +140,6 @@ export class WorkflowState {
     if (this.aside.length > MAX_ASIDE) this.aside.shift();
   }
 
-  /** The item of a step's piece. */
-  itemOf({ items }: StepState, index: number): JsonValue | undefined {
-    return items?.[index];
-  }
-
   /**
    * Takes a report in: the first open piece of a step with that tool gets it; with none open, the newest that no later step
    * has used yet; else it is kept aside. `kept`: where the report itself is kept;
@@ -163,7 +160,7 @@ export class WorkflowState {
     const { result } = report;
     const given = report.kind === 'call' ? report.arguments : {};
     const before = state.pieces[index] ?? OPEN;
-    const failure = failureIn(result) ?? faults[state.step.name];
+    const failure = toolErrorText(result) ?? faults[state.step.name];
     if (failure !== undefined) {
       // What was done before counts on.
       if (before.status === 'completed') this.putAside({ id: report.id, tool, why: failure, kept });
@@ -230,8 +227,10 @@ export class WorkflowState {
   /** Only what the workflow has a value for can differ. */
   #differs(state: StepState, index: number, given: JsonObject): boolean {
     if (state.step.kind !== 'tool') return false;
-    const { values } = resolveArguments(state.step, this.known(this.itemOf(state, index)));
-    return Object.entries(values).some(([name, value]) => canonical(given[name]) !== canonical(value));
+    const { values } = resolveArguments(state.step, this.known(state.items?.[index]));
+    return Object.entries(values).some(
+      ([name, value]) => !Object.hasOwn(given, name) || canonicalJson(given[name]) !== canonicalJson(value),
+    );
   }
 
   #change(name: string, change: (state: StepState) => StepState): void {
@@ -256,6 +255,11 @@ export function statusOf({ step, isSkipped, pieces, items }: StepState): StepSta
 export function isOver(state: StepState): boolean {
   const status = statusOf(state);
   return status === 'completed' || status === 'skipped';
+}
+
+/** Names one time that a step is done. */
+export function pieceName({ step, items }: StepState, index: number): string {
+  return items === undefined ? step.name : `${step.name}[${index}]`;
 }
 
 /** Of a completed step. */
@@ -286,26 +290,4 @@ function valueIn({ structuredContent, content }: JsonObject): JsonValue {
   } catch {
     return only.text;
   }
-}
-
-/** What a result says that is an error of its tool's. */
-export function failureIn({ isError, content }: JsonObject): string | undefined {
-  if (isError !== true) return undefined;
-  const texts = (Array.isArray(content) ? content : []).flatMap((block) =>
-    isJsonObject(block) && typeof block.text === 'string' ? [block.text] : [],
-  );
-  return texts.length === 0 ? 'The tool failed.' : texts.join('\n');
-}
-
-export function usesItem(source: Source): boolean {
-  return source.from === 'item' || (source.from === 'computed' && Object.values(source.of).some(usesItem));
-}
-
-function canonical(value: JsonValue | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (!isJsonObject(value)) return JSON.stringify(value) ?? '';
-  const members = Object.keys(value)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
-  return `{${members.join()}}`;
 }

@@ -159,13 +159,22 @@ export function variablesIn(source: Source): readonly string[] {
   return source.from === 'computed' ? Object.values(source.of).flatMap(variablesIn) : [];
 }
 
+/** The resources that a step reads, or that go with it. */
+export function usesIn(step: WorkflowStep): readonly ResourceUse[] {
+  return [...(step.attach ?? []), ...(step.kind === 'resources' ? step.resources : [])];
+}
+
+/** Whether a source is made of what a step with `forEach` is done for. */
+export function usesItem(source: Source): boolean {
+  return source.from === 'item' || (source.from === 'computed' && Object.values(source.of).some(usesItem));
+}
+
 /** All that a step is made of. */
 export function sourcesOf(step: WorkflowStep): readonly Source[] {
-  const uses = [...(step.attach ?? []), ...(step.kind === 'resources' ? step.resources : [])];
   return [
     ...(step.when === undefined ? [] : [step.when]),
     ...(step.forEach === undefined ? [] : [step.forEach]),
     ...(step.kind === 'tool' ? Object.values(step.arguments) : []),
-    ...uses.flatMap(({ bindings = {} }) => Object.values(bindings)),
+    ...usesIn(step).flatMap(({ bindings = {} }) => Object.values(bindings)),
   ];
 }

@@ -1,9 +1,9 @@
 /** Which step gets what is reported, and what becomes of a step by it. */
 import { describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '../../../src/domain/json.ts';
+import { toolErrorText } from '../../../src/protocol/tool.ts';
 import type { WorkflowStep } from '../../../src/workflow/workflow.ts';
 import {
-  failureIn,
   MAX_ASIDE,
   outputOf,
   type Report,
@@ -255,8 +255,8 @@ describe('what a result says', () => {
   });
 
   test('is an error where it says so, in its own words [WF-3]', () => {
-    expect(failureIn({ content: [text('fine')] })).toBeUndefined();
-    expect(failureIn({ isError: true, content: [text('one'), text('two')] })).toBe('one\ntwo');
-    expect(failureIn({ isError: true, content: [] })).toBe('The tool failed.');
+    expect(toolErrorText({ content: [text('fine')] })).toBeUndefined();
+    expect(toolErrorText({ isError: true, content: [text('one'), text('two')] })).toBe('one\ntwo');
+    expect(toolErrorText({ isError: true, content: [] })).toBe('The tool failed.');
   });
 });
