@@ -97,7 +97,7 @@ export interface Workflow {
   readonly steps: readonly WorkflowStep[];
   /** `forbidden`: nothing is kept; what the server can run is run within the request. @default 'optional' */
   readonly taskSupport?: 'optional' | 'forbidden';
-  /** See `TaskTool.version`. Of the steps and of the code of the task tools that they run. */
+  /** See `TaskTool.version`. Of the steps; the tools that they call have versions of their own. */
   readonly version?: number;
   /** See `TaskTool`. */
   readonly runDeadlineMs?: number;
